@@ -178,6 +178,33 @@ def _unpack(packed: np.ndarray) -> np.ndarray:
     return full
 
 
+def spectral_product(weights: np.ndarray, spectra: np.ndarray) -> np.ndarray:
+    """Return ``sum_j weights[i, j] * spectra[..., j]`` for packed half spectra.
+
+    Integers of 16 bits come out exactly: a product of two is below 2**31, a bin sums at most
+    65,536 of them, and ``float64`` holds every integer up to 2**53, whatever the order of
+    summation.
+
+    Parameters
+    ----------
+    weights : array of shape (p, q, k)
+    spectra : array of shape (..., q, k)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., p, k)
+    """
+    w, x = np.asarray(weights, dtype=np.float64), np.asarray(spectra, dtype=np.float64)
+    out = np.empty(x.shape[:-2] + (w.shape[0], w.shape[-1]))
+    for real in range(min(w.shape[-1], 2)):  # slot 0: two real bins
+        out[..., real] = x[..., real] @ w[..., real].T
+    for f in range(2, w.shape[-1], 2):
+        w_re, w_im, x_re, x_im = w[..., f].T, w[..., f + 1].T, x[..., f], x[..., f + 1]
+        out[..., f] = x_re @ w_re - x_im @ w_im
+        out[..., f + 1] = x_re @ w_im + x_im @ w_re
+    return out
+
+
 def product(vectors: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return the block-circulant matrix times `x`, computed in the spectrum.
 
@@ -202,5 +229,5 @@ def product(vectors: np.ndarray, x: np.ndarray) -> np.ndarray:
             f"Received: shape={x.shape}. The matrix has {q} block columns of {k}."
         )
     x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, q * k - n)]).reshape(x.shape[:-1] + (q, k))
-    spectrum = np.einsum("pqf,...qf->...pf", np.fft.rfft(vectors), np.fft.rfft(x))
-    return np.fft.irfft(spectrum, k).reshape(x.shape[:-2] + (p * k,))
+    spectrum = spectral_product(half_spectrum(vectors), half_spectrum(x))
+    return from_half_spectrum(spectrum).reshape(x.shape[:-2] + (p * k,))

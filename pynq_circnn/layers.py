@@ -9,7 +9,9 @@ Tensors are channels last: ``(features,)`` or ``(height, width, channels)``, wit
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Dict, List, Optional, Tuple, Type
+from typing import Any, ClassVar, Dict, Iterator, List, Optional, Tuple, Type
+
+import numpy as np
 
 from .circulant import block_grid, check_block
 from .contract import LIMITS
@@ -271,6 +273,42 @@ class Window:
     strides: Tuple[int, int]
     top: int
     left: int
+
+    def positions(self, images: np.ndarray, fill: float) -> Iterator[Tuple[int, int, np.ndarray]]:
+        """Yield, for each kernel position ``(u, v)``, the pixel under it for every output pixel.
+
+        Parameters
+        ----------
+        images : array of shape (n, height, width, ...)
+        fill : number
+            What stands outside the image.
+
+        Yields
+        ------
+        u, v : int
+        pixels : array of shape (n, out_height, out_width, ...), a view
+        """
+        (rows, columns), (down, across) = self.kernel, self.strides
+        height = (self.out_height - 1) * down + 1
+        width = (self.out_width - 1) * across + 1
+        bottom = max(0, height + rows - 1 - self.top - self.height)
+        right = max(0, width + columns - 1 - self.left - self.width)
+        pad = [(0, 0), (self.top, bottom), (self.left, right)] + [(0, 0)] * (images.ndim - 3)
+        images = np.pad(images, pad, mode="constant", constant_values=fill)
+        for u in range(rows):
+            for v in range(columns):
+                yield u, v, images[:, u : u + height : down, v : v + width : across]
+
+    def counts(self) -> np.ndarray:
+        """Return how many pixels of the image each window covers: (out_height, out_width)."""
+
+        def along(out: int, stride: int, before: int, kernel: int, size: int) -> np.ndarray:
+            first = np.arange(out) * stride - before
+            return np.minimum(first + kernel, size) - np.maximum(first, 0)
+
+        rows = along(self.out_height, self.strides[0], self.top, self.kernel[0], self.height)
+        columns = along(self.out_width, self.strides[1], self.left, self.kernel[1], self.width)
+        return rows[:, None] * columns[None, :]
 
 
 def _extent(size: int, kernel: int, stride: int, padding: str) -> Tuple[int, int]:

@@ -1,0 +1,151 @@
+"""Back ends: one module of this package each, found by name.
+
+A back end module defines
+
+``PREFERENCE`` : int
+    ``auto`` takes the available back end of the highest number; below zero never.
+``unavailable() -> str or None``
+    Why it cannot run here, with the remedy, or ``None`` if it can.
+``Plan``
+    A :class:`BasePlan`: one network made ready to run.
+"""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from types import ModuleType
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+
+from ..errors import BackendError
+from ..layers import Shape, Softmax
+from ..quantized import QuantizedNetwork
+
+
+class BasePlan(ABC):
+    """One network on one back end.
+
+    A plan is immutable: any number of threads may call :meth:`run` at once.
+
+    Parameters
+    ----------
+    network : QuantizedNetwork
+    """
+
+    name: str = ""
+
+    def __init__(self, network: QuantizedNetwork) -> None:
+        self.network = network
+        engine_layers = [layer for layer in network.layers if not isinstance(layer, Softmax)]
+        self.output_shape: Shape = network.shapes[engine_layers[-1].name]
+        self.output_exponent: int = network.exponents[engine_layers[-1].name]
+
+    def run(
+        self,
+        x: np.ndarray,
+        out: Optional[np.ndarray] = None,
+        saturations: Optional[np.ndarray] = None,
+    ) -> np.ndarray:
+        """Return the network's output for a batch, before a final softmax.
+
+        Parameters
+        ----------
+        x : C-contiguous array of shape (n,) + input shape
+            ``float32``, or unscaled ``uint8`` if the network's input has a ``uint8_scale``.
+        out : C-contiguous float32 array of shape (n,) + output shape, optional
+            Where the result goes.
+        saturations : C-contiguous int64 array with one element a layer, optional
+            The number of words that each layer had to limit is added to it; the input's element
+            counts values outside the calibrated range.
+
+        Returns
+        -------
+        float32 array of shape (n,) + output shape: `out`, or a new one
+
+        Raises
+        ------
+        ValueError
+            If an array is of another shape or dtype, or `x` holds NaN or infinity.
+        """
+        shape = self.network.input.shape
+        dtypes = ("float32",) if self.network.input.uint8_scale is None else ("float32", "uint8")
+        _check_array("x", x, dtypes, (len(x),) + shape if np.ndim(x) else shape)
+        if out is None:
+            out = np.empty((len(x),) + self.output_shape, dtype=np.float32)
+        _check_array("out", out, ("float32",), (len(x),) + self.output_shape)
+        if saturations is not None:
+            _check_array("saturations", saturations, ("int64",), (len(self.network.layers),))
+        if len(x):
+            self._run(x, out, saturations)
+        return out
+
+    @abstractmethod
+    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
+        """Compute `out` from a checked batch of at least one sample."""
+
+
+def _check_array(name: str, array: np.ndarray, dtypes: Tuple[str, ...], shape: Shape) -> None:
+    ok = isinstance(array, np.ndarray) and array.dtype.name in dtypes and array.shape == shape
+    if not ok or not array.flags.c_contiguous:
+        received = (
+            f"{array.dtype} of shape {array.shape}, C-contiguous={array.flags.c_contiguous}"
+            if isinstance(array, np.ndarray)
+            else type(array).__name__
+        )
+        raise ValueError(
+            f"{name} must be a C-contiguous {' or '.join(dtypes)} array of shape {shape}. "
+            f"Received: {received}."
+        )
+
+
+def not_finite(sample: int) -> ValueError:
+    """Return the error for input that holds NaN or infinity."""
+    return ValueError(
+        "x must be finite. Received: NaN or infinity "
+        f"in sample {sample}. Replace it, numpy.nan_to_num does."
+    )
+
+
+def names() -> List[str]:
+    """Return the names of the back ends that this installation has, available or not."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def get(name: str) -> ModuleType:
+    """Return the module of a back end, whether or not it can run here.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in names():
+        raise ValueError(
+            f"backend must be 'auto' or one of {', '.join(map(repr, names()))}. Received: {name!r}."
+        )
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def availability() -> Dict[str, Optional[str]]:
+    """Return for each back end ``None`` if it can run here, else why not."""
+    return {name: get(name).unavailable() for name in names()}
+
+
+def select(name: str = "auto") -> str:
+    """Return the back end to use: the one asked for, or the best available for ``auto``.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    BackendError
+        If the one asked for cannot run here; another is never taken in its place.
+    """
+    if name == "auto":
+        ready = [n for n, reason in availability().items() if reason is None]
+        return max((n for n in ready if get(n).PREFERENCE >= 0), key=lambda n: get(n).PREFERENCE)
+    reason = get(name).unavailable()
+    if reason is not None:
+        raise BackendError(f"back end {name!r} cannot run here: {reason}")
+    return name
