@@ -17,6 +17,8 @@ from keras.src.models.functional import Functional  # no public name in Keras 3
 
 from .. import layers as engine
 from ..network import Network
+from ..quantize import quantize
+from ..quantized import QuantizedNetwork
 from .layers import BlockCirculantConv2D, BlockCirculantDense
 
 
@@ -521,3 +523,30 @@ def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
         tuple(node.layer for node in nodes),
         {node.name: node.arrays for node in nodes if node.arrays},
     )
+
+
+def convert(
+    model: Union[keras.Model, str, "os.PathLike[str]"], calibration_data: Any, verbose: bool = False
+) -> QuantizedNetwork:
+    """Return a trained Keras model in the engine's 16-bit arithmetic.
+
+    Parameters
+    ----------
+    model : keras.Model or path
+        As for :func:`to_network`.
+    calibration_data : array of shape (n,) + input shape
+        Some hundred typical inputs, as :func:`pynq_circnn.quantize.quantize` takes them:
+        unscaled ``uint8`` where the model begins with a ``Rescaling``.
+    verbose : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    QuantizedNetwork
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`to_network`, or if the calibration data do not fit.
+    """
+    return quantize(to_network(model), calibration_data, verbose)

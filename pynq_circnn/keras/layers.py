@@ -182,12 +182,18 @@ class _BlockCirculant(keras.layers.Layer):
         self.built = True
 
     def resolve(self) -> str:
-        """Return the method that this layer uses: ``"spectral"`` or ``"expanded"``."""
+        """Return the method that this layer uses: ``"spectral"`` or ``"expanded"``.
+
+        Measured by :mod:`pynq_circnn.keras.bench` (JAX, two CPU cores): for a matrix the spectral
+        step is faster from about 256 x 256 at blocks of 8 and more.  Convolutions wider than one
+        pixel are expanded, since the dense convolution is better tuned than its spectral parts.
+        """
         if self.block_size == 1:
             return "expanded"
         if self.method != "auto":
             return self.method
-        return "expanded"
+        wide = self._outputs * self.input_spec.axes[-1] >= 256 * 256 and self.block_size >= 8
+        return "spectral" if wide and np.prod(self._positions) == 1 else "expanded"
 
     def call(self, inputs: Any) -> Any:
         width = inputs.shape[-1]

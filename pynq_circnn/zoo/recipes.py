@@ -196,9 +196,11 @@ def _digits(blocks: Tuple[int, ...]) -> keras.Model:
         [
             keras.Input((64,)),
             keras.layers.Rescaling(1 / 16),
-            _dense(128, blocks[0], activation="relu"),
-            _dense(64, blocks[1], activation="relu"),
-            _dense(10, blocks[2], activation="softmax"),
+            _dense(256, blocks[0], activation="relu", name="hidden_1"),
+            keras.layers.Dropout(0.2),
+            _dense(64, blocks[1], activation="relu", name="hidden_2"),
+            keras.layers.Dropout(0.2),
+            _dense(10, blocks[2], activation="softmax", name="output"),
         ],
         name="digits",
     )
@@ -215,9 +217,9 @@ def _mnist_mlp(blocks: Tuple[int, ...]) -> keras.Model:
             keras.Input((28, 28, 1)),
             keras.layers.Rescaling(1 / 255),
             keras.layers.Flatten(),
-            *_normalised(_dense(512, blocks[0], use_bias=False)),
-            *_normalised(_dense(512, blocks[1], use_bias=False)),
-            _dense(10, blocks[2], activation="softmax"),
+            *_normalised(_dense(1024, blocks[0], use_bias=False, name="hidden_1")),
+            *_normalised(_dense(1024, blocks[1], use_bias=False, name="hidden_2")),
+            _dense(10, blocks[2], activation="softmax", name="output"),
         ],
         name="mnist_mlp",
     )
@@ -228,13 +230,13 @@ def _mnist_cnn(blocks: Tuple[int, ...]) -> keras.Model:
         [
             keras.Input((28, 28, 1)),
             keras.layers.Rescaling(1 / 255),
-            *_normalised(_conv(16, 5, blocks[0], use_bias=False)),
+            *_normalised(_conv(16, 5, blocks[0], use_bias=False, name="conv_1")),
             keras.layers.AveragePooling2D(2),
-            *_normalised(_conv(32, 5, blocks[1], use_bias=False)),
+            *_normalised(_conv(32, 5, blocks[1], use_bias=False, name="conv_2")),
             keras.layers.AveragePooling2D(2),
             keras.layers.Flatten(),
-            *_normalised(_dense(128, blocks[2], use_bias=False)),
-            _dense(10, blocks[3], activation="softmax"),
+            *_normalised(_dense(128, blocks[2], use_bias=False, name="hidden")),
+            _dense(10, blocks[3], activation="softmax", name="output"),
         ],
         name="mnist_cnn",
     )
@@ -249,7 +251,7 @@ RECIPES: Dict[str, Recipe] = {
     for recipe in (
         Recipe(
             name="digits",
-            blocks=(16, 16, 1),
+            blocks=(16, 16, 2),
             build=_digits,
             load=_load_digits,
             epochs=60,
