@@ -91,11 +91,14 @@ def c_header() -> str:
     enum("PROGRAM_", {**layout, "header_words": HEADER_WORDS, "descriptor_words": DESCRIPTOR_WORDS})
     lines.append("typedef struct { int64_t min, max; } circnn_range;")
     for record, table in (("header", HEADER), ("descriptor", DESCRIPTOR)):
-        enum(f"{record.upper()}_", {name: field.index for name, field in table.items()})
-        lines.append(f"#define CIRCNN_{record.upper()}_FIELDS ({len(table)})")
+        lines += ["", "typedef struct {"]
+        for field in table.values():
+            kind = "uint32_t" if field.max >= 1 << 31 else "int32_t"
+            lines.append(f"    {kind} {field.name}; /* {field.doc} */")
+        lines.append(f"}} circnn_{record};")
         ranges = ", ".join(f"{{{f.min}LL, {f.max}LL}}" for f in table.values())
         lines.append(f"static const circnn_range circnn_{record}_ranges[] = {{{ranges}}};")
-        lines.append("")
+    lines.append("")
     for name, table_values in TABLES.items():
         values = ", ".join(map(str, table_values))
         lines.append(f"static const int16_t circnn_{name}[{len(table_values)}] = {{{values}}};")

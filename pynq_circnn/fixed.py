@@ -278,7 +278,8 @@ def quantize_input(x: np.ndarray, exponent: int, sat: Saturate = saturate) -> np
     The scaling by a power of two is exact in ``float32``; limiting comes first so that the
     rounded value is always representable.
     """
-    scaled = x.astype(np.float32) * np.float32(2.0**-exponent)
+    with np.errstate(over="ignore"):  # what overflows is limited next
+        scaled = x.astype(np.float32) * np.float32(2.0**-exponent)
     return sat(np.rint(np.clip(scaled, -VALUE_MAX - 1, VALUE_MAX + 1)).astype(np.int64))
 
 

@@ -181,12 +181,13 @@ class Input(Layer):
                 f"Received: {self.shape!r}. Reshape the data; the batch axis is not counted."
             )
         _positive(self, shape=self.shape)
-        for value in (self.uint8_scale, self.uint8_offset):
-            if value is not None and not (isinstance(value, (int, float)) and abs(value) < 1e6):
-                raise ValueError(
-                    "uint8_scale and uint8_offset must be finite numbers below 1e6. "
-                    f"Received: {self.uint8_scale!r}, {self.uint8_offset!r}."
-                )
+        scale = 1.0 if self.uint8_scale is None else self.uint8_scale
+        numbers = isinstance(scale, (int, float)) and isinstance(self.uint8_offset, (int, float))
+        if not numbers or not 1e-6 <= scale <= 1e6 or not abs(self.uint8_offset) <= 1e6:
+            raise ValueError(
+                "uint8_scale must lie in 1e-6 ... 1e6 and uint8_offset within +-1e6. "
+                f"Received: {self.uint8_scale!r}, {self.uint8_offset!r}."
+            )
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return self.shape

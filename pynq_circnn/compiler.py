@@ -1,0 +1,292 @@
+"""The compiler: a quantised network becomes a program for one engine configuration."""
+
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import Dict, List, Tuple
+
+import numpy as np
+
+from .contract import ACTIVATION_CODES, CONFIGURATIONS, OPCODES
+from .errors import CompileError
+from .fixed import byte_rule, clip_word, reciprocal, slope_word, stage_count
+from .layers import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    GlobalAveragePool2D,
+    Layer,
+    MaxPool2D,
+    Reshape,
+    ScaleBias,
+    Shape,
+    Softmax,
+    Window,
+    ZeroPadding2D,
+    size_of,
+)
+from .program import Program, join
+from .quantized import QuantizedNetwork, alignment, preactivation_exponent
+
+ALIGN_WORDS = 8  # tensors begin at multiples of 16 bytes
+
+Fields = Dict[str, int]
+
+
+@dataclass
+class _Sections:
+    """The program's sections while they grow."""
+
+    weights: List[np.ndarray] = field(default_factory=list)
+    scales: List[np.ndarray] = field(default_factory=list)
+    biases: List[np.ndarray] = field(default_factory=list)
+
+    def add(self, section: str, array: np.ndarray) -> int:
+        """Append an array and return its offset in words."""
+        parts = getattr(self, section)
+        offset = sum(part.size for part in parts)
+        parts.append(array)
+        return offset
+
+
+def _image(shape: Shape) -> Tuple[int, int, int]:
+    return (1, 1, shape[0]) if len(shape) == 1 else (shape[0], shape[1], shape[2])
+
+
+def _extents(inputs: Tuple[Shape, ...], output: Shape) -> Fields:
+    names = ("height", "width", "channels")
+    fields = {f"in_{name}": extent for name, extent in zip(names, _image(inputs[0]))}
+    fields.update({f"out_{name}": extent for name, extent in zip(names, _image(output))})
+    return fields
+
+
+def _window(window: Window) -> Fields:
+    return {
+        "kernel_height": window.kernel[0],
+        "kernel_width": window.kernel[1],
+        "stride_height": window.strides[0],
+        "stride_width": window.strides[1],
+        "pad_top": window.top,
+        "pad_left": window.left,
+    }
+
+
+@singledispatch
+def lower(layer: Layer, network: QuantizedNetwork, sections: _Sections) -> Fields:
+    """Return the fields of a layer's descriptor that are its kind's own."""
+    raise TypeError(f"compiler.lower must know the layer kind {layer.kind}")
+
+
+def _activation(layer, network: QuantizedNetwork) -> Fields:
+    schedule = network.schedules[layer.name]
+    inputs = [network.exponents[name] for name in layer.inputs]
+    exponent = preactivation_exponent(layer, schedule, *inputs)
+    return {
+        "activation": ACTIVATION_CODES[layer.activation],
+        "output_shift": schedule["output_shift"],
+        "clip": clip_word(exponent) if layer.activation == "relu6" else 0,
+        "slope": slope_word(layer.negative_slope) if layer.activation == "leaky_relu" else 0,
+    }
+
+
+@lower.register(ScaleBias)
+def _scale_bias(layer: ScaleBias, network: QuantizedNetwork, sections: _Sections) -> Fields:
+    arrays = network.arrays[layer.name]
+    return {
+        "opcode": OPCODES["scale_bias"],
+        "scales_offset": sections.add("scales", arrays["scale"]),
+        "biases_offset": sections.add("biases", arrays["bias"]),
+        **_activation(layer, network),
+    }
+
+
+@lower.register(Dense)
+def _dense(layer: Dense, network: QuantizedNetwork, sections: _Sections) -> Fields:
+    return _matrix(layer, network, sections, Window(1, 1, 1, 1, (1, 1), (1, 1), 0, 0))
+
+
+@lower.register(Conv2D)
+def _conv(layer: Conv2D, network: QuantizedNetwork, sections: _Sections) -> Fields:
+    return _matrix(layer, network, sections, layer.window(network.shapes[layer.inputs[0]]))
+
+
+def _matrix(layer, network: QuantizedNetwork, sections: _Sections, window: Window) -> Fields:
+    schedule = network.schedules[layer.name]
+    weights = network.arrays[layer.name]["weights"]
+    p, q, k = weights.shape[-3:]
+    by_row = np.moveaxis(weights.reshape(window.kernel + (p, q, k)), 2, 0)
+    return {
+        **_scale_bias(layer, network, sections),
+        **_window(window),
+        "opcode": OPCODES["matrix"],
+        "block_log2": stage_count(layer.block),
+        "block_rows": p,
+        "block_columns": q,
+        "forward_shifts": _bits(schedule["forward_shifts"]),
+        "accumulate_shift": schedule["accumulate_shift"],
+        "inverse_shifts": _bits(schedule["inverse_shifts"]),
+        "weights_offset": sections.add("weights", by_row),
+    }
+
+
+def _bits(shifts: Tuple[int, ...]) -> int:
+    return sum(shift << stage for stage, shift in enumerate(shifts))
+
+
+@lower.register(MaxPool2D)
+def _max_pool(layer: MaxPool2D, network: QuantizedNetwork, sections: _Sections) -> Fields:
+    window = layer.window(network.shapes[layer.inputs[0]])
+    return {"opcode": OPCODES["max_pool"], **_window(window)}
+
+
+def _average(layer, network: QuantizedNetwork, sections: _Sections) -> Fields:
+    window = layer.window(network.shapes[layer.inputs[0]])
+    table = np.array([reciprocal(count)[0] for count in range(1, size_of(window.kernel) + 1)])
+    return {
+        "opcode": OPCODES["average_pool"],
+        **_window(window),
+        "output_shift": network.schedules[layer.name]["output_shift"],
+        "scales_offset": sections.add("scales", table),
+    }
+
+
+lower.register(AveragePool2D)(_average)
+lower.register(GlobalAveragePool2D)(_average)
+
+
+@lower.register(ZeroPadding2D)
+def _pad(layer: ZeroPadding2D, network: QuantizedNetwork, sections: _Sections) -> Fields:
+    return {
+        "opcode": OPCODES["pad"],
+        "pad_top": layer.padding[0][0],
+        "pad_left": layer.padding[1][0],
+    }
+
+
+@lower.register(Add)
+def _add(layer: Add, network: QuantizedNetwork, sections: _Sections) -> Fields:
+    first, second = alignment(layer, *(network.exponents[name] for name in layer.inputs))
+    return {
+        "opcode": OPCODES["add"],
+        "first_align": first,
+        "second_align": second,
+        **_activation(layer, network),
+    }
+
+
+# -- places in the activation memory ------------------------------------------------------------
+
+
+def allocate(layers: Tuple[Layer, ...], shapes: Dict[str, Shape]) -> Tuple[Dict[str, int], int]:
+    """Return the address of every layer's output, and the words that the memory needs.
+
+    A tensor lives from the layer that writes it to the last that reads it, itself included, so
+    that no layer writes over what it reads; each takes the first gap that is wide enough.
+    A :class:`Reshape` and the final :class:`Softmax` share their input's place.
+    """
+    owner: Dict[str, str] = {}
+    for layer in layers:
+        shared = isinstance(layer, (Reshape, Softmax))
+        owner[layer.name] = owner[layer.inputs[0]] if shared else layer.name
+    last_use = {}
+    for position, layer in enumerate(layers):
+        for name in (layer.name, *layer.inputs):
+            last_use[owner[name]] = position
+    last_use[owner[layers[-1].name]] = len(layers)
+
+    addresses: Dict[str, int] = {}
+    live: List[Tuple[int, int, str]] = []  # begin, end, owner
+    needed = 0
+    for position, layer in enumerate(layers):
+        if owner[layer.name] == layer.name:
+            live = [place for place in live if last_use[place[2]] >= position]
+            size = -(-size_of(shapes[layer.name]) // ALIGN_WORDS) * ALIGN_WORDS
+            begin = 0
+            for other, end, _ in sorted(live):
+                if begin + size <= other:
+                    break
+                begin = max(begin, end)
+            live.append((begin, begin + size, layer.name))
+            needed = max(needed, begin + size)
+            addresses[layer.name] = begin
+        else:
+            addresses[layer.name] = addresses[owner[layer.name]]
+    return addresses, needed
+
+
+def compile_program(network: QuantizedNetwork, configuration: str = "host") -> Program:
+    """Return the program of a network for an engine configuration.
+
+    Raises
+    ------
+    ValueError
+        If the configuration is unknown.
+    CompileError
+        If the network does not fit, saying what exceeds what by how much.
+    """
+    if configuration not in CONFIGURATIONS:
+        raise ValueError(
+            f"configuration must be one of {', '.join(CONFIGURATIONS)}. "
+            f"Received: {configuration!r}."
+        )
+    shapes = dict(network.shapes)
+    addresses, activation_words = allocate(network.layers, shapes)
+    sections, descriptors, output = _Sections(), [], network.input
+    for layer in network.layers[1:]:
+        if isinstance(layer, Softmax):
+            break
+        output = layer
+        if not isinstance(layer, Reshape):
+            inputs = tuple(shapes[name] for name in layer.inputs)
+            fields = {
+                **_extents(inputs, shapes[layer.name]),
+                **lower(layer, network, sections),
+                "input_address": addresses[layer.inputs[0]],
+                "output_address": addresses[layer.name],
+            }
+            if len(layer.inputs) > 1:
+                fields["second_address"] = addresses[layer.inputs[1]]
+            descriptors.append(fields)
+
+    entry = network.input
+    header = {
+        "activation_words": activation_words,
+        "input_address": addresses[entry.name],
+        "input_words": size_of(entry.shape),
+        "output_address": addresses[output.name],
+        "output_words": size_of(shapes[output.name]),
+        "input_exponent": network.exponents[entry.name],
+        "output_exponent": network.exponents[output.name],
+    }
+    if entry.uint8_scale is not None:
+        rule = byte_rule(entry.uint8_scale, entry.uint8_offset, header["input_exponent"])
+        header.update(zip(("byte_scale", "byte_bias", "byte_shift"), rule))
+    program = Program(
+        configuration,
+        header,
+        tuple(descriptors),
+        join(sections.weights, "<i2"),
+        join(sections.scales, "<i2"),
+        join(sections.biases, "<i4"),
+    )
+    _check_fit(program)
+    return program
+
+
+def _check_fit(program: Program) -> None:
+    limits = CONFIGURATIONS[program.configuration]
+    used = {
+        "weights_words": program.weights.size,
+        "activation_words": program.header["activation_words"],
+        "layers": len(program.layers),
+    }
+    over = [
+        f"{name}: {used[name]} of {limits[name]} ({used[name] - limits[name]} too many)"
+        for name in used
+        if used[name] > limits[name]
+    ]
+    if over:
+        raise CompileError(
+            f"the network must fit configuration {program.configuration!r}. "
+            f"Received: {'; '.join(over)}. Use larger blocks or smaller layers."
+        )

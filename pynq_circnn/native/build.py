@@ -1,0 +1,49 @@
+"""The cffi build of the native back end: executed by setup.py, never imported by the package."""
+
+import os
+import platform
+import runpy
+import sys
+
+from cffi import FFI
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_SOURCES = ["plan.c", "program.c", "portable.c"]
+
+
+def _write_contract() -> str:
+    """Generate the contract's C header into the build folder and return that folder."""
+    root = os.path.dirname(os.path.dirname(_HERE))
+    folder = os.path.join(root, "build", "generated")
+    os.makedirs(folder, exist_ok=True)
+    contract = runpy.run_path(os.path.join(os.path.dirname(_HERE), "contract.py"))
+    with open(os.path.join(folder, "circnn_contract.h"), "w", encoding="utf-8") as file:
+        file.write(contract["c_header"]())
+    return folder
+
+
+def _declarations() -> str:
+    """Return what cffi has to know of circnn.h: everything between its preprocessor lines."""
+    with open(os.path.join(_HERE, "circnn.h"), encoding="utf-8") as file:
+        return "".join(line for line in file if not line.startswith("#"))
+
+
+def _flags() -> list:
+    flags = ["-std=c11", "-O3", "-Wall", "-Wextra"]
+    if sys.platform.startswith("linux") and platform.machine() == "armv7l":
+        # Ubuntu's compiler for the board leaves NEON off unless it is told the processor
+        flags += ["-mcpu=cortex-a9", "-mfpu=neon", "-mfloat-abi=hard"]
+    return flags
+
+
+ffibuilder = FFI()
+ffibuilder.cdef(_declarations())
+ffibuilder.set_source(
+    "pynq_circnn._native",
+    '#include "circnn.h"\n#include "circnn_contract.h"\n',
+    sources=[os.path.relpath(os.path.join(_HERE, name)) for name in _SOURCES],
+    include_dirs=[os.path.relpath(_HERE), os.path.relpath(_write_contract())],
+    extra_compile_args=_flags(),
+    libraries=["m"],
+    py_limited_api=False,
+)

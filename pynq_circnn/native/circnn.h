@@ -1,0 +1,42 @@
+/* The native back end: runs programs of the engine, to the bit as the reference does.
+ *
+ * A plan is made from a program's bytes, is immutable, and may be run by any number of threads at
+ * once, each with a workspace of its own.  Running allocates nothing.  Functions return a status
+ * of the contract, CIRCNN_STATUS_OK being 0. */
+#ifndef CIRCNN_H
+#define CIRCNN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct circnn_plan circnn_plan;
+
+/* What the elements of a plan's input are. */
+enum { CIRCNN_FLOAT32 = 0, CIRCNN_UINT8 = 1 };
+
+/* Make a plan from a program; the bytes are copied.  *plan is NULL unless CIRCNN_STATUS_OK, and
+ * *layer is the index of the descriptor at fault, or -1. */
+int circnn_plan_create(const uint8_t *program, size_t bytes, circnn_plan **plan, int32_t *layer);
+
+void circnn_plan_destroy(circnn_plan *plan);
+
+/* Bytes of workspace with which up to `samples` are worked on at once; any size from that for one
+ * sample on is enough for any batch. */
+size_t circnn_plan_workspace_bytes(const circnn_plan *plan, size_t samples);
+
+/* Run the network on a batch.
+ *
+ * x            samples * input_words elements of `format`
+ * y            samples * output_words values
+ * workspace    bytes of any alignment, not shared with another call in progress
+ * saturations  NULL, or 1 + layers counters to which the words limited at the input and by each
+ *              layer are added
+ * bad_sample   where the first sample with NaN or infinity is told (CIRCNN_STATUS_NOT_FINITE) */
+int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y, size_t samples,
+                    uint8_t *workspace, size_t workspace_bytes, int64_t *saturations,
+                    size_t *bad_sample);
+
+/* The name of the kernels that the plan uses. */
+const char *circnn_plan_kernels(const circnn_plan *plan);
+
+#endif

@@ -1,0 +1,21 @@
+/* Reading a program: every field in its range, every address in its memory. */
+#ifndef CIRCNN_PROGRAM_H
+#define CIRCNN_PROGRAM_H
+
+#include <stddef.h>
+
+#include "kernels.h"
+
+typedef struct {
+    circnn_header header;
+    const uint8_t *descriptors;
+    const uint8_t *weights, *scales, *biases; /* little-endian words, unaligned */
+} circnn_program;
+
+/* Check the bytes and tell where their parts lie. */
+int circnn_program_open(const uint8_t *bytes, size_t size, circnn_program *program);
+
+/* Read and check one descriptor. */
+int circnn_program_layer(const circnn_program *program, size_t index, circnn_descriptor *layer);
+
+#endif

@@ -1,0 +1,79 @@
+"""Packaging: the metadata is here because the board's setuptools (44 to 59) reads no other."""
+
+import os
+import re
+
+from setuptools import find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def read(*path):
+    with open(os.path.join(HERE, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+class optional_build_ext(build_ext):
+    """Builds the native back end where a compiler is, and says so where it is not."""
+
+    def run(self):
+        try:
+            super().run()
+        except Exception as error:  # whatever a missing or broken compiler raises
+            self.announce_missing(error)
+
+    def build_extension(self, ext):
+        try:
+            super().build_extension(ext)
+        except Exception as error:
+            self.announce_missing(error)
+
+    def announce_missing(self, error):
+        self.warn(
+            "the native back end was NOT built: {}\n"
+            "pynq_circnn works all the same, slower, with its NumPy reference. "
+            "With gcc installed, install again to get it.".format(error)
+        )
+
+    def get_outputs(self):
+        return [path for path in super().get_outputs() if os.path.exists(path)]
+
+    def copy_extensions_to_source(self):
+        try:
+            super().copy_extensions_to_source()
+        except Exception as error:
+            self.announce_missing(error)
+
+
+setup(
+    name="pynq_circnn",
+    version=re.search('__version__ = "(.*)"', read("pynq_circnn", "__init__.py")).group(1),
+    description="CirCNN on Zynq: block-circulant neural networks, compressed, exact, fast",
+    long_description=read("README.md"),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    packages=find_packages(include=["pynq_circnn", "pynq_circnn.*"]),
+    package_data={
+        "pynq_circnn": ["contract.json", "tables.json", "py.typed"],
+        "pynq_circnn.zoo": ["*.circnn", "*.json"],
+    },
+    python_requires=">=3.8",
+    setup_requires=["cffi>=1.14"],
+    install_requires=["numpy>=1.20", "cffi>=1.14", "tqdm"],
+    extras_require={
+        "demo": ["scikit-learn"],
+        "train": ["keras>=3", "jax", "scikit-learn"],
+        "plot": ["matplotlib"],
+        "test": ["pytest", "hypothesis", "scipy", "scikit-learn", "ruff", "mypy"],
+    },
+    cffi_modules=["pynq_circnn/native/build.py:ffibuilder"],
+    cmdclass={"build_ext": optional_build_ext},
+    entry_points={"console_scripts": ["circnn = pynq_circnn.cli:main"]},
+    zip_safe=False,
+    classifiers=[
+        "Programming Language :: C",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
