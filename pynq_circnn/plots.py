@@ -3,7 +3,8 @@
 matplotlib is needed only here and imported only when a picture is drawn.
 """
 
-from typing import Any, Dict, List, Mapping, Tuple
+from math import log10
+from typing import Any, List, Mapping, Tuple
 
 STORED, DENSE, INK = "#1f6f8b", "#d5dde2", "#26323a"
 COLOURS = {"digits": "#8a6d3b", "mnist_mlp": "#1f6f8b", "mnist_cnn": "#b4463c"}
@@ -41,8 +42,12 @@ def draw_model(info: Mapping[str, Any]) -> Any:
     figure, axes = _figure(9, 1.1 + 0.62 * len(layers))
     row = {layer["name"]: -number for number, layer in enumerate(layers)}
     most = max([layer["dense_weights"] for layer in layers] + [10])
-    decades = len(str(most))  # the bars' logarithmic axis: from 1 to 10^decades
-    left, bar_left, bar_width = 3.1, 3.5, 4.0
+    left, bar_left, bar_width = 3.1, 3.5, 3.4
+
+    def length(count: int) -> float:
+        """Of a bar that begins at one weight, logarithmic."""
+        return bar_width * log10(max(count, 1)) / log10(most)
+
     for layer in layers:
         y = row[layer["name"]]
         matrix = layer["weights"] > 0
@@ -69,20 +74,12 @@ def draw_model(info: Mapping[str, Any]) -> Any:
             (layer["dense_weights"], DENSE, 0.46),
             (layer["weights"], STORED, 0.26),
         ):
-            length = bar_width * len_log(count) / decades
-            axes.barh(y, length, height, bar_left, color=colour)
+            axes.barh(y, length(count), height, left=bar_left, color=colour)
         text = f"{layer['weights']:,} of {layer['dense_weights']:,}"
         if layer["block"] > 1:
             text += f"   {layer['compression']:.1f}x"
-        axes.text(
-            bar_left + bar_width * len_log(max(layer["dense_weights"], layer["weights"])) / decades
-            + 0.1,
-            y,
-            text,
-            va="center",
-            fontsize=8,
-            color=INK,
-        )
+        end = bar_left + length(max(layer["dense_weights"], layer["weights"]))
+        axes.text(end + 0.1, y, text, va="center", fontsize=8, color=INK)
     axes.set_xlim(0, 9)
     axes.set_ylim(-len(layers) + 0.4, 0.6)
     axes.axis("off")
@@ -101,13 +98,6 @@ def draw_model(info: Mapping[str, Any]) -> Any:
         color="#6b7780",
     )
     return figure
-
-
-def len_log(count: int) -> float:
-    """Return the length of a count on a logarithmic bar that begins at 1."""
-    from math import log10
-
-    return log10(max(count, 1))
 
 
 def _label(layer: Mapping[str, Any]) -> str:

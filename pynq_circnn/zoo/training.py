@@ -7,15 +7,14 @@ reads the results, does not.
 import json
 import os
 import platform
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import keras
 import numpy as np
 
-from .. import backends
 from ..data import Split
 from ..keras.convert import convert, load
-from ..quantized import QuantizedNetwork
+from ..model import Model
 from .recipes import Recipe, images, train
 
 CALIBRATION_IMAGES = 1000  # the first of the training data, undistorted
@@ -51,33 +50,25 @@ def finished_run(
     return model, figures
 
 
-def weight_count(model: keras.Model) -> int:
-    """Return how many weights the matrices of a model have, padding included, without biases."""
-    matrices = [
-        weight
-        for layer in model.layers
-        for weight in (getattr(layer, "kernel", None), getattr(layer, "vectors", None))
-        if weight is not None
-    ]
-    return sum(int(np.prod(weight.shape)) for weight in matrices)
-
-
 def to_engine(
-    model: keras.Model, data: Tuple[Split, Split]
-) -> Tuple[QuantizedNetwork, Dict[str, Any]]:
-    """Return a trained model in 16 bits, and its figures on the held-out data.
+    recipe: Recipe, model: keras.Model, data: Tuple[Split, Split], figures: Dict[str, Any]
+) -> Tuple[Model, Dict[str, Any]]:
+    """Return a trained model in 16 bits, and its figures with ``accuracy_int16`` added.
 
-    ``accuracy_int16``, and ``bytes`` of all its integer arrays.
+    The file carries its own figures, seed and recipe as provenance.
     """
     (x, _), (x_test, y_test) = data
-    quantized = convert(model, images(x[:CALIBRATION_IMAGES], model))
-    available = [name for name, why in backends.availability().items() if not why]
-    backend = "native" if "native" in available else "reference"
-    plan = backends.get(backend).Plan(quantized)
-    scores = plan.run(np.ascontiguousarray(images(x_test, model)))
-    size = sum(a.nbytes for arrays in quantized.arrays.values() for a in arrays.values())
-    accuracy = float(np.mean(scores.argmax(axis=-1) == y_test))
-    return quantized, {"accuracy_int16": accuracy, "bytes": size}
+    converted = convert(
+        model,
+        images(x[:CALIBRATION_IMAGES], model),
+        labels=[str(digit) for digit in range(10)],
+        provenance={"recipe": recipe.settings()},
+    )
+    scores = converted.evaluate(images(x_test, model), y_test, batch_size=500, verbose=0)
+    figures = {**figures, "accuracy_int16": scores["accuracy"]}
+    held_out = {"held_out": len(y_test), **figures}
+    converted.provenance.update(figures=held_out, environment=environment())
+    return converted, figures
 
 
 def measure(
@@ -87,29 +78,34 @@ def measure(
     folder: str,
     twin: bool = True,
     verbose: Any = "auto",
-) -> Tuple[QuantizedNetwork, Dict[str, Any]]:
+) -> Tuple[Model, Dict[str, Any]]:
     """Return the model of the first seed in 16 bits, and the record of all seeds and the twins.
 
     No seed is chosen by its accuracy.  The record is what ``results.json`` holds for a model.
     """
-    record: Dict[str, Any] = {"recipe": recipe.settings(), "held_out": len(data[1][1])}
-    shipped: Optional[QuantizedNetwork] = None
-    runs, twins = [], []
+    models: Dict[Tuple[int, ...], Model] = {}
+    runs: Dict[Tuple[int, ...], List[Dict[str, Any]]] = {recipe.blocks: [], recipe.twin: []}
     for seed in seeds:
-        model, figures = finished_run(recipe, data, recipe.blocks, seed, folder, verbose)
-        quantized, measured = to_engine(model, data)
-        shipped = shipped or quantized
-        record["weights"], record["bytes"] = weight_count(model), measured.pop("bytes")
-        runs.append({**figures, **measured})
-        if twin:
-            model, figures = finished_run(recipe, data, recipe.twin, seed, folder, verbose)
-            measured = to_engine(model, data)[1]
-            record["twin_bytes"] = measured.pop("bytes")
-            twins.append({**figures, **measured})
-    record["twin_weights"] = weight_count(recipe.build(recipe.twin))
-    record.update(shipped_seed=seeds[0], runs=runs, twin_runs=twins, environment=environment())
-    assert shipped is not None
-    return shipped, record
+        for blocks in (recipe.blocks, recipe.twin) if twin else (recipe.blocks,):
+            trained, figures = finished_run(recipe, data, blocks, seed, folder, verbose)
+            model, figures = to_engine(recipe, trained, data, figures)
+            models.setdefault(blocks, model)
+            runs[blocks].append(figures)
+    info = models[recipe.blocks].info()
+    record = {
+        "recipe": recipe.settings(),
+        "held_out": len(data[1][1]),
+        "weights": info["weights"],
+        "bytes": info["bytes"],
+        "twin_weights": info["dense_weights"],
+        "shipped_seed": seeds[0],
+        "runs": runs[recipe.blocks],
+        "twin_runs": runs[recipe.twin],
+        "environment": environment(),
+    }
+    if twin:
+        record["twin_bytes"] = models[recipe.twin].info()["bytes"]
+    return models[recipe.blocks], record
 
 
 def measure_front(
@@ -118,15 +114,19 @@ def measure_front(
     seed: int,
     folder: str,
     verbose: Any = "auto",
-) -> Sequence[Dict[str, Any]]:
-    """Return the figures of one run for each block size, all of the recipe's circulant layers
-    at that size and its dense ones left dense."""
+) -> List[Dict[str, Any]]:
+    """Return the figures of one run for each block size from 1 to 128.
+
+    All circulant layers of the recipe get that size; its dense layers stay dense.
+    """
     records = []
     for block in (1, 2, 4, 8, 16, 32, 64, 128):
         blocks = [block if k > 1 else 1 for k in recipe.blocks]
-        model, figures = finished_run(recipe, data, blocks, seed, folder, verbose)
-        measured = to_engine(model, data)[1]
-        records.append({"block": block, "weights": weight_count(model), **figures, **measured})
+        trained, figures = finished_run(recipe, data, blocks, seed, folder, verbose)
+        model, figures = to_engine(recipe, trained, data, figures)
+        info = model.info()
+        sizes = {"block": block, "weights": info["weights"], "bytes": info["bytes"]}
+        records.append({**sizes, **figures})
     return records
 
 
