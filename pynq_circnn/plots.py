@@ -3,10 +3,11 @@
 matplotlib is needed only here and imported only when a picture is drawn.
 """
 
-from math import log10
-from typing import Any, List, Mapping, Tuple
+from typing import Any, Mapping, Tuple
 
-STORED, DENSE, INK = "#1f6f8b", "#d5dde2", "#26323a"
+STORED, DENSE, INK, GREY = "#1f6f8b", "#d5dde2", "#26323a", "#6b7780"
+BOX_MIDDLE, BOX_WIDTH, BOX_HEIGHT = 2.3, 2.9, 0.54
+BAR_LEFT, BAR_WIDTH = 4.1, 2.8
 COLOURS = {"digits": "#8a6d3b", "mnist_mlp": "#1f6f8b", "mnist_cnn": "#b4463c"}
 
 
@@ -22,12 +23,8 @@ def _figure(width: float, height: float) -> Tuple[Any, Any]:
     return figure, figure.subplots()
 
 
-def _shape(extents: List[int]) -> str:
-    return " x ".join(map(str, extents))
-
-
 def draw_model(info: Mapping[str, Any]) -> Any:
-    """Return a picture of the layers, with block sizes, and stored against dense weights.
+    """Return a picture of the layers, with block sizes and the share of weights that is stored.
 
     Parameters
     ----------
@@ -41,89 +38,61 @@ def draw_model(info: Mapping[str, Any]) -> Any:
     layers = info["layers"]
     figure, axes = _figure(9, 1.1 + 0.62 * len(layers))
     row = {layer["name"]: -number for number, layer in enumerate(layers)}
-    most = max([layer["dense_weights"] for layer in layers] + [10])
-    left, bar_left, bar_width = 3.1, 3.5, 3.4
-
-    def length(count: int) -> float:
-        """Of a bar that begins at one weight, logarithmic."""
-        return bar_width * log10(max(count, 1)) / log10(most)
-
     for layer in layers:
         y = row[layer["name"]]
         matrix = layer["weights"] > 0
-        axes.text(
-            left / 2,
-            y,
-            _label(layer),
-            ha="center",
-            va="center",
-            fontsize=8,
-            linespacing=1.35,
-            color="white" if matrix else INK,
-            bbox={
-                "boxstyle": "round,pad=0.45",
-                "facecolor": STORED if matrix else "white",
-                "edgecolor": STORED if matrix else "#9aa7af",
-            },
-        )
+        axes.add_patch(_box(y, STORED if matrix else "white", STORED if matrix else "#9aa7af"))
+        style = {"ha": "center", "va": "center", "color": "white" if matrix else INK}
+        axes.text(BOX_MIDDLE, y, _label(layer), fontsize=8, linespacing=1.3, **style)
         for source in layer["inputs"]:
-            _arrow(axes, left / 2, row[source], y)
-        if not matrix:
-            continue
-        for count, colour, height in (
-            (layer["dense_weights"], DENSE, 0.46),
-            (layer["weights"], STORED, 0.26),
-        ):
-            axes.barh(y, length(count), height, left=bar_left, color=colour)
-        text = f"{layer['weights']:,} of {layer['dense_weights']:,}"
-        if layer["block"] > 1:
-            text += f"   {layer['compression']:.1f}x"
-        end = bar_left + length(max(layer["dense_weights"], layer["weights"]))
-        axes.text(end + 0.1, y, text, va="center", fontsize=8, color=INK)
+            _arrow(axes, row[source], y)
+        if matrix:
+            share = layer["weights"] / layer["dense_weights"]
+            axes.barh(y, BAR_WIDTH, 0.4, left=BAR_LEFT, color=DENSE)
+            axes.barh(y, BAR_WIDTH * min(share, 1), 0.4, left=BAR_LEFT, color=STORED)
+            text = f"{layer['weights']:,} of {layer['dense_weights']:,}"
+            if layer["block"] > 1:
+                text += f"  ({layer['compression']:.1f}x)"
+            axes.text(BAR_LEFT + BAR_WIDTH + 0.12, y, text, va="center", fontsize=8, color=INK)
+    note = "share of the dense layer's weights that is stored"
+    axes.text(BAR_LEFT, 0.42, note, fontsize=7, color=GREY)
     axes.set_xlim(0, 9)
     axes.set_ylim(-len(layers) + 0.4, 0.6)
     axes.axis("off")
-    axes.set_title(
-        f"{info['name']}: {info['weights']:,} weights instead of {info['dense_weights']:,} "
-        f"({info['compression']:.1f}x fewer), {info['bytes']:,} bytes",
-        fontsize=10,
-        color=INK,
-        loc="left",
-    )
-    axes.text(
-        bar_left,
-        0.42,
-        "weights stored (dark) of the dense layer's (light), logarithmic",
-        fontsize=7,
-        color="#6b7780",
-    )
+    title = f"{info['name']}: {info['weights']:,} weights instead of {info['dense_weights']:,}"
+    title += f" ({info['compression']:.1f}x fewer), {info['bytes']:,} bytes"
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
     return figure
 
 
 def _label(layer: Mapping[str, Any]) -> str:
     words = [layer["kind"]]
     if layer["weights"]:
-        words.append(f"k = {layer['block']}" if layer["block"] > 1 else "dense")
+        words.append(f"k = {layer['block']}" if layer["block"] > 1 else "k = 1 (dense)")
     if layer["activation"] not in (None, "linear"):
         words.append(layer["activation"])
-    return f"{layer['name']}   {_shape(layer['output_shape'])}\n{', '.join(words)}"
+    shape = " x ".join(map(str, layer["output_shape"]))
+    return f"{layer['name']}   {shape}\n{', '.join(words)}"
 
 
-def _arrow(axes: Any, x: float, start: int, end: int) -> None:
-    """Draw an arrow to a row from the one above, or around the rows between."""
-    around = start - end > 1
-    axes.annotate(
-        "",
-        xy=(x - (0.9 if around else 0), end + (0.1 if around else 0.27)),
-        xytext=(x - (0.9 if around else 0), start - (0.1 if around else 0.27)),
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": "#6b7780",
-            "connectionstyle": "arc3,rad=0.35" if around else "arc3",
-            "shrinkA": 0,
-            "shrinkB": 0,
-        },
-    )
+def _box(y: float, face: str, edge: str) -> Any:
+    from matplotlib.patches import FancyBboxPatch
+
+    corner = (BOX_MIDDLE - BOX_WIDTH / 2, y - BOX_HEIGHT / 2)
+    shape = "round,pad=0,rounding_size=0.08"
+    return FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, shape, facecolor=face, edgecolor=edge)
+
+
+def _arrow(axes: Any, start: int, end: int) -> None:
+    """Draw an arrow from a row to the next one, or on the left around the rows between."""
+    style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
+    if start - end == 1:
+        ends = ((BOX_MIDDLE, start - BOX_HEIGHT / 2), (BOX_MIDDLE, end + BOX_HEIGHT / 2))
+    else:
+        side = BOX_MIDDLE - BOX_WIDTH / 2
+        ends = ((side, start - 0.1), (side, end + 0.1))
+        style["connectionstyle"] = f"arc3,rad={0.5 / (start - end) ** 0.5:.2f}"
+    axes.annotate("", xy=ends[1], xytext=ends[0], arrowprops=style)
 
 
 def draw_zoo(results: Mapping[str, Any]) -> Any:
