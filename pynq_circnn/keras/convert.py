@@ -489,7 +489,8 @@ def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
     if not isinstance(model, (keras.Sequential, Functional)):
         raise ValueError(
             "model must be Sequential or functional, so that its layers can be read. "
-            f"Received: the subclass {type(model).__name__}. Rebuild it from keras.Input and layers."
+            f"Received: the subclass {type(model).__name__}. "
+            "Rebuild it from keras.Input and layers."
         )
     if not model.built or not getattr(model, "inputs", None):
         raise ValueError(
