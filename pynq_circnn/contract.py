@@ -12,7 +12,8 @@ import json
 import os
 import sys
 import zlib
-from typing import Any, Dict, List, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Dict, List
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -22,7 +23,8 @@ def _read(name: str) -> Any:
         return json.load(file)
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True)
+class Field:
     """One 32-bit word of a header or descriptor."""
 
     name: str
