@@ -87,7 +87,8 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
         if x.dtype != np.uint8 or x.shape[1:] != (28, 28) or y.shape != x.shape[:1]:
             raise ValueError(
                 "MNIST must be uint8 images of shape (n, 28, 28) and n labels. "
-                f"Received: {x.dtype} {x.shape} and {y.shape} in {folder!r}. Use the originals."
+                f"Received: {x.dtype} {x.shape} and {y.shape} in {folder!r}. "
+                "Use the original files."
             )
     return splits
 

@@ -305,7 +305,9 @@ def byte_rule(scale: float, offset: float, exponent: int) -> Tuple[int, int, int
     )
 
 
-def quantize_bytes(x: np.ndarray, rule: Tuple[int, int, int], sat: Saturate = saturate) -> np.ndarray:
+def quantize_bytes(
+    x: np.ndarray, rule: Tuple[int, int, int], sat: Saturate = saturate
+) -> np.ndarray:
     """Return unscaled bytes as words, by a :func:`byte_rule`."""
     scale, bias, shift = rule
     return sat(round_shift(x.astype(np.int64) * scale + bias, shift))

@@ -35,7 +35,7 @@ def _positive(layer: "Layer", **values: Any) -> None:
         for extent in extents:
             if isinstance(extent, bool) or not isinstance(extent, int) or extent < 1:
                 raise ValueError(
-                    f"{name} of layer {layer.name!r} must be a positive integer or a tuple of them. "
+                    f"{name} of layer {layer.name!r} must be a positive integer or several. "
                     f"Received: {name}={value!r}."
                 )
             if extent > LIMITS["extent"]:
@@ -94,7 +94,8 @@ class Layer:
             )
         if not isinstance(self.inputs, tuple) or not all(isinstance(i, str) for i in self.inputs):
             raise ValueError(
-                f"inputs of layer {self.name!r} must be a tuple of names. Received: {self.inputs!r}."
+                f"inputs of layer {self.name!r} must be a tuple of names. "
+                f"Received: {self.inputs!r}."
             )
         if len(self.inputs) != self.arity:
             raise ValueError(
@@ -117,7 +118,9 @@ class Layer:
 
     def dense_parameters(self, *inputs: Shape) -> int:
         """Return how many weights and biases the same layer has without compression."""
-        return sum(size_of(s) for name, s in self.parameter_shapes(*inputs).items() if name == "bias")
+        return sum(
+            size_of(s) for name, s in self.parameter_shapes(*inputs).items() if name == "bias"
+        )
 
     def config(self) -> Dict[str, Any]:
         """Return the fields as plain values: what the file's header holds."""

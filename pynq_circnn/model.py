@@ -89,7 +89,9 @@ class Model:
 
     def count_params(self) -> int:
         """Return how many numbers the model stores: weights, scales and biases."""
-        return sum(array.size for arrays in self.network.arrays.values() for array in arrays.values())
+        return sum(
+            array.size for arrays in self.network.arrays.values() for array in arrays.values()
+        )
 
     def info(self) -> Dict[str, Any]:
         """Return the model's figures as JSON values: in total, and for each layer.
@@ -244,7 +246,9 @@ class Model:
         if isinstance(x, np.ndarray) or not _is_iterator(x):
             batch, single = self._batch(x)
             out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
-            bar = _bar(plan, verbose, len(batch)) if len(batch) > batch_size or verbose == 1 else None
+            bar = (
+                _bar(plan, verbose, len(batch)) if len(batch) > batch_size or verbose == 1 else None
+            )
             for start in range(0, len(batch), batch_size):
                 part = slice(start, start + batch_size)
                 plan.run(batch[part], out[part])
@@ -264,6 +268,13 @@ class Model:
 
     def _finish(self, out: np.ndarray) -> np.ndarray:
         return softmax(out) if isinstance(self.layers[-1], Softmax) else out
+
+    def as_batch(self, x: Any) -> np.ndarray:
+        """Return `x`, as :meth:`predict` takes it, in the form that a plan runs.
+
+        That is a C-contiguous array of shape ``(n,) + input_shape``, ``float32`` or ``uint8``.
+        """
+        return self._batch(x)[0]
 
     def _batch(self, x: Any) -> Tuple[np.ndarray, bool]:
         """Return `x` as a batch that a plan takes, and whether it was one sample."""
@@ -411,7 +422,11 @@ def _ratio(dense: int, stored: int) -> Optional[float]:
 
 
 def _check_call(batch_size: Any, verbose: Any) -> None:
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+    if (
+        isinstance(batch_size, bool)
+        or not isinstance(batch_size, (int, np.integer))
+        or batch_size < 1
+    ):
         raise ValueError(f"batch_size must be a positive integer. Received: {batch_size!r}.")
     if verbose not in ("auto", 0, 1):
         raise ValueError(f"verbose must be 'auto', 0 or 1. Received: {verbose!r}.")

@@ -48,7 +48,8 @@ HEADER_MAX_BYTES = 4 << 20
 
 _NPY = re.compile(
     rb"\x93NUMPY\x01\x00(..)"
-    rb"\{'descr': '([<|][a-z][0-9])', 'fortran_order': False, 'shape': \(([0-9, ]{0,200})\), \} *\n",
+    rb"\{'descr': '([<|][a-z][0-9])', 'fortran_order': False, "
+    rb"'shape': \(([0-9, ]{0,200})\), \} *\n",
     re.DOTALL,
 )
 _KEYS = {"format", "version", "name", "labels", "provenance", "layers"}
@@ -69,7 +70,7 @@ def dumps(data: ModelData) -> bytes:
     network = data.network
     layers = []
     for layer in network.layers:
-        entry = {"kind": layer.kind, "config": layer.config()}
+        entry: Dict[str, Any] = {"kind": layer.kind, "config": layer.config()}
         entry["schedule"] = dict(network.schedules[layer.name])
         if layer.name in network.snr_db:
             entry["snr_db"] = round(float(network.snr_db[layer.name]), 2)
@@ -83,7 +84,7 @@ def dumps(data: ModelData) -> bytes:
         "layers": layers,
     }
     text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    members = {"header": np.frombuffer(text.encode("utf-8"), np.uint8)}
+    members: Dict[str, Any] = {"header": np.frombuffer(text.encode("utf-8"), np.uint8)}
     if members["header"].size > HEADER_MAX_BYTES:
         raise ValueError(
             f"the header must have at most {HEADER_MAX_BYTES} bytes. "
@@ -185,7 +186,9 @@ class _Reader:
         if not match or len(match.group()) != 10 + int.from_bytes(match.group(1), "little"):
             self.refuse(f"{name} must be a plain .npy array of version 1.0", raw[:80])
         data = raw[match.end() :]
-        actual = tuple(int(extent) for extent in match.group(3).decode().split(",") if extent.strip())
+        actual = tuple(
+            int(extent) for extent in match.group(3).decode().split(",") if extent.strip()
+        )
         descr = match.group(2).decode()
         if shape is None:
             shape = (len(data),)
@@ -223,7 +226,7 @@ class _Reader:
         outputs = size_of(shapes[layers[-1].name])
         if labels is not None and len(labels) != outputs:
             self.refuse(f"labels must be {outputs}, one an output", len(labels))
-        network = QuantizedNetwork(layers, schedules, arrays, snr_db)
+        network = QuantizedNetwork(tuple(layers), schedules, arrays, snr_db)
         return ModelData(network, header["name"], labels, header["provenance"])
 
     def header(self) -> Dict[str, Any]:
@@ -252,7 +255,10 @@ class _Reader:
             self.refuse(f"layers must be a list of 1 to {LIMITS['layers']}", entries)
         layers, schedules, snr_db = [], {}, {}
         for entry in entries:
-            if not isinstance(entry, dict) or not _LAYER_KEYS - {"snr_db"} <= set(entry) <= _LAYER_KEYS:
+            if (
+                not isinstance(entry, dict)
+                or not _LAYER_KEYS - {"snr_db"} <= set(entry) <= _LAYER_KEYS
+            ):
                 self.refuse(f"the keys of a layer must be {sorted(_LAYER_KEYS)}", entry)
             if not isinstance(entry["config"], dict) or not isinstance(entry["schedule"], dict):
                 self.refuse("config and schedule of a layer must be objects", entry)
@@ -260,7 +266,9 @@ class _Reader:
             layers.append(layer)
             schedules[layer.name] = entry["schedule"]
             if "snr_db" in entry:
-                if isinstance(entry["snr_db"], bool) or not isinstance(entry["snr_db"], (int, float)):
+                if isinstance(entry["snr_db"], bool) or not isinstance(
+                    entry["snr_db"], (int, float)
+                ):
                     self.refuse("snr_db must be a number", entry["snr_db"])
                 snr_db[layer.name] = float(entry["snr_db"])
         return layers, schedules, snr_db
