@@ -8,7 +8,8 @@ import sys
 from cffi import FFI
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_SOURCES = ["plan.c", "program.c", "portable.c"]
+_SOURCES = ["plan.c", "program.c", "portable.c", "exchange.c"]
+_HEADERS = ["circnn.h", "exchange.h"]
 
 
 def _write_contract() -> str:
@@ -23,9 +24,12 @@ def _write_contract() -> str:
 
 
 def _declarations() -> str:
-    """Return what cffi has to know of circnn.h: everything between its preprocessor lines."""
-    with open(os.path.join(_HERE, "circnn.h"), encoding="utf-8") as file:
-        return "".join(line for line in file if not line.startswith("#"))
+    """Return what cffi has to know of the headers: all but their preprocessor lines."""
+    lines = []
+    for name in _HEADERS:
+        with open(os.path.join(_HERE, name), encoding="utf-8") as file:
+            lines += [line for line in file if not line.startswith("#")]
+    return "".join(lines)
 
 
 def _flags() -> list:
@@ -40,7 +44,7 @@ ffibuilder = FFI()
 ffibuilder.cdef(_declarations())
 ffibuilder.set_source(
     "pynq_circnn._native",
-    '#include "circnn.h"\n#include "circnn_contract.h"\n',
+    '#include "circnn.h"\n#include "circnn_contract.h"\n#include "exchange.h"\n',
     sources=[os.path.relpath(os.path.join(_HERE, name)) for name in _SOURCES],
     include_dirs=[os.path.relpath(_HERE), os.path.relpath(_write_contract())],
     extra_compile_args=_flags(),

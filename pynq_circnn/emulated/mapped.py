@@ -1,0 +1,99 @@
+"""The registers as memory: for drivers that go past ``MMIO.read`` and ``write``.
+
+A thread serves the mapped words. Bit 31 marks, in registers where a write does something, what
+the thread has seen, so that writing the same value again is noticed as well; none of these
+registers uses that bit. A processor that waits for an answer before it writes a register again,
+as every driver of the DMA has to, loses no write.
+"""
+
+import threading
+import time
+from typing import Dict, List, Tuple
+
+import numpy as np
+
+from .parts import Board, Part
+
+_SEEN = 1 << 31
+_WORDS = 0x4000  # 64 KB
+_PERIOD_SECONDS = 50e-6
+
+
+class Mapping:
+    """Maps a board's registers into memory and serves them."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._pages: Dict[int, Tuple[Part, np.ndarray, Dict[int, int]]] = {}
+        self._stop = threading.Event()
+        self._thread: List[threading.Thread] = []
+
+    def page(self, address: int, length: int) -> np.ndarray:
+        """Return the words at an address."""
+        base = address & ~0xFFFF
+        with self._board.lock:
+            part = self._board._find(address)
+            if base not in self._pages or self._pages[base][0] is not part:
+                words = np.zeros(_WORDS, dtype=np.uint32)
+                published: Dict[int, int] = {}
+                self._pages[base] = (part, words, published)
+                self._publish(part, words, published)
+            words = self._pages[base][1]
+            if not self._thread:
+                self._thread.append(
+                    threading.Thread(target=self._serve, name="emulated-board", daemon=True)
+                )
+                self._thread[0].start()
+        first = (address - base) // 4
+        return words[first : first + length // 4]
+
+    def forget(self) -> None:
+        """Let go of the pages, as a download does; those handed out are served no more."""
+        with self._board.lock:
+            self._pages.clear()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        for thread in self._thread:
+            thread.join()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            with self._board.lock:
+                busy = any([self._collect(*page) for page in list(self._pages.values())])
+                if busy:
+                    self._board.settle()
+                    for page in self._pages.values():
+                        self._publish(*page)
+            if not busy:
+                time.sleep(_PERIOD_SECONDS)
+
+    @staticmethod
+    def _collect(part: Part, words: np.ndarray, published: Dict[int, int]) -> bool:
+        """Hand the processor's writes to the part; addresses before what starts a transfer.
+
+        What the processor writes last is read first: who sees a length sees all before it.
+        """
+        events = [offset for offset in sorted(published) if offset in part.EVENTS]
+        seen = {offset: int(words[offset // 4]) for offset in reversed(events)}
+        for offset in published:
+            value = int(words[offset // 4])
+            if offset not in seen and value != published[offset]:
+                part.write(offset, value)
+                published[offset] = value
+        written = [offset for offset in events if not seen[offset] & _SEEN]
+        for offset in written:
+            part.write(offset, seen[offset])
+            published[offset] = -1
+        return bool(written)
+
+    @staticmethod
+    def _publish(part: Part, words: np.ndarray, published: Dict[int, int]) -> None:
+        """Show what the part's registers hold; those with events last."""
+        offsets = part.offsets()
+        for offset in sorted(offsets, key=lambda o: (o in part.EVENTS, o % 0x30 == 0x04, o)):
+            value = part.peek(offset) | (_SEEN if offset in part.EVENTS else 0)
+            if published.get(offset) != value:
+                words[offset // 4] = value
+                published[offset] = value
