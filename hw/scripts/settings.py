@@ -95,6 +95,7 @@ def tcl(settings: Dict[str, Any]) -> str:
         "c_m_axi_mm2s_data_width": stream_bits,
         "c_m_axi_s2mm_data_width": stream_bits,
         "c_m_axis_mm2s_tdata_width": stream_bits,
+        "c_s_axis_s2mm_tdata_width": stream_bits,
         "c_mm2s_burst_size": burst,
         "c_s2mm_burst_size": burst,
     }

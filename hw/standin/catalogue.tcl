@@ -261,7 +261,10 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral {
     c_increase_throughput 0 {0 1}
 } {
     if {$p(c_include_sg)} {
-        error "the catalogue describes the AXI DMA in simple mode only. Received: c_include_sg 1"
+        pin m_axi_sg_aclk in clk
+        bus M_AXI_SG master axi4 -clock m_axi_sg_aclk -reset axi_resetn -data 32 \
+            -address $p(c_addr_width) -case lower
+        space Data_SG M_AXI_SG
     }
     foreach name [array names p] {
         derived [string toupper $name] $p($name)

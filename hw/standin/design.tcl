@@ -402,6 +402,9 @@ proc check_pins {} {
                 continue
             }
             set source [source_of $path]
+            if {$source ne "" && [dict exists $pin max] && [width_of $path] > [dict get $pin max]} {
+                lappend faults "$path takes [dict get $pin max] lines but gets [width_of $path]"
+            }
             if {$source eq ""} {
                 if {![dict get $pin optional]} {
                     set what [dict get {clk {has no clock} rst {has no reset}
