@@ -14,7 +14,7 @@
 #   In BODY, with the parameters in the array p:
 #   pin NAME in|out clk|rst|intr|data ?-width N? ?-low? ?-optional? ?-sync CLOCK? ?-hz N?
 #   bus NAME master|slave PROTOCOL ?-clock PIN? ?-reset PIN? ?-data BITS? ?-address BITS?
-#       ?-prefix TEXT? ?-case lower|upper? ?-optional? ?-apertures {LOW HIGH ...}?
+#       ?-id BITS? ?-prefix TEXT? ?-case lower|upper? ?-optional? ?-apertures {LOW HIGH ...}?
 #       PROTOCOL: lite, axi3, axi4, read, write (AXI4 in one direction), stream, or a VLNV
 #   segment INTERFACE NAME RANGE register|memory ?-bus BUS? ?-base NAME?
 #   space NAME BUS ...                        an address space and the masters that reach out of it
@@ -126,13 +126,13 @@ ip xilinx.com:ip:processing_system7:5.5 processor $ps7 {
     }
     if {$p(PCW_USE_M_AXI_GP0)} {
         pin M_AXI_GP0_ACLK in clk
-        bus M_AXI_GP0 master axi3 -clock M_AXI_GP0_ACLK -data 32 -address 32 -case upper \
+        bus M_AXI_GP0 master axi3 -clock M_AXI_GP0_ACLK -data 32 -address 32 -id 12 -case upper \
             -apertures {0x40000000 0x7FFFFFFF}
     }
     if {$p(PCW_USE_S_AXI_HP0)} {
         pin S_AXI_HP0_ACLK in clk
         bus S_AXI_HP0 slave axi3 -clock S_AXI_HP0_ACLK -data $p(PCW_S_AXI_HP0_DATA_WIDTH) \
-            -address 32 -case upper
+            -address 32 -id 6 -case upper
         segment S_AXI_HP0 HP0_DDR_LOWOCM 0x20000000 memory
     }
     bus DDR master xilinx.com:interface:ddrx:1.0
@@ -218,14 +218,14 @@ ip xilinx.com:ip:zynq_ultra_ps_e:3.5 processor $ps8 {
         if {$p(PSU__USE__M_AXI_GP$port)} {
             pin $clock in clk
             bus $name master axi4 -clock $clock -data $p(PSU__MAXIGP${port}__DATA_WIDTH) \
-                -address 40 -prefix maxigp$port -apertures [list $low $high]
+                -address 40 -id 16 -prefix maxigp$port -apertures [list $low $high]
             lappend masters $name
         }
     }
     if {$p(PSU__USE__S_AXI_GP2)} {
         pin saxihp0_fpd_aclk in clk
         bus S_AXI_HP0_FPD slave axi4 -clock saxihp0_fpd_aclk -data $p(PSU__SAXIGP2__DATA_WIDTH) \
-            -address 49 -prefix saxigp2
+            -address 49 -id 6 -prefix saxigp2
         segment SAXIGP2 HP0_DDR_LOW 0x80000000 memory -bus S_AXI_HP0_FPD
         segment SAXIGP2 HP0_LPS_OCM 0x1000000 register -bus S_AXI_HP0_FPD
     }
@@ -307,6 +307,14 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral {
             IOC_Irq 12 1 read-write Dly_Irq 13 1 read-write Err_Irq 14 1 read-write
             IRQThresholdSts 16 8 read-only IRQDelaySts 24 8 read-only
         }
+        # The descriptor registers are in the .hwh in simple mode too (HWH).
+        foreach {name at} {CURDESC 0x08 TAILDESC 0x10} {
+            set pointer [expr {$name eq "CURDESC" ? "Current" : "Tail"}]_Descriptor_Pointer
+            register S_AXI_LITE ${upper}_$name [expr {$base + $at}] read-write 0x0 \
+                "$upper descriptor pointer, low word" [list $pointer 6 26 read-write]
+            register S_AXI_LITE ${upper}_${name}_MSB [expr {$base + $at + 4}] read-write 0x0 \
+                "$upper descriptor pointer, high word" [list $pointer 0 32 read-write]
+        }
         set address [expr {$channel eq "mm2s" ? "SA" : "DA"}]
         set field [expr {$channel eq "mm2s" ? "Source_Address" : "Destination_Address"}]
         register S_AXI_LITE ${upper}_$address [expr {$base + 0x18}] read-write 0x0 \
@@ -316,6 +324,9 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral {
         register S_AXI_LITE ${upper}_LENGTH [expr {$base + 0x28}] read-write 0x0 \
             "$upper length in bytes; writing it starts the transfer" \
             [list Length 0 $p(c_sg_length_width) read-write]
+    }
+    register S_AXI_LITE SG_CTL 0x2C read-write 0x03 {Scatter gather user and cache} {
+        SG_CACHE 0 4 read-write SG_USER 8 4 read-write
     }
 }
 

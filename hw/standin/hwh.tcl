@@ -53,6 +53,14 @@ namespace eval hwh {
                 }
                 lappend all ${channel}VALID m 1 ${channel}READY s 1
             }
+            if {$full && [dict get $bus id]} {
+                foreach {logical driver} {AWID m BID s ARID m RID s} {
+                    lappend all $logical $driver [dict get $bus id]
+                }
+                if {$protocol eq "axi3"} {
+                    lappend all WID m [dict get $bus id]
+                }
+            }
             if {$protocol ne "read"} {
                 lappend all WDATA m $data WSTRB m [expr {$data / 8}]
                 if {!$lite} {
@@ -83,7 +91,7 @@ namespace eval hwh {
         if {[dict get $bus adapts] && [dict exists $::links $path]} {
             set other [bus_of [dict get $::links $path]]
             if {![dict get $other adapts]} {
-                foreach key {protocol data address} {
+                foreach key {protocol data address id} {
                     dict set bus $key [dict get $other $key]
                 }
             }
