@@ -19,7 +19,7 @@
 #   segment INTERFACE NAME RANGE register|memory ?-bus BUS? ?-base NAME?
 #   space NAME BUS ...                        an address space and the masters that reach out of it
 #   register BUS NAME OFFSET ACCESS RESET DESCRIPTION {FIELD BIT WIDTH ACCESS ...}
-#   through MASTERS SLAVES                    an interconnect: what enters at SLAVES leaves at MASTERS
+#   through MASTERS SLAVES                    what enters at SLAVES leaves at MASTERS
 #   derived NAME VALUE                        a parameter of the .hwh that nobody sets
 
 # ---- Zynq-7000 processing system: PG082, HWH resizer.hwh, BASE Pynq-Z2 -------------------------
@@ -233,7 +233,7 @@ ip xilinx.com:ip:zynq_ultra_ps_e:3.5 processor $ps8 {
 }
 
 # ---- AXI DMA: PG021, HWH resizer.hwh ------------------------------------------------------------
-ip xilinx.com:ip:axi_dma:7.1 peripheral {
+set dma {
     c_include_sg 1 {0 1}
     c_sg_include_stscntrl_strm 1 {0 1}
     c_sg_use_stsapp_length 0 {0 1}
@@ -259,7 +259,9 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral {
     c_addr_width 32 32..64
     c_single_interface 0 {0 1}
     c_increase_throughput 0 {0 1}
-} {
+}
+
+ip xilinx.com:ip:axi_dma:7.1 peripheral $dma {
     if {$p(c_include_sg)} {
         pin m_axi_sg_aclk in clk
         bus M_AXI_SG master axi4 -clock m_axi_sg_aclk -reset axi_resetn -data 32 \
@@ -331,7 +333,7 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral {
 }
 
 # ---- AXI INTC: PG099, BASE Pynq-Z2 ---------------------------------------------------------------
-ip xilinx.com:ip:axi_intc:4.1 peripheral {
+set intc {
     C_IRQ_CONNECTION 0 {0 1}
     C_HAS_FAST 0 {0 1}
     C_HAS_IPR 1 {0 1}
@@ -344,7 +346,9 @@ ip xilinx.com:ip:axi_intc:4.1 peripheral {
     C_DISABLE_SYNCHRONIZERS 0 {0 1}
     C_IRQ_IS_LEVEL 1 {0 1}
     C_IRQ_ACTIVE 0x1 hex
-} {
+}
+
+ip xilinx.com:ip:axi_intc:4.1 peripheral $intc {
     pin s_axi_aclk in clk
     pin s_axi_aresetn in rst -low -sync s_axi_aclk
     pin intr in intr -width any -max 32
@@ -369,7 +373,7 @@ ip xilinx.com:ip:axi_intc:4.1 peripheral {
 }
 
 # ---- AXI GPIO: PG144, BASE Pynq-Z2 ---------------------------------------------------------------
-ip xilinx.com:ip:axi_gpio:2.0 peripheral {
+set gpio {
     C_GPIO_WIDTH 32 1..32
     C_GPIO2_WIDTH 32 1..32
     C_ALL_INPUTS 0 {0 1}
@@ -382,7 +386,9 @@ ip xilinx.com:ip:axi_gpio:2.0 peripheral {
     C_DOUT_DEFAULT_2 0x00000000 hex
     C_TRI_DEFAULT 0xFFFFFFFF hex
     C_TRI_DEFAULT_2 0xFFFFFFFF hex
-} {
+}
+
+ip xilinx.com:ip:axi_gpio:2.0 peripheral $gpio {
     pin s_axi_aclk in clk
     pin s_axi_aresetn in rst -low -sync s_axi_aclk
     bus S_AXI slave lite -clock s_axi_aclk -reset s_axi_aresetn -data 32 -address 9 \
@@ -401,7 +407,7 @@ ip xilinx.com:ip:axi_gpio:2.0 peripheral {
 }
 
 # ---- Processor System Reset: PG164, HWH resizer.hwh, BASE Pynq-Z2 --------------------------------
-ip xilinx.com:ip:proc_sys_reset:5.0 peripheral {
+set resetter {
     C_EXT_RST_WIDTH 4 1..16
     C_AUX_RST_WIDTH 4 1..16
     C_EXT_RESET_HIGH 0 {0 1}
@@ -412,7 +418,9 @@ ip xilinx.com:ip:proc_sys_reset:5.0 peripheral {
     C_NUM_PERP_ARESETN 1 1..16
     USE_BOARD_FLOW false {false true}
     RESET_BOARD_INTERFACE Custom {Custom}
-} {
+}
+
+ip xilinx.com:ip:proc_sys_reset:5.0 peripheral $resetter {
     pin slowest_sync_clk in clk
     pin ext_reset_in in rst {*}[expr {$p(C_EXT_RESET_HIGH) ? "" : "-low"}]
     pin aux_reset_in in rst -optional {*}[expr {$p(C_AUX_RESET_HIGH) ? "" : "-low"}]
@@ -426,9 +434,11 @@ ip xilinx.com:ip:proc_sys_reset:5.0 peripheral {
 }
 
 # ---- Concat: BASE Pynq-Z2 -----------------------------------------------------------------------
-ip xilinx.com:ip:xlconcat:2.1 bus {
+set concat_lines {
     NUM_PORTS 2 1..32
-} {
+}
+
+ip xilinx.com:ip:xlconcat:2.1 bus $concat_lines {
     for {set line 0} {$line < $p(NUM_PORTS)} {incr line} {
         pin In$line in intr
         derived IN${line}_WIDTH 1
@@ -438,14 +448,16 @@ ip xilinx.com:ip:xlconcat:2.1 bus {
 }
 
 # ---- AXI Interconnect: PG059, HWH resizer.hwh, BASE Pynq-Z2 --------------------------------------
-ip xilinx.com:ip:axi_interconnect:2.1 bus {
+set interconnect {
     NUM_SI 1 1..16
     NUM_MI 2 1..64
     STRATEGY 0 0..2
     ENABLE_ADVANCED_OPTIONS 0 {0 1}
     XBAR_DATA_WIDTH 32 {32 64 128 256 512 1024}
     SYNCHRONIZATION_STAGES 3 2..8
-} {
+}
+
+ip xilinx.com:ip:axi_interconnect:2.1 bus $interconnect {
     pin ACLK in clk
     pin ARESETN in rst -low -sync ACLK
     set ends {S {} M {}}

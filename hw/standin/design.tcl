@@ -102,7 +102,8 @@ set mapped [dict create]
 set excluded [dict create]
 
 proc ip {vlnv class parameters body} {
-    dict set ::catalogue $vlnv [dict create class $class parameters $parameters body $body]
+    dict set ::catalogue $vlnv [dict create class $class parameters $parameters]
+    {*}[list proc ::shape::of:$vlnv config "array set p \$config\n$body"]
 }
 
 # Whether a value of a parameter is one that the catalogue allows.
@@ -125,13 +126,10 @@ proc allowed {value rule} {
 # Gives a cell the pins and interfaces that its parameters call for.
 proc shape {name} {
     upvar #0 cells cells
-    set entry [dict get $::catalogue [dict get $cells $name vlnv]]
     set ::shape::current [dict create pins {} buses {} segments {} spaces {} registers {} \
         through {} derived {}]
     set config [dict get $cells $name config]
-    namespace eval ::shape [list array unset p]
-    namespace eval ::shape [list array set p $config]
-    namespace eval ::shape [dict get $entry body]
+    ::shape::of:[dict get $cells $name vlnv] $config
     dict for {key value} $::shape::current {
         dict set cells $name $key $value
     }
@@ -194,15 +192,30 @@ proc find {kind patterns quiet} {
     return $found
 }
 
-foreach {command kind} {
-    get_bd_cells cells get_bd_pins pins get_bd_intf_pins buses
-    get_bd_addr_spaces spaces get_bd_addr_segs segments
-} {
-    proc $command {args} [string map [list COMMAND $command KIND $kind] {
-        set patterns [options COMMAND {-quiet flag} $args]
-        need COMMAND "a name" $patterns
-        return [find KIND [join $patterns] $option(-quiet)]
-    }]
+proc query {kind command arguments} {
+    set patterns [options $command {-quiet flag} $arguments]
+    need $command "a name" $patterns
+    return [find $kind [join $patterns] $option(-quiet)]
+}
+
+proc get_bd_cells {args} {
+    return [query cells get_bd_cells $args]
+}
+
+proc get_bd_pins {args} {
+    return [query pins get_bd_pins $args]
+}
+
+proc get_bd_intf_pins {args} {
+    return [query buses get_bd_intf_pins $args]
+}
+
+proc get_bd_addr_spaces {args} {
+    return [query spaces get_bd_addr_spaces $args]
+}
+
+proc get_bd_addr_segs {args} {
+    return [query segments get_bd_addr_segs $args]
 }
 
 proc pin_of {path} {

@@ -106,9 +106,9 @@ proc csynth_design {} {
         "== Vitis HLS Report for '$top' (stand-in: no tool ran, every number is made up)" \
         "    * Version:        $::release (stand-in)" \
         "        * Loop: " \
-        "        |           |  Latency (cycles) | Iteration|  Initiation Interval  | Trip |          |" \
-        "        | Loop Name |   min   |   max   |  Latency |  achieved |   target  | Count| Pipelined|" \
-        "        |- PRODUCTS |       10|       10|         2|          $achieved|          1|    10|       yes|" \
+        "|           | Latency | Iteration| Initiation Interval | Trip |          |" \
+        "| Loop Name | min|max |  Latency | achieved|  target   | Count| Pipelined|" \
+        "|- PRODUCTS | 10 | 10 |        2 |    $achieved    |     1     |    10|       yes|" \
         ""] \n]
     write_file [file join $reports csynth.xml] "<?xml version=\"1.0\"?>
 <profile>

@@ -302,7 +302,8 @@ namespace eval hwh {
                 }
                 lassign [dict get $::mapped $key] offset range
                 set slave [cell_of $path]
-                set segment [dict get $::cells $slave segments [join [lrange [split $path /] 1 end] /]]
+                set segment [dict get $::cells $slave segments \
+                    [join [lrange [split $path /] 1 end] /]]
                 lappend rows [list ADDRESSBLOCK [dict get $segment name] \
                     BASENAME [dict get $segment base]_BASEADDR \
                     BASEVALUE [format 0x%08X $offset] \

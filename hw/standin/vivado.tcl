@@ -18,7 +18,8 @@ proc from_environment {name default} {
 
 set release [from_environment CIRCNN_STANDIN_VERSION 2024.1]
 set parts {xc7z020clg400-1 xczu7ev-ffvc1156-2-e}
-set strategies {Performance_ExplorePostRoutePhysOpt Performance_Explore {Vivado Implementation Defaults}}
+set strategies {Performance_ExplorePostRoutePhysOpt Performance_Explore
+    {Vivado Implementation Defaults}}
 set project [dict create]
 set design {}
 
@@ -272,8 +273,9 @@ proc report_timing_summary {args} {
         lset rows 2 end+1 [format %*s [string length $head] $value]
     }
     set table [lmap row $rows {string cat "    " [join $row {  }]}]
-    write_file $option(-file) [join [list "| Tool Version : Vivado v.$::release stand-in: no tool ran,\
-        every number is made up" "| Design Timing Summary" {*}$table "" "" $verdict ""] \n]
+    write_file $option(-file) [join [list \
+        "| Tool Version : Vivado v.$::release stand-in: no tool ran, every number is made up" \
+        "| Design Timing Summary" {*}$table "" "" $verdict ""] \n]
 }
 
 proc report_utilization {args} {
