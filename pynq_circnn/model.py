@@ -249,8 +249,9 @@ class Model:
             bar = (
                 _bar(plan, verbose, len(batch)) if len(batch) > batch_size or verbose == 1 else None
             )
-            for start in range(0, len(batch), batch_size):
-                part = slice(start, start + batch_size)
+            step = max(batch_size, plan.samples_at_once)
+            for start in range(0, len(batch), step):
+                part = slice(start, start + step)
                 plan.run(batch[part], out[part])
                 if bar is not None:
                     bar.update(len(out[part]))

@@ -34,6 +34,8 @@ class BasePlan(ABC):
     """
 
     name: str = ""
+    samples_at_once: int = 1
+    """How many samples a call should have at least; the plan bounds its memory by itself."""
 
     def __init__(self, network: QuantizedNetwork) -> None:
         self.network = network

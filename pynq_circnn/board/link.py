@@ -129,7 +129,7 @@ class Link:
         for name in SHOWN_OF_ENGINE:
             values[name] = self._engine.read(ENGINE[name])
         return {
-            name: int(value) & (~RESERVED if "DMA" in name or name == "control" else -1)
+            name: int(value) & (-1 if name in SHOWN_OF_ENGINE[1:] else ~RESERVED)
             for name, value in values.items()
         }
 

@@ -7,3 +7,24 @@ with g++ (:mod:`.fabric`). :mod:`.device` makes a ``pynq.Device`` of them.
 
 Where model and board differ, the model is wrong.
 """
+
+from typing import Any
+
+
+def open_board(fabric: Any = None, **options: Any) -> Any:
+    """Return a :class:`~pynq_circnn.board.overlay.CirCNNOverlay` on a new emulated board.
+
+    Parameters
+    ----------
+    fabric : Fabric, optional
+        What computes; the engine's HLS source, compiled, if left out.
+    options
+        As :class:`~.device.EmulatedDevice` takes them.
+    """
+    from ..board.overlay import CirCNNOverlay
+    from .device import EmulatedDevice
+    from .fabric import default_fabric
+
+    device = EmulatedDevice(default_fabric() if fabric is None else fabric, **options)
+    device.activate()
+    return CirCNNOverlay(device.bitfile, device=device)
