@@ -208,7 +208,7 @@ class _BlockCirculant(_Activated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_block(self.block)
+        object.__setattr__(self, "block", check_block(self.block))
 
     def grid(self, *inputs: Shape) -> Tuple[int, int]:
         """Return ``(p, q)``: block rows (outputs) and block columns (inputs)."""
