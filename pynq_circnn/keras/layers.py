@@ -74,7 +74,7 @@ def _spectral_output(spectrum: Any, k: int, outputs: int) -> Any:
     return ops.reshape(blocks, (*ops.shape(blocks)[:-2], -1))[..., :outputs]
 
 
-class _BlockCirculant(keras.layers.Layer):
+class BlockCirculant(keras.layers.Layer):
     """What the two layers share: arguments, weights, and the choice of method.
 
     Parameters
@@ -225,12 +225,19 @@ class _BlockCirculant(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="pynq_circnn")
-class BlockCirculantDense(_BlockCirculant):
-    __doc__ = (
-        "A fully connected layer of `units` outputs whose matrix consists of circulant blocks.\n\n"
-        "It acts on the last axis, as ``keras.layers.Dense`` does.\n"
-        + (_BlockCirculant.__doc__ or "").split("\n", 1)[1]
-    )
+class BlockCirculantDense(BlockCirculant):
+    """A fully connected layer whose matrix consists of circulant blocks.
+
+    It acts on the last axis, as ``keras.layers.Dense`` does.
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs.
+    block_size : int
+    **kwargs
+        ``activation``, ``use_bias``, ``method`` and the others of :class:`BlockCirculant`.
+    """
 
     def __init__(self, units: int, block_size: int, **kwargs: Any) -> None:
         super().__init__(units, block_size, **kwargs)
@@ -254,14 +261,23 @@ def _same_padding(size: int, kernel: int, stride: int) -> Tuple[int, int]:
 
 
 @keras.saving.register_keras_serializable(package="pynq_circnn")
-class BlockCirculantConv2D(_BlockCirculant):
-    __doc__ = (
-        "A convolution of `filters` outputs, channels last, with circulant blocks over channels.\n"
-        "\nEvery kernel position has its own blocks over output and input channels, a pixel is\n"
-        "transformed once for all positions, and the sum over positions is taken in the spectrum\n"
-        "(CirCNN, section 3.2).  `kernel_size` and `strides` are an int or a pair, `padding` is\n"
-        '``"valid"`` or ``"same"``.\n' + (_BlockCirculant.__doc__ or "").split("\n", 1)[1]
-    )
+class BlockCirculantConv2D(BlockCirculant):
+    """A convolution, channels last, with circulant blocks over channels.
+
+    Every kernel position has its own blocks over output and input channels, a pixel is
+    transformed once for all positions, and the sum over positions is taken in the spectrum
+    (CirCNN, section 3.2).
+
+    Parameters
+    ----------
+    filters : int
+        Number of output channels.
+    kernel_size, strides : int or pair of int
+    block_size : int
+    padding : {"valid", "same"}
+    **kwargs
+        ``activation``, ``use_bias``, ``method`` and the others of :class:`BlockCirculant`.
+    """
 
     _outputs_name = "filters"
 

@@ -285,15 +285,15 @@ RECIPES: Dict[str, Recipe] = {
         ),
         Recipe(
             name="mnist_cnn",
-            blocks=(1, 8, 64, 1),
+            blocks=(1, 8, 32, 1),
             build=_mnist_cnn,
             load=load_mnist,
-            epochs=30,
+            epochs=20,
             batch_size=256,
             learning_rate=5e-3,
-            shift=2,
-            turn=10,
-            zoom=0.1,
+            shift=1,
+            turn=8,
+            zoom=0.08,
         ),
     )
 }
