@@ -540,8 +540,8 @@ def convert(
     model : keras.Model or path
         As for :func:`to_network`.
     calibration_data : array of shape (n,) + input shape
-        Some hundred typical inputs, as :func:`pynq_circnn.quantize` takes them: unscaled
-        ``uint8`` where the model begins with a ``Rescaling``.
+        Some hundred typical inputs, as the Keras model takes them: unscaled where it begins
+        with a ``Rescaling``, whatever their dtype.
     labels, provenance
         As for :class:`pynq_circnn.Model`.
     verbose : bool
@@ -558,5 +558,8 @@ def convert(
     """
     if isinstance(model, (str, os.PathLike)):
         model = load(model)
-    network = quantize(to_network(model), calibration_data, verbose)
-    return Model(network, model.name, labels, dict(provenance or {}))
+    network = to_network(model)
+    data, entry = np.asarray(calibration_data), network.input
+    if entry.uint8_scale is not None and data.dtype.kind in "fiu":
+        data = data * entry.uint8_scale + entry.uint8_offset  # as the model's own Rescaling does
+    return Model(quantize(network, data, verbose), model.name, labels, dict(provenance or {}))
