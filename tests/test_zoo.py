@@ -92,17 +92,9 @@ def results_file(tmp_path):
 def test_tables(results_file, capsys):
     assert main(["zoo", "--results", results_file, "--markdown"]) == 0
     text = capsys.readouterr().out
-<<<<<<< HEAD
     first = "| one | 100 (4,000) | 40.0x | 98.40 % (2) | 98.50 % | 99.20 % | 97.90 %, 300 bytes |"
     second = "| two | 10 (20) | 2.0x | 89.90 % (1) | 90.00 % |  | 89.90 %, 30 bytes |"
     assert first in text and second in text
-=======
-    assert (
-        "| one | 100 (4,000) | 40.0x | 98.40 % (2) | 98.50 % | 99.20 % | 97.90 %, 300 bytes |"
-        in text
-    )
-    assert "| two | 10 (20) | 2.0x | 89.90 % (1) | 90.00 % |  | 89.90 %, 30 bytes |" in text
->>>>>>> main
     assert "| 128 | 31 | 70 | 98.90 % | 99.00 % |" in text
     assert main(["zoo", "--results", results_file, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == RESULTS
