@@ -106,6 +106,9 @@ class BlockCirculant(keras.layers.Layer):
         unknown.
     """
 
+    _outputs_name = "units"
+    _positions: Tuple[int, ...] = ()  # of the kernel
+
     def __init__(
         self,
         outputs: int,
@@ -142,9 +145,6 @@ class BlockCirculant(keras.layers.Layer):
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
 
-    _outputs_name = "units"
-    _positions: Tuple[int, ...] = ()
-
     def build(self, input_shape: Sequence[Optional[int]]) -> None:
         inputs = input_shape[-1]
         if inputs is None:
@@ -176,9 +176,8 @@ class BlockCirculant(keras.layers.Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        self.input_spec = keras.layers.InputSpec(
-            min_ndim=2 + len(self._positions), axes={-1: inputs}
-        )
+        rank = {"ndim": 4} if self._positions else {"min_ndim": 2}
+        self.input_spec = keras.layers.InputSpec(axes={-1: inputs}, **rank)
         self.built = True
 
     def resolve(self) -> str:
