@@ -50,6 +50,12 @@ class Model:
         self.provenance = dict(provenance or {})
         self._plans: Dict[str, BasePlan] = {}
         self._lock = threading.Lock()
+        if not isinstance(name, str):
+            raise ValueError(f"name must be a text. Received: {name!r}.")
+        if self.labels is not None and not all(isinstance(text, str) for text in self.labels):
+            raise ValueError(
+                f"labels must be texts. Received: {self.labels!r:.80}. Pass list(map(str, labels))."
+            )
         if self.labels is not None and len(self.labels) != size_of(self.output_shape):
             raise ValueError(
                 f"labels must be {size_of(self.output_shape)}, one an output. "

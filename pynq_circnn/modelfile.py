@@ -29,6 +29,7 @@ Format, version 1
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import tempfile
@@ -84,6 +85,7 @@ def dumps(data: ModelData) -> bytes:
         "layers": layers,
     }
     text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    _parse(text)  # what a reader would refuse is not written
     members: Dict[str, Any] = {"header": np.frombuffer(text.encode("utf-8"), np.uint8)}
     if members["header"].size > HEADER_MAX_BYTES:
         raise ValueError(
@@ -146,7 +148,9 @@ def loads(content: bytes, source: str = "the model") -> ModelData:
     except (ModelFileError, MemoryError):
         raise
     except Exception as error:  # whatever zipfile, json or a layer finds wrong
-        raise ModelFileError(f"{source} must be a .circnn file. Received: {error}") from error
+        raise ModelFileError(
+            f"{source} must be a .circnn file. Received: {error!s:.1000}"
+        ) from error
 
 
 class _Reader:
@@ -231,12 +235,10 @@ class _Reader:
 
     def header(self) -> Dict[str, Any]:
         raw = self.member("header", "|u1", None, HEADER_MAX_BYTES).tobytes()
-        header = json.loads(
-            raw.decode("utf-8"), parse_int=_short_integer, parse_constant=_no_constant
-        )
+        header = _parse(raw.decode("utf-8"))
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             self.refuse(f'the header must be an object with format "{FORMAT}"', header)
-        if header.get("version") != VERSION:
+        if type(header.get("version")) is not int or header["version"] != VERSION:
             self.refuse(f"version must be {VERSION}", header.get("version"))
         if set(header) != _KEYS:
             self.refuse(f"the header's keys must be {sorted(_KEYS)}", sorted(header))
@@ -272,6 +274,21 @@ class _Reader:
                     self.refuse("snr_db must be a number", entry["snr_db"])
                 snr_db[layer.name] = float(entry["snr_db"])
         return layers, schedules, snr_db
+
+
+def _parse(text: str) -> Any:
+    """Return the header's JSON value; only what can be written again is taken."""
+    value = json.loads(
+        text, parse_int=_short_integer, parse_float=_finite, parse_constant=_no_constant
+    )
+    json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses halves of surrogate pairs
+    return value
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text:.40} is beyond float64")
+    return float(text)
 
 
 def _short_integer(text: str) -> int:

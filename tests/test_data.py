@@ -43,7 +43,7 @@ def test_mnist_from_idx(tmp_path, arrays, zipped):
 
 
 def test_mnist_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="mnist.npz or the four IDX files"):
+    with pytest.raises(FileNotFoundError, match=r"mnist\.npz or the four IDX files"):
         data.load_mnist(str(tmp_path))
 
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from pynq_circnn import load_model, plots, shipped_models, zoo
+from pynq_circnn import load_model, shipped_models, zoo
 from pynq_circnn.cli import main
 from pynq_circnn.data import load_digits, load_mnist
 
@@ -92,8 +92,9 @@ def results_file(tmp_path):
 def test_tables(results_file, capsys):
     assert main(["zoo", "--results", results_file, "--markdown"]) == 0
     text = capsys.readouterr().out
-    assert "| one | 100 (4,000) | 40.0x | 98.40 % (2) | 98.50 % | 99.20 % | 97.90 %, 300 bytes |" in text
-    assert "| two | 10 (20) | 2.0x | 89.90 % (1) | 90.00 % |  | 89.90 %, 30 bytes |" in text
+    first = "| one | 100 (4,000) | 40.0x | 98.40 % (2) | 98.50 % | 99.20 % | 97.90 %, 300 bytes |"
+    second = "| two | 10 (20) | 2.0x | 89.90 % (1) | 90.00 % |  | 89.90 %, 30 bytes |"
+    assert first in text and second in text
     assert "| 128 | 31 | 70 | 98.90 % | 99.00 % |" in text
     assert main(["zoo", "--results", results_file, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == RESULTS
@@ -106,7 +107,7 @@ def test_pictures(results_file, tmp_path, ending):
     assert main(["zoo", "--results", results_file, "--plot", path]) == 0
     assert os.path.getsize(path) > 5000
     path = str(tmp_path / f"model.{ending}")
-    plots.save(plots.draw_model(load_model("digits").info()), path)
+    assert main(["info", "digits", "--plot", path]) == 0
     assert os.path.getsize(path) > 5000
     assert main(["zoo", "--results", results_file, "--plot", str(tmp_path / "zoo.txt")]) == 2
 

@@ -54,11 +54,15 @@ def _train(arguments: argparse.Namespace) -> int:
     os.makedirs(arguments.out, exist_ok=True)
     try:
         if arguments.front:
-            key, record = "fronts", measure_front(recipe, data, arguments.seeds[0], kept)
+            front = measure_front(recipe, data, arguments.seeds[0], kept)
+            found: Dict[str, Any] = {"fronts": {recipe.name: front}}
+            table = front_rows(front)
         else:
             model, record = measure(recipe, data, arguments.seeds, kept, not arguments.no_twin)
-            key, file = "models", os.path.join(arguments.out, f"{recipe.name}.circnn")
             record["command"] = _command(arguments)
+            found = {"models": {recipe.name: record}}
+            table = rows(found)
+            file = os.path.join(arguments.out, f"{recipe.name}.circnn")
             model.save(file)
             print(f"{file}: written")
     except KeyboardInterrupt:
@@ -68,13 +72,14 @@ def _train(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
-    measured: Dict[str, Any] = results(path)
-    measured[key][recipe.name] = record
+    measured = results(path)
+    for kind, figures in found.items():
+        measured[kind].update(figures)
     with open(path, "w", encoding="utf-8") as stream:
         json.dump(measured, stream, indent=1)
         stream.write("\n")
     print(f"{path}: written")
-    _print_table(front_rows(record) if arguments.front else rows({"models": {recipe.name: record}}))
+    _print_table(table)
     return 0
 
 

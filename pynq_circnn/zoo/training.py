@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from ..data import Split
-from ..keras.convert import convert, load
+from ..keras.convert import convert
 from ..model import Model
 from .recipes import Recipe, images, train
 
@@ -39,7 +39,9 @@ def finished_run(
         with open(path + ".json", encoding="utf-8") as file:
             kept = json.load(file)
         if kept["settings"] == settings:
-            return load(path + ".keras"), kept["figures"]
+            model = recipe.build(tuple(blocks))
+            model.load_weights(path + ".keras")
+            return model, kept["figures"]
     except (OSError, ValueError, KeyError):
         pass  # not there, or not whole
     model, figures = train(recipe, data, tuple(blocks), seed, verbose)
