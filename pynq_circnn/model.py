@@ -273,6 +273,22 @@ class Model:
                 bar.update(len(batch))
         return np.concatenate(parts)
 
+    async def predict_async(self, x: Any, backend: str = "auto") -> np.ndarray:
+        """Return what :meth:`predict` does, leaving the event loop to others meanwhile.
+
+        On a board the end of the engine's work is told by an interrupt; elsewhere a thread works.
+
+        Parameters
+        ----------
+        x : array-like
+            A batch, or one sample.
+        backend : str
+            As :meth:`predict` takes it.
+        """
+        batch, single = self._batch(x)
+        out = self._finish(await self.plan(backend).run_async(batch))
+        return out[0] if single else out
+
     def _finish(self, out: np.ndarray) -> np.ndarray:
         return softmax(out) if isinstance(self.layers[-1], Softmax) else out
 

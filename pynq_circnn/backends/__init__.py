@@ -10,6 +10,7 @@ A back end module defines
     A :class:`BasePlan`: one network made ready to run.
 """
 
+import asyncio
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
@@ -70,6 +71,21 @@ class BasePlan(ABC):
         ValueError
             If an array is of another shape or dtype, or `x` holds NaN or infinity.
         """
+        out = self._checked(x, out, saturations)
+        if len(x):
+            self._run(x, out, saturations)
+        return out
+
+    async def run_async(self, x: np.ndarray) -> np.ndarray:
+        """Return what :meth:`run` does, leaving the event loop to others meanwhile."""
+        out = self._checked(x, None, None)
+        if len(x):
+            await self._run_async(x, out)
+        return out
+
+    def _checked(
+        self, x: np.ndarray, out: Optional[np.ndarray], saturations: Optional[np.ndarray]
+    ) -> np.ndarray:
         shape = self.network.input.shape
         dtypes = ("float32",) if self.network.input.uint8_scale is None else ("float32", "uint8")
         _check_array("x", x, dtypes, (len(x),) + shape if np.ndim(x) else shape)
@@ -78,13 +94,16 @@ class BasePlan(ABC):
         _check_array("out", out, ("float32",), (len(x),) + self.output_shape)
         if saturations is not None:
             _check_array("saturations", saturations, ("int64",), (len(self.network.layers),))
-        if len(x):
-            self._run(x, out, saturations)
         return out
 
     @abstractmethod
     def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
         """Compute `out` from a checked batch of at least one sample."""
+
+    async def _run_async(self, x: np.ndarray, out: np.ndarray) -> None:
+        """Do as :meth:`_run`; in a thread, unless the back end knows better."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._run, x, out, None)
 
 
 def _check_array(name: str, array: np.ndarray, dtypes: Tuple[str, ...], shape: Shape) -> None:

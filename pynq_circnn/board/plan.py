@@ -1,6 +1,5 @@
 """A network on the hardware engine: numbers to words, chunks, words to numbers."""
 
-import asyncio
 from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
@@ -106,7 +105,3 @@ def _quantize(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
     words[:] = scaled
     return limited
 
-
-def run_in_thread(call: Callable[..., Any], *arguments: Any) -> "asyncio.Future[Any]":
-    """Return a future of a call in a thread of the running event loop's pool."""
-    return asyncio.get_running_loop().run_in_executor(None, call, *arguments)
