@@ -27,7 +27,6 @@ from .registers import (
     DMA_RESET,
     DMA_RUN,
     DMA_STATUS,
-    DONE,
     ENGINE,
     GPIO_DATA,
     IDLE,
@@ -167,7 +166,7 @@ class Link:
             return self._dma_error(sent, received)
         if not _complete(sent):
             cause, what = "stuck_input", "the engine does not take its packet"
-        elif registers["control"] & (IDLE | DONE):
+        elif registers["control"] & IDLE:  # "done" may be of an earlier packet
             cause = "lost_tlast"
             what = (
                 "the engine is done, but the DMA saw no end of its packet: the last beat came "

@@ -4,7 +4,7 @@ from ..contract import CONTRACT
 
 ENGINE = {row["name"]: row["offset"] for row in CONTRACT["engine"]["registers"]}
 ENGINE_VLNV: str = CONTRACT["engine"]["vlnv"]
-START, DONE, IDLE = 1, 2, 4  # of the engine's control register (ap_ctrl_hs, UG1399)
+START, IDLE = 1, 4  # of the engine's control register (ap_ctrl_hs, UG1399)
 
 # AXI DMA in direct register mode (PG021, chapter 2, "Register Space")
 DMA_VLN = "xilinx.com:ip:axi_dma"

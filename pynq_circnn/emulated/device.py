@@ -174,7 +174,7 @@ class EmulatedDevice(Device):
             raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
         with self.board.lock:
             self.board.configure(parser.ip_dict, parser.interrupt_pins)
-            self._mapping.forget()
+            self._mapping.renew()
         self.post_download(bitstream, parser, self.name)
 
     def gen_cache(self, bitstream: Any, parser: Any = None) -> None:

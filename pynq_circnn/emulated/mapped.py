@@ -12,7 +12,7 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from .parts import Board, Part
+from .parts import Board
 
 _SEEN = 1 << 31
 _WORDS = 0x4000  # 64 KB
@@ -24,7 +24,7 @@ class Mapping:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._pages: Dict[int, Tuple[Part, np.ndarray, Dict[int, int]]] = {}
+        self._pages: Dict[int, Tuple[np.ndarray, Dict[int, int]]] = {}  # words and what they say
         self._stop = threading.Event()
         self._thread: List[threading.Thread] = []
 
@@ -32,13 +32,11 @@ class Mapping:
         """Return the words at an address."""
         base = address & ~0xFFFF
         with self._board.lock:
-            part = self._board._find(address)
-            if base not in self._pages or self._pages[base][0] is not part:
-                words = np.zeros(_WORDS, dtype=np.uint32)
-                published: Dict[int, int] = {}
-                self._pages[base] = (part, words, published)
-                self._publish(part, words, published)
-            words = self._pages[base][1]
+            self._board.find(address)
+            if base not in self._pages:
+                self._pages[base] = (np.zeros(_WORDS, dtype=np.uint32), {})
+                self._publish(base)
+            words = self._pages[base][0]
             if not self._thread:
                 self._thread.append(
                     threading.Thread(target=self._serve, name="emulated-board", daemon=True)
@@ -47,10 +45,13 @@ class Mapping:
         first = (address - base) // 4
         return words[first : first + length // 4]
 
-    def forget(self) -> None:
-        """Let go of the pages, as a download does; those handed out are served no more."""
+    def renew(self) -> None:
+        """Show the parts of another design at the places of those before."""
         with self._board.lock:
-            self._pages.clear()
+            for base, (words, published) in self._pages.items():
+                words[:] = 0
+                published.clear()
+                self._publish(base)
 
     def close(self) -> None:
         """End the thread."""
@@ -61,20 +62,22 @@ class Mapping:
     def _serve(self) -> None:
         while not self._stop.is_set():
             with self._board.lock:
-                busy = any([self._collect(*page) for page in list(self._pages.values())])
+                busy = any([self._collect(base) for base in list(self._pages)])
                 if busy:
                     self._board.settle()
-                    for page in self._pages.values():
-                        self._publish(*page)
+                    for base in self._pages:
+                        self._publish(base)
             if not busy:
                 time.sleep(_PERIOD_SECONDS)
 
-    @staticmethod
-    def _collect(part: Part, words: np.ndarray, published: Dict[int, int]) -> bool:
+    def _collect(self, base: int) -> bool:
         """Hand the processor's writes to the part; addresses before what starts a transfer.
 
         What the processor writes last is read first: who sees a length sees all before it.
         """
+        part, (words, published) = self._board.places.get(base), self._pages[base]
+        if part is None:
+            return False
         events = [offset for offset in sorted(published) if offset in part.EVENTS]
         seen = {offset: int(words[offset // 4]) for offset in reversed(events)}
         for offset in published:
@@ -88,10 +91,10 @@ class Mapping:
             published[offset] = -1
         return bool(written)
 
-    @staticmethod
-    def _publish(part: Part, words: np.ndarray, published: Dict[int, int]) -> None:
+    def _publish(self, base: int) -> None:
         """Show what the part's registers hold; those with events last."""
-        offsets = part.offsets()
+        part, (words, published) = self._board.places.get(base), self._pages[base]
+        offsets = () if part is None else part.offsets()
         for offset in sorted(offsets, key=lambda o: (o in part.EVENTS, o % 0x30 == 0x04, o)):
             value = part.peek(offset) | (_SEEN if offset in part.EVENTS else 0)
             if published.get(offset) != value:

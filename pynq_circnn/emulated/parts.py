@@ -470,7 +470,8 @@ class Board:
             return self.engine
         return None
 
-    def _find(self, address: int) -> Part:
+    def find(self, address: int) -> Part:
+        """Return the part at an address."""
         part = self.places.get(address & ~0xFFFF)
         if part is None:
             raise BusError(f"nothing answers at {address:#010x}: a real board's bus hangs")
@@ -479,12 +480,12 @@ class Board:
     def read(self, address: int) -> int:
         """Return a register, as a read of the processor does."""
         with self.lock:
-            return self._find(address).read(address & 0xFFFF)
+            return self.find(address).read(address & 0xFFFF)
 
     def write(self, address: int, value: int) -> None:
         """Write a register, and let come what comes of it."""
         with self.lock:
-            self._find(address).write(address & 0xFFFF, value)
+            self.find(address).write(address & 0xFFFF, value)
             self.settle()
 
     def settle(self) -> None:
