@@ -15,7 +15,7 @@ import numpy as np
 from . import __version__
 from .errors import CircnnError
 
-MODULES = ("pynq_circnn.cli", "pynq_circnn.demo", "pynq_circnn.zoo.cli")
+MODULES = ("pynq_circnn.cli", "pynq_circnn.demo", "pynq_circnn.zoo.cli", "pynq_circnn.doctor")
 
 
 def add_command(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentParser:

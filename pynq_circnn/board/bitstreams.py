@@ -24,7 +24,8 @@ def board_name(path: str = "/proc/device-tree/chosen/pynq_board") -> Optional[st
 
 def folders() -> List[str]:
     """Return where bitstreams are looked for."""
-    return [os.path.join(_PACKAGE, "overlays"), os.path.abspath("overlays")]
+    places = [os.path.join(_PACKAGE, "overlays"), os.path.abspath("overlays")]
+    return list(dict.fromkeys(map(os.path.realpath, places)))  # a checkout has one by two names
 
 
 def candidates(board: Optional[str], where: Optional[str] = None) -> List[str]:

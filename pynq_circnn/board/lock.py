@@ -76,3 +76,18 @@ def _busy(holder: str, remedy: str) -> BoardError:
     return BoardError(
         "busy", f"a board must have one user at a time. Received: it is used by {holder}. {remedy}"
     )
+
+
+def holder(name: str) -> Optional[str]:
+    """Return the process that holds a board's lock, as it called itself, or ``None``."""
+    path = _path(name)
+    if fcntl is None or not os.path.exists(path):
+        return None
+    file = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except OSError:
+        return os.read(file, 200).decode("utf-8", "replace").strip() or "unknown"
+    finally:
+        os.close(file)
