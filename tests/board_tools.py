@@ -6,7 +6,7 @@ import numpy as np
 
 from pynq_circnn import load_model
 from pynq_circnn.emulated import open_board
-from pynq_circnn.emulated.fabric import Fabric, ProgramFabric
+from pynq_circnn.emulated.fabric import Fabric
 
 TIMEOUT = 0.3
 MODEL = load_model("digits")
@@ -17,7 +17,7 @@ EXPECTED = MODEL.plan("reference").run(X)
 @contextlib.contextmanager
 def emulated(fabric=None, **options):
     """An open overlay on an emulated board that gives up soon."""
-    overlay = open_board(ProgramFabric() if fabric is None else fabric, **options)
+    overlay = open_board(fabric, **options)
     overlay.driver.timeout = TIMEOUT
     try:
         yield overlay

@@ -321,7 +321,7 @@ class _Slow(Echo):
 
 def test_the_interrupt_wakes_and_the_loop_is_free_meanwhile(monkeypatch):
     from pynq_circnn.board import engine
-    from pynq_circnn.emulated.fabric import ProgramFabric
+    from pynq_circnn.emulated.fabric import EngineFabric
 
     monkeypatch.setattr(engine, "_NAP_SECONDS", 5.0)  # only the interrupt can wake it in time
     ticks = []
@@ -338,7 +338,7 @@ def test_the_interrupt_wakes_and_the_loop_is_free_meanwhile(monkeypatch):
         ticking.cancel()
         return y, time.monotonic() - begin
 
-    with emulated(_Slow(ProgramFabric(), 0.15), mapped=True) as overlay:
+    with emulated(_Slow(EngineFabric(), 0.15), mapped=True) as overlay:
         overlay.driver.timeout = 10
         run()  # loads the program
         y, seconds = asyncio.run(main())

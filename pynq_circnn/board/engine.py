@@ -13,9 +13,10 @@ import numpy as np
 
 from ..contract import CONFIGURATIONS, configuration_digest
 from ..errors import BoardError
+from ..packets import Reply, packet, program_packet
 from ..program import Program
 from .link import Link
-from .packets import BYTES, WORDS, Reply, RunLayout, identify_packet, parse_reply, program_packet
+from .layout import BYTES, WORDS, RunLayout, parse_reply
 
 CHUNK_BYTES = 1 << 18  # of a packet to the engine; some hundred microseconds of transfer
 TIMEOUT_SECONDS = 10.0
@@ -38,7 +39,7 @@ class Loadable:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.data = program.to_bytes()
+        self.packet = program_packet(program).view("u1")
         self.layouts = {format: RunLayout(program, format) for format in (WORDS, BYTES)}
 
 
@@ -49,11 +50,12 @@ class _Slot:
         self._allocate = allocate
         self.send: Any = None
         self.receive: Any = None
+        self.frame: Any = None  # what `send` holds but samples: a layout and a number of samples
 
     def reserve(self, send: int, receive: int) -> None:
         """Make sure of buffers of so many bytes."""
         if self.send is None or len(self.send) < send:
-            self.send = None  # its memory is free before more is asked for
+            self.send = self.frame = None  # its memory is free before more is asked for
             self.send = self._allocate(_rounded(send))
         if self.receive is None or len(self.receive) < receive:
             self.receive = None
@@ -62,7 +64,7 @@ class _Slot:
 
     def free(self) -> None:
         """Let the buffers go."""
-        self.send = self.receive = None
+        self.send = self.receive = self.frame = None
 
 
 def _rounded(nbytes: int) -> int:
@@ -140,7 +142,7 @@ class Engine:
         self._loaded = None
         self.resets += 1
         self.link.reset()
-        reply = self._exchange(identify_packet(), "identify")
+        reply = self._exchange(packet("identify", 0, 0).view("u1"), "identify")
         names = {configuration_digest(name): name for name in CONFIGURATIONS}
         if reply.configuration not in names:
             known = ", ".join(f"{name} {digest:08x}" for digest, name in names.items())
@@ -154,26 +156,25 @@ class Engine:
         self._configuration = names[reply.configuration]
         self._healthy = True
 
-    def _exchange(self, packet: bytes, doing: str) -> Reply:
+    def _exchange(self, data: np.ndarray, doing: str) -> Reply:
         """Send a packet that is answered by nothing but a reply."""
         slot = self._slots[0]
-        slot.reserve(len(packet), _REPLY_ROOM)
-        slot.send[: len(packet)] = np.frombuffer(packet, dtype=np.uint8)
+        slot.reserve(len(data), _REPLY_ROOM)
+        slot.frame = None
+        slot.send[: len(data)] = data
         slot.send.flush()
         received = self.link.run(
-            (slot.send.physical_address, len(packet)),
+            (slot.send.physical_address, len(data)),
             (slot.receive.physical_address, _REPLY_ROOM),
             self.timeout,
         )
         slot.receive.invalidate()
-        reply = parse_reply(_plain(slot.receive)[:received])
-        reply.check(doing)
-        return reply
+        return parse_reply(_plain(slot.receive)[:received], doing)
 
     def _load(self, loadable: Loadable) -> None:
         if self._loaded is not loadable:
             self._loaded = None
-            self._exchange(program_packet(loadable.data), "load a program")
+            self._exchange(loadable.packet, "load a program")
             self._loaded = loadable
             self.loads += 1
 
@@ -189,7 +190,7 @@ class Engine:
 
     def chunks(self, layout: RunLayout, samples: int) -> Iterator[Tuple[int, int]]:
         """Return first sample and number of samples of each chunk."""
-        room = max(1, (self.chunk_bytes - layout.send_bytes(0)) // layout.sample_bytes)
+        room = layout.room(self.chunk_bytes)
         for first in range(0, samples, room):
             yield first, min(room, samples - first)
 
@@ -294,7 +295,11 @@ class Engine:
         sent, expected = layout.send_bytes(count), layout.receive_bytes(count)
         slot.reserve(sent, max(expected, _REPLY_ROOM))
         self._part("prepare")
-        fill(layout.write(_plain(slot.send), count), first, count)
+        data = _plain(slot.send)
+        if slot.frame != (layout, count):
+            layout.write_frame(data, count)
+            slot.frame = layout, count
+        fill(layout.places(data, count), first, count)
         self._part("fill")
         slot.send.flush()
         self._part("flush")
@@ -308,9 +313,8 @@ class Engine:
     ) -> np.ndarray:
         slot.receive.invalidate()
         self._part("invalidate")
-        packet = _plain(slot.receive)[:received]
-        reply = parse_reply(packet)
-        reply.check("run samples")
+        data = _plain(slot.receive)[:received]
+        reply = parse_reply(data, "run samples")
         if received != layout.receive_bytes(count) or reply.samples != count:
             raise BoardError(
                 "bad_reply",
@@ -319,8 +323,8 @@ class Engine:
                 "next call resets engine and DMA.",
             )
         self._part("reply")
-        drain(layout.results(packet, count), first, count)
-        counters = layout.counters(packet, count)
+        results, counters = layout.read(data, count)
+        drain(results, first, count)
         self._part("drain")
         return counters
 

@@ -10,7 +10,7 @@ from ..fixed import VALUE_MAX
 from ..layers import Reshape, Softmax
 from ..quantized import QuantizedNetwork
 from .engine import Engine, Loadable
-from .packets import BYTES, WORDS
+from .layout import BYTES, WORDS
 
 SAMPLES_AT_ONCE = 4096  # handed over in one call: the engine cuts them into chunks itself
 

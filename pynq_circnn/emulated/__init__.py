@@ -11,20 +11,22 @@ Where model and board differ, the model is wrong.
 from typing import Any
 
 
-def open_board(fabric: Any = None, **options: Any) -> Any:
+def open_board(fabric: Any = None, configuration: str = "z2", **options: Any) -> Any:
     """Return a :class:`~pynq_circnn.board.overlay.CirCNNOverlay` on a new emulated board.
 
     Parameters
     ----------
     fabric : Fabric, optional
         What computes; the engine's HLS source, compiled, if left out.
+    configuration : str
+        The engine's, where `fabric` is left out.
     options
         As :class:`~.device.EmulatedDevice` takes them.
     """
     from ..board.overlay import CirCNNOverlay
     from .device import EmulatedDevice
-    from .fabric import default_fabric
+    from .fabric import EngineFabric
 
-    device = EmulatedDevice(default_fabric() if fabric is None else fabric, **options)
+    device = EmulatedDevice(EngineFabric(configuration) if fabric is None else fabric, **options)
     device.activate()
     return CirCNNOverlay(device.bitfile, device=device)
