@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from . import backends, modelfile
 from .backends import BasePlan
+from .errors import BackendError, CompileError
 from .floating import softmax
 from .layers import Layer, Softmax, _BlockCirculant, size_of
 from .metrics import METRICS
@@ -202,18 +203,37 @@ class Model:
         """
         with self._lock:
             if backend not in self._plans:
-                name = backends.select(backend)
-                if backend == "auto" and name == "reference":
-                    reason = backends.get("native").unavailable()
-                    warnings.warn(
-                        f"the slow NumPy reference is used, since back end 'native' cannot run "
-                        f"here: {reason}",
-                        stacklevel=3,
-                    )
-                if name not in self._plans:
-                    self._plans[name] = backends.get(name).Plan(self.network)
-                self._plans[backend] = self._plans[name]
+                if backend == "auto":
+                    self._plans[backend] = self._best_plan()
+                else:
+                    self._plans[backend] = self._new_plan(backends.select(backend))
             return self._plans[backend]
+
+    def _new_plan(self, name: str) -> BasePlan:
+        if name not in self._plans:
+            self._plans[name] = backends.get(name).Plan(self.network)
+        return self._plans[name]
+
+    def _best_plan(self) -> BasePlan:
+        """Return a plan of the best back end that takes the network, and warn of a poor one."""
+        first, *others = backends.preferred()
+        if first == "reference":
+            reason = backends.get("native").unavailable()
+            warnings.warn(
+                f"the slow NumPy reference is used, since back end 'native' cannot run "
+                f"here: {reason}",
+                stacklevel=4,
+            )
+        try:
+            return self._new_plan(first)
+        except (BackendError, CompileError) as error:
+            if not others:
+                raise
+            warnings.warn(
+                f"back end {others[0]!r} is used, since {first!r} cannot run this model: {error}",
+                stacklevel=4,
+            )
+            return self._new_plan(others[0])
 
     def predict(
         self,

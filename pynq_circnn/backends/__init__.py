@@ -153,6 +153,13 @@ def availability() -> Dict[str, Optional[str]]:
     return {name: get(name).unavailable() for name in names()}
 
 
+def preferred() -> List[str]:
+    """Return the back ends that ``auto`` may take, the best one first."""
+    ready = [name for name, reason in availability().items() if reason is None]
+    taken = [name for name in ready if get(name).PREFERENCE >= 0]
+    return sorted(taken, key=lambda name: -get(name).PREFERENCE)
+
+
 def select(name: str = "auto") -> str:
     """Return the back end to use: the one asked for, or the best available for ``auto``.
 
@@ -164,8 +171,7 @@ def select(name: str = "auto") -> str:
         If the one asked for cannot run here; another is never taken in its place.
     """
     if name == "auto":
-        ready = [n for n, reason in availability().items() if reason is None]
-        return max((n for n in ready if get(n).PREFERENCE >= 0), key=lambda n: get(n).PREFERENCE)
+        return preferred()[0]
     reason = get(name).unavailable()
     if reason is not None:
         raise BackendError(f"back end {name!r} cannot run here: {reason}")

@@ -19,3 +19,10 @@ def get(backend: str) -> Any:
 def forget(backend: str, overlay: Any) -> None:
     """Let an overlay be used no more."""
     _open[backend] = [other for other in _open[backend] if other is not overlay]
+
+
+def close_others(device: Any) -> None:
+    """Close what is open on a device, before it is opened anew."""
+    for overlay in [overlay for overlays in _open.values() for overlay in overlays]:
+        if overlay.device is device:
+            overlay.close()

@@ -110,6 +110,7 @@ class Engine:
         self._loaded: Optional[Loadable] = None
         self._configuration: Optional[str] = None
         self._process = os.getpid()
+        self._closed = False
         self.loads = self.resets = 0
 
     # -- who is there ---------------------------------------------------------------------------
@@ -136,6 +137,12 @@ class Engine:
                 "a board must be used by the process that opened it. "
                 f"Received: a call from process {os.getpid()}, forked from {self._process}. "
                 "Open the overlay in the child, or start processes with 'spawn'.",
+            )
+        if self._closed:
+            raise BoardError(
+                "closed",
+                "an overlay must be open to be used. Received: one that was closed, or whose "
+                "board was opened again. Use the open one, or make a new CirCNNOverlay().",
             )
         if self._healthy:
             return
@@ -345,6 +352,11 @@ class Engine:
         with self._turn():
             for slot in self._slots:
                 slot.free()
+
+    def close(self) -> None:
+        """Let the buffers go and refuse every further call."""
+        self.free()
+        self._closed = True
 
     def registers(self) -> Dict[str, int]:
         """Return the registers of DMA and engine by name."""

@@ -68,9 +68,6 @@ class BoardLock:
                 del _held[self.path]
                 self._file = None
 
-    def __del__(self) -> None:
-        self.release()
-
 
 def _busy(holder: str, remedy: str) -> BoardError:
     return BoardError(

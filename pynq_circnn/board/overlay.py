@@ -45,7 +45,7 @@ class CirCNNOverlay(Overlay):
     Notes
     -----
     A board has one user: until :meth:`close`, or the end of a ``with`` block, no other process can
-    open it.
+    open it. Opening it again in the same process closes the one before.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class CirCNNOverlay(Overlay):
         bit = bitstreams.find(bitfile, board or name)
         self.manifest = bitstreams.manifest(bit)
         self._fclk_mhz = fclk_mhz
+        current.close_others(device)
         self._lock = BoardLock(device.tag)
         try:
             self._open(bit, device, download, timeout)
@@ -176,7 +177,7 @@ class CirCNNOverlay(Overlay):
         """Let buffers and board go; does nothing the second time."""
         if self._lock is not None:
             current.forget(self.backend, self)
-            self.driver.free()
+            self.driver.close()
             self._lock.release()
             self._lock = None
 
