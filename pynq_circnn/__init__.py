@@ -8,7 +8,14 @@
 
 from typing import Any
 
-from .errors import BackendError, BoardError, CircnnError, CompileError, ModelFileError, ProgramError
+from .errors import (
+    BackendError,
+    BoardError,
+    CircnnError,
+    CompileError,
+    ModelFileError,
+    ProgramError,
+)
 from .model import Model, load_model, shipped_models
 from .network import Network
 from .quantize import quantize

@@ -96,8 +96,8 @@ def _pynq(system: System) -> Finding:
         return Finding("pynq", FAULT, "not installed",
                        "on the board: . /etc/profile.d/pynq_venv.sh")  # fmt: skip
     if version.startswith("broken"):
-        return Finding("pynq", FAULT, version,
-                       "pip install 'pycparser<3' 'setuptools<=80', or the image's own pynq")  # fmt: skip
+        remedy = "pip install 'pycparser<3' 'setuptools<=80', or the image's own pynq"
+        return Finding("pynq", FAULT, version, remedy)
     numbers = _numbers(version)
     if numbers and not [2, 7] <= numbers < [4]:
         return Finding("pynq", WARNING, f"{version}; 2.7 to 3.1 are supported on Zynq-7000",
@@ -213,7 +213,7 @@ def examine(system: Optional[System] = None) -> List[Finding]:
                 Finding(
                     "result",
                     FAULT,
-                    f"the fabric cannot be used ({', '.join(faults)}); \"auto\" takes back end "
+                    f'the fabric cannot be used ({", ".join(faults)}); "auto" takes back end '
                     f"{backends.select()!r}, to the same bits",
                 )
             )

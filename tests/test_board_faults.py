@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("pynq")
 
-from board_tools import EXPECTED, MODEL, TIMEOUT, X, emulated, run  # noqa: E402
+from board_tools import EXPECTED, MODEL, TIMEOUT, X, emulated, run
 
-from pynq_circnn import BoardError  # noqa: E402
-from pynq_circnn.board.link import RESET_SECONDS  # noqa: E402
-from pynq_circnn.emulated.parts import FAULTS, LASTING, DmaChannel  # noqa: E402
+from pynq_circnn import BoardError
+from pynq_circnn.board.link import RESET_SECONDS
+from pynq_circnn.emulated.parts import FAULTS, LASTING, DmaChannel
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
 

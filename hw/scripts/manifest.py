@@ -66,8 +66,7 @@ def clock_mhz(hwh: str, parameter: str) -> float:
         if element.get("NAME") == parameter:
             return float(element.get("VALUE") or "nan")
     raise reports.ReportError(
-        f"the handoff must have the parameter {parameter}. Received: none. "
-        "Run make -C hw bd again."
+        f"the handoff must have the parameter {parameter}. Received: none. Run make -C hw bd again."
     )
 
 

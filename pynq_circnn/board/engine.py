@@ -15,8 +15,8 @@ from ..contract import CONFIGURATIONS, configuration_digest
 from ..errors import BoardError
 from ..packets import Reply, packet, program_packet
 from ..program import Program
-from .link import Link
 from .layout import BYTES, WORDS, RunLayout, parse_reply
+from .link import Link
 
 CHUNK_BYTES = 1 << 18  # of a packet to the engine; some hundred microseconds of transfer
 TIMEOUT_SECONDS = 10.0

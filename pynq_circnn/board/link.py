@@ -195,8 +195,10 @@ class Link:
             self._gpio.write(GPIO_DATA, 1)
         self._dma.write(SEND + DMA_CONTROL, DMA_RESET)  # of one channel: resets both
         self._until(
-            lambda: not (self._dma.read(SEND + DMA_CONTROL) & DMA_RESET)
-            and not (self._dma.read(RECEIVE + DMA_CONTROL) & DMA_RESET),
+            lambda: (
+                not (self._dma.read(SEND + DMA_CONTROL) & DMA_RESET)
+                and not (self._dma.read(RECEIVE + DMA_CONTROL) & DMA_RESET)
+            ),
             timeout,
             "come out of its reset",
         )
@@ -207,8 +209,10 @@ class Link:
         for channel in (SEND, RECEIVE):
             self._dma.write(channel + DMA_CONTROL, DMA_RUN | DMA_INTERRUPTS)
         self._until(
-            lambda: not any(
-                self._dma.read(channel + DMA_STATUS) & DMA_HALTED for channel in (SEND, RECEIVE)
+            lambda: (
+                not any(
+                    self._dma.read(channel + DMA_STATUS) & DMA_HALTED for channel in (SEND, RECEIVE)
+                )
             ),
             timeout,
             "run",

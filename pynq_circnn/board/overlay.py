@@ -13,9 +13,14 @@ from . import bitstreams, current
 from .engine import TIMEOUT_SECONDS, Engine
 from .ip import EngineIP
 from .lock import BoardLock
+from .power import EnergyMeter
 from .registers import ENGINE_VLNV
 
 FCLK_TOLERANCE = 0.01
+_CLOCK_PARAMETERS = (  # of the processing system: what its first clock for the fabric really is
+    "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ",
+    "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ",
+)
 
 
 class CirCNNOverlay(Overlay):
@@ -140,10 +145,9 @@ class CirCNNOverlay(Overlay):
         if self.manifest:
             return float(self.manifest["fclk_mhz"])
         for entry in self.ip_dict.values():
-            parameters = entry.get("parameters", {})
-            for key in ("PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ", "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ"):
-                if key in parameters:
-                    return float(parameters[key])
+            for key in _CLOCK_PARAMETERS:
+                if key in entry.get("parameters", {}):
+                    return float(entry["parameters"][key])
         raise BoardError(
             "wrong_clock",
             "the handoff or a manifest must say the fabric's clock. Received: neither does. "
@@ -161,6 +165,16 @@ class CirCNNOverlay(Overlay):
     def registers(self) -> Dict[str, int]:
         """Return the registers of DMA and engine by name."""
         return self.driver.registers()
+
+    def energy(self, rail: Optional[str] = None) -> EnergyMeter:
+        """Return a context manager that measures the board's energy, where a monitor is.
+
+        Raises
+        ------
+        BoardError
+            If the board has none, as PYNQ-Z1 and PYNQ-Z2.
+        """
+        return EnergyMeter(rail)
 
     def reset_engine(self) -> None:
         """Reset engine and DMA; the next call loads its model anew."""

@@ -104,4 +104,3 @@ def _quantize(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
         np.clip(scaled, -VALUE_MAX, VALUE_MAX, out=scaled)
     words[:] = scaled
     return limited
-

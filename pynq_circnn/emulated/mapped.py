@@ -94,9 +94,11 @@ class Mapping:
     def _publish(self, base: int) -> None:
         """Show what the part's registers hold; those with events last."""
         part, (words, published) = self._board.places.get(base), self._pages[base]
-        offsets = () if part is None else part.offsets()
-        for offset in sorted(offsets, key=lambda o: (o in part.EVENTS, o % 0x30 == 0x04, o)):
-            value = part.peek(offset) | (_SEEN if offset in part.EVENTS else 0)
+        if part is None:
+            return
+        events = part.EVENTS
+        for offset in sorted(part.offsets(), key=lambda o: (o in events, o % 0x30 == 0x04, o)):
+            value = part.peek(offset) | (_SEEN if offset in events else 0)
             if published.get(offset) != value:
                 words[offset // 4] = value
                 published[offset] = value

@@ -448,11 +448,9 @@ class Board:
             for pin, entry in interrupt_pins.items():
                 name, _, output = pin.rpartition("/")
                 if name in names:
-                    part = names[name]
-                    lines[entry["index"]] = lambda part=part, output=output: part.interrupts()[
-                        output
-                    ]
-            self.intc.inputs = [lines.get(i, lambda: False) for i in range(max(lines, default=-1) + 1)]
+                    lines[entry["index"]] = _level(names[name], output)
+            count = max(lines, default=-1) + 1
+            self.intc.inputs = [lines.get(line, _low) for line in range(count)]
 
     def _part(self, kind: str, entry: Dict) -> Optional[Part]:
         if kind == "axi_dma":
@@ -517,3 +515,11 @@ class Board:
                 engine.run(packet)
                 return True
         return False
+
+
+def _level(part: Part, output: str) -> Callable[[], bool]:
+    return lambda: part.interrupts()[output]
+
+
+def _low() -> bool:
+    return False
