@@ -429,3 +429,42 @@ def test_a_board_asked_for_is_never_an_emulated_one(monkeypatch):
 def test_importing_the_package_imports_no_pynq():
     code = "import sys, pynq_circnn; assert 'pynq' not in sys.modules; pynq_circnn.CirCNNOverlay"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- numbers and words --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_words_are_the_references(monkeypatch, compiled):
+    from pynq_circnn.board import plan
+    from pynq_circnn.fixed import Counter, dequantize, quantize_input
+
+    if not compiled:
+        monkeypatch.setattr(plan, "lib", None)
+    rng = np.random.default_rng(0)
+    special = [
+        0.5,
+        1.5,
+        2.5,
+        -0.5,
+        32766.5,
+        32767.49,
+        32767.5,
+        -32767.5,
+        1e30,
+        -1e30,
+        3.4e38,
+        1e-40,
+    ]
+    x = np.concatenate([special, rng.normal(0, 20000, 88)]).astype(np.float32).reshape(4, 25)
+    for exponent in (-14, 0, 9):
+        values = x * np.float32(2.0 ** min(exponent, 0))
+        padded = np.zeros((4, 28), dtype="<i2")
+        counter = Counter()
+        expected = quantize_input(values, exponent, counter.saturate)
+        limited = plan.to_words(values, np.float32(2.0**-exponent), padded[:, :25])
+        np.testing.assert_array_equal(padded[:, :25], expected)
+        assert limited == counter.count and not padded[:, 25:].any()
+        out = np.empty((4, 25), dtype=np.float32)
+        plan.to_numbers(padded[:, :25], np.float32(2.0**exponent), out)
+        np.testing.assert_array_equal(out, dequantize(expected, exponent))

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pynq")
 
-from board_tools import EXPECTED, MODEL, TIMEOUT, X, emulated, run
+from board_tools import EXPECTED, MODEL, SLACK, TIMEOUT, X, emulated, run
 
 from pynq_circnn import BoardError
 from pynq_circnn.board.link import RESET_SECONDS
@@ -58,7 +58,7 @@ def test_a_fault_is_told_and_over(fault, mapped):
         overlay.device.faults.inject(fault)
         error, seconds = told(run)
         assert error.cause == cause and text in str(error), str(error)
-        assert seconds < TIMEOUT + 0.5
+        assert seconds < TIMEOUT + SLACK
         if cause.startswith(("dma", "stuck", "lost")):
             assert {"MM2S_DMASR", "S2MM_DMASR", "S2MM_LENGTH", "control"} <= set(error.registers)
             assert f"S2MM_DMASR={error.registers['S2MM_DMASR']:#x}" in str(error)
@@ -88,7 +88,7 @@ def test_in_the_middle_of_a_large_batch(fault, mapped):
         overlay.driver.on_part = None
         # the fault may strike the chunk on its way at that time or the next one
         assert error.cause == CAUSES[fault][0]
-        assert seconds < TIMEOUT + 1
+        assert seconds < TIMEOUT + SLACK
         np.testing.assert_array_equal(run(x), np.tile(EXPECTED, (50, 1)))
 
 
@@ -103,7 +103,7 @@ def test_async_calls_are_told_as_well(fault, mapped):
         overlay.device.faults.inject(fault)
         error, seconds = told(call)
         assert error.cause == CAUSES[fault][0]
-        assert seconds < TIMEOUT + 0.5
+        assert seconds < TIMEOUT + SLACK
         np.testing.assert_array_equal(call(), MODEL.predict(X, backend="native"))
 
 
@@ -118,7 +118,7 @@ def test_a_lasting_fault_is_told_until_it_is_over(fault, mapped):
         for _ in range(2):
             error, seconds = told(run)
             assert error.cause == cause and text in str(error)
-            assert seconds < TIMEOUT + RESET_SECONDS + 0.5
+            assert seconds < TIMEOUT + RESET_SECONDS + SLACK
         overlay.device.faults.end(fault)
         np.testing.assert_array_equal(run(), EXPECTED)
 
@@ -162,12 +162,13 @@ def test_an_interrupted_call_leaves_a_usable_engine(monkeypatch):
 
 def test_a_call_waits_no_longer_than_it_is_told():
     with emulated(mapped=True) as overlay:
-        for timeout in (0.05, 0.4):
+        for timeout in (0.2, 0.9):
+            overlay.driver.timeout = 10
             run()
             overlay.driver.timeout = timeout
             overlay.device.faults.inject("stuck_output")
             _, seconds = told(run)
-            assert timeout <= seconds < timeout + 0.3
+            assert timeout <= seconds < timeout + SLACK
 
 
 def test_errors_travel_between_processes():

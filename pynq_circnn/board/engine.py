@@ -51,11 +51,16 @@ class _Slot:
         self.send: Any = None
         self.receive: Any = None
         self.frame: Any = None  # what `send` holds but samples: a layout and a number of samples
+        self.places: List[np.ndarray] = []  # where these go
 
     def reserve(self, send: int, receive: int) -> None:
         """Make sure of buffers of so many bytes."""
         if self.send is None or len(self.send) < send:
-            self.send = self.frame = None  # its memory is free before more is asked for
+            self.places, self.send, self.frame = (
+                [],
+                None,
+                None,
+            )  # its memory is free before more is asked for
             self.send = self._allocate(_rounded(send))
         if self.receive is None or len(self.receive) < receive:
             self.receive = None
@@ -64,7 +69,7 @@ class _Slot:
 
     def free(self) -> None:
         """Let the buffers go."""
-        self.send = self.receive = self.frame = None
+        self.places, self.send, self.receive, self.frame = [], None, None, None
 
 
 def _rounded(nbytes: int) -> int:
@@ -302,11 +307,11 @@ class Engine:
         sent, expected = layout.send_bytes(count), layout.receive_bytes(count)
         slot.reserve(sent, max(expected, _REPLY_ROOM))
         self._part("prepare")
-        data = _plain(slot.send)
         if slot.frame != (layout, count):
+            data = _plain(slot.send)
             layout.write_frame(data, count)
-            slot.frame = layout, count
-        fill(layout.places(data, count), first, count)
+            slot.frame, slot.places = (layout, count), layout.places(data, count)
+        fill(slot.places, first, count)
         self._part("fill")
         slot.send.flush()
         self._part("flush")

@@ -12,6 +12,11 @@ from ..quantized import QuantizedNetwork
 from .engine import Engine, Loadable
 from .layout import BYTES, WORDS
 
+try:
+    from pynq_circnn._native import ffi, lib
+except ImportError:
+    lib = None
+
 SAMPLES_AT_ONCE = 4096  # handed over in one call: the engine cuts them into chunks itself
 
 
@@ -49,26 +54,24 @@ class BoardPlan(BasePlan):
         rows, results = x.reshape(len(x), -1), out.reshape(len(out), -1)
         limited = [0]
         if x.dtype == np.uint8:
-            format = BYTES
-        else:
-            format = WORDS
-            finite = np.isfinite(rows).all(axis=1)
-            if not finite.all():
-                raise not_finite(int(np.argmin(finite)))
 
-        def fill(places: List[np.ndarray], first: int, count: int) -> None:
-            for place in places:
-                part = rows[first : first + len(place)]
-                first += len(place)
-                if format == BYTES:
-                    place[:] = part
-                else:
-                    limited[0] += _quantize(part, self._scale, place)
+            def fill(places: List[np.ndarray], first: int, count: int) -> None:
+                for place in places:
+                    place[:] = rows[first : first + len(place)]
+                    first += len(place)
+
+        else:
+            check_finite(rows)
+
+            def fill(places: List[np.ndarray], first: int, count: int) -> None:
+                for place in places:
+                    limited[0] += to_words(rows[first : first + len(place)], self._scale, place)
+                    first += len(place)
 
         def drain(words: np.ndarray, first: int, count: int) -> None:
-            np.multiply(words, self._unit, out=results[first : first + count], casting="unsafe")
+            to_numbers(words, self._unit, results[first : first + count])
 
-        return format, fill, drain, limited
+        return BYTES if x.dtype == np.uint8 else WORDS, fill, drain, limited
 
     def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
         engine = self._find()
@@ -91,11 +94,23 @@ class BoardPlan(BasePlan):
             saturations[self._counted] += counters
 
 
-def _quantize(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
+def check_finite(rows: np.ndarray) -> None:
+    """Raise the error for input that holds NaN or infinity, before anything is begun."""
+    if not np.isfinite(rows).all():
+        raise not_finite(int(np.argmin(np.isfinite(rows).all(axis=1))))
+
+
+def to_words(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
     """Write float32 values as words, and return how many were limited.
 
     As :func:`pynq_circnn.fixed.quantize_input`: scaled exactly, limited, halves rounded to even.
     """
+    if lib is not None and words.strides[1] == words.itemsize:
+        limited = lib.circnn_words_from_floats(
+            ffi.from_buffer("float[]", x), len(x), x.shape[1], scale, _pointer(words),
+            words.strides[0], ffi.NULL,
+        )  # fmt: skip
+        return int(limited)
     with np.errstate(over="ignore"):  # what overflows is limited next
         scaled = x * scale
     np.rint(scaled, out=scaled)
@@ -104,3 +119,18 @@ def _quantize(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
         np.clip(scaled, -VALUE_MAX, VALUE_MAX, out=scaled)
     words[:] = scaled
     return limited
+
+
+def to_numbers(words: np.ndarray, unit: np.float32, out: np.ndarray) -> None:
+    """Write words as float32 values."""
+    if lib is not None and words.strides[1] == words.itemsize:
+        lib.circnn_floats_from_words(
+            _pointer(words), words.strides[0], len(words), words.shape[1], unit,
+            ffi.from_buffer("float[]", out),
+        )  # fmt: skip
+    else:
+        np.multiply(words, unit, out=out, casting="unsafe")
+
+
+def _pointer(words: np.ndarray) -> Any:
+    return ffi.cast("uint8_t *", words.__array_interface__["data"][0])

@@ -8,8 +8,8 @@ import sys
 from cffi import FFI
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_SOURCES = ["plan.c", "program.c", "portable.c", "exchange.c"]
-_HEADERS = ["circnn.h", "exchange.h"]
+_SOURCES = ["plan.c", "program.c", "portable.c", "exchange.c", "words.c"]
+_HEADERS = ["circnn.h", "exchange.h", "words.h"]
 
 
 def _write_contract() -> str:
@@ -44,7 +44,7 @@ ffibuilder = FFI()
 ffibuilder.cdef(_declarations())
 ffibuilder.set_source(
     "pynq_circnn._native",
-    '#include "circnn.h"\n#include "circnn_contract.h"\n#include "exchange.h"\n',
+    '#include "circnn.h"\n#include "circnn_contract.h"\n#include "exchange.h"\n#include "words.h"\n',
     sources=[os.path.relpath(os.path.join(_HERE, name)) for name in _SOURCES],
     include_dirs=[os.path.relpath(_HERE), os.path.relpath(_write_contract())],
     extra_compile_args=_flags(),
