@@ -44,7 +44,7 @@ ffibuilder = FFI()
 ffibuilder.cdef(_declarations())
 ffibuilder.set_source(
     "pynq_circnn._native",
-    '#include "circnn.h"\n#include "circnn_contract.h"\n#include "exchange.h"\n#include "words.h"\n',
+    "".join(f'#include "{name}"\n' for name in [*_HEADERS, "circnn_contract.h"]),
     sources=[os.path.relpath(os.path.join(_HERE, name)) for name in _SOURCES],
     include_dirs=[os.path.relpath(_HERE), os.path.relpath(_write_contract())],
     extra_compile_args=_flags(),
