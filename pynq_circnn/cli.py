@@ -15,7 +15,7 @@ import numpy as np
 from . import __version__
 from .errors import CircnnError
 
-MODULES = ("pynq_circnn.cli", "pynq_circnn.demo")
+MODULES = ("pynq_circnn.cli", "pynq_circnn.demo", "pynq_circnn.zoo.cli")
 
 
 def add_command(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentParser:
@@ -78,6 +78,11 @@ def _info(arguments: argparse.Namespace) -> int:
     from .model import load_model
 
     model = load_model(arguments.model)
+    if arguments.plot:
+        from .plots import draw_model, save
+
+        save(draw_model(model.info()), arguments.plot)
+        print(f"{arguments.plot}: written", file=sys.stderr)
     if arguments.json:
         print_json(model.info())
         return 0
@@ -162,6 +167,7 @@ def register(commands: Any) -> None:
     """Add this module's subcommands."""
     parser = add_command(commands, "info", _info, "show a model's layers, sizes and accuracy")
     add_model(parser)
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the network too")
     add_json(parser)
 
     parser = add_command(commands, "predict", _predict, "predict the samples of an .npy file")

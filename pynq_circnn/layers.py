@@ -386,6 +386,11 @@ class _Pool2D(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _pair(self, pool_size=self.pool_size, strides=self.strides)
+        if size_of(self.pool_size) > LIMITS["pool_area"]:
+            raise ValueError(
+                f"pool of layer {self.name!r} must cover at most {LIMITS['pool_area']} pixels. "
+                f"Received: {self.pool_size}. Pool in two steps."
+            )
 
     def window(self, shape: Shape) -> Window:
         """Return where the pool reads in an input of this shape."""
@@ -404,14 +409,6 @@ class MaxPool2D(_Pool2D):
 @dataclass(frozen=True)
 class AveragePool2D(_Pool2D):
     """The mean of the values in each window."""
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        if size_of(self.window(inputs[0]).kernel) > LIMITS["pool_area"]:
-            raise ValueError(
-                f"pool of layer {self.name!r} must cover at most {LIMITS['pool_area']} pixels. "
-                f"Received: {self.pool_size}. Pool in two steps."
-            )
-        return super().output_shape(*inputs)
 
 
 @dataclass(frozen=True)

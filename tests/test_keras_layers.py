@@ -1,5 +1,6 @@
 """Block-circulant Keras layers against their dense expansions, on every installed back end."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 from keras_backend import INSTALLED, keras
 
 from pynq_circnn import circulant, floating
-from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, to_network
+from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, bench, to_network
 from pynq_circnn.network import Network
 
 METHODS = ("spectral", "expanded")
@@ -169,6 +170,22 @@ def test_auto_takes_what_was_measured_faster():
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_benchmark_of_a_training_step(capsys, monkeypatch):
+    options = ["--widths", "32", "--blocks", "8", "--seconds", "0.01"]
+    monkeypatch.setattr(sys, "argv", ["bench", *options, "--json"])
+    bench.main()
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert [(s["method"], s["block"]) for s in steps] == [
+        ("dense", 1),
+        ("spectral", 8),
+        ("expanded", 8),
+    ]
+    assert all(s["milliseconds"] > 0 for s in steps)
+    monkeypatch.setattr(sys, "argv", ["bench", *options])
+    bench.main()
+    assert "1.00x" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("backend", INSTALLED)

@@ -9,16 +9,16 @@ reader.  This is how batch normalisation and activations cost nothing on the eng
 import dataclasses
 import os
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 import keras
 import numpy as np
 from keras.src.models.functional import Functional  # no public name in Keras 3
 
 from .. import layers as engine
+from ..model import Model
 from ..network import Network
 from ..quantize import quantize
-from ..quantized import QuantizedNetwork
 from .layers import BlockCirculantConv2D, BlockCirculantDense
 
 
@@ -527,27 +527,39 @@ def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
 
 
 def convert(
-    model: Union[keras.Model, str, "os.PathLike[str]"], calibration_data: Any, verbose: bool = False
-) -> QuantizedNetwork:
-    """Return a trained Keras model in the engine's 16-bit arithmetic.
+    model: Union[keras.Model, str, "os.PathLike[str]"],
+    calibration_data: Any,
+    labels: Optional[Sequence[str]] = None,
+    provenance: Optional[Mapping[str, Any]] = None,
+    verbose: bool = False,
+) -> Model:
+    """Return a trained Keras model in the engine's 16-bit arithmetic, ready to predict and save.
 
     Parameters
     ----------
     model : keras.Model or path
         As for :func:`to_network`.
     calibration_data : array of shape (n,) + input shape
-        Some hundred typical inputs, as :func:`pynq_circnn.quantize.quantize` takes them:
-        unscaled ``uint8`` where the model begins with a ``Rescaling``.
+        Some hundred typical inputs, as the Keras model takes them: unscaled where it begins
+        with a ``Rescaling``, whatever their dtype.
+    labels, provenance
+        As for :class:`pynq_circnn.Model`.
     verbose : bool
         Show a progress bar.
 
     Returns
     -------
-    QuantizedNetwork
+    Model
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, FileNotFoundError
         As :func:`to_network`, or if the calibration data do not fit.
     """
-    return quantize(to_network(model), calibration_data, verbose)
+    if isinstance(model, (str, os.PathLike)):
+        model = load(model)
+    network = to_network(model)
+    data, entry = np.asarray(calibration_data), network.input
+    if entry.uint8_scale is not None and data.dtype.kind in "fiu":
+        data = data * entry.uint8_scale + entry.uint8_offset  # as the model's own Rescaling does
+    return Model(quantize(network, data, verbose), model.name, labels, dict(provenance or {}))

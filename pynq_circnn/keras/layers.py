@@ -74,7 +74,7 @@ def _spectral_output(spectrum: Any, k: int, outputs: int) -> Any:
     return ops.reshape(blocks, (*ops.shape(blocks)[:-2], -1))[..., :outputs]
 
 
-class _BlockCirculant(keras.layers.Layer):
+class BlockCirculant(keras.layers.Layer):
     """What the two layers share: arguments, weights, and the choice of method.
 
     Parameters
@@ -105,6 +105,9 @@ class _BlockCirculant(keras.layers.Layer):
         If a width is not positive, the block size is none of the engine's, or the method is
         unknown.
     """
+
+    _outputs_name = "units"
+    _positions: Tuple[int, ...] = ()  # of the kernel
 
     def __init__(
         self,
@@ -142,9 +145,6 @@ class _BlockCirculant(keras.layers.Layer):
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
 
-    _outputs_name = "units"
-    _positions: Tuple[int, ...] = ()
-
     def build(self, input_shape: Sequence[Optional[int]]) -> None:
         inputs = input_shape[-1]
         if inputs is None:
@@ -176,9 +176,8 @@ class _BlockCirculant(keras.layers.Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        self.input_spec = keras.layers.InputSpec(
-            min_ndim=2 + len(self._positions), axes={-1: inputs}
-        )
+        rank = {"ndim": 4} if self._positions else {"min_ndim": 2}
+        self.input_spec = keras.layers.InputSpec(axes={-1: inputs}, **rank)
         self.built = True
 
     def resolve(self) -> str:
@@ -225,12 +224,19 @@ class _BlockCirculant(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="pynq_circnn")
-class BlockCirculantDense(_BlockCirculant):
-    __doc__ = (
-        "A fully connected layer of `units` outputs whose matrix consists of circulant blocks.\n\n"
-        "It acts on the last axis, as ``keras.layers.Dense`` does.\n"
-        + (_BlockCirculant.__doc__ or "").split("\n", 1)[1]
-    )
+class BlockCirculantDense(BlockCirculant):
+    """A fully connected layer whose matrix consists of circulant blocks.
+
+    It acts on the last axis, as ``keras.layers.Dense`` does.
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs.
+    block_size : int
+    **kwargs
+        ``activation``, ``use_bias``, ``method`` and the others of :class:`BlockCirculant`.
+    """
 
     def __init__(self, units: int, block_size: int, **kwargs: Any) -> None:
         super().__init__(units, block_size, **kwargs)
@@ -254,14 +260,23 @@ def _same_padding(size: int, kernel: int, stride: int) -> Tuple[int, int]:
 
 
 @keras.saving.register_keras_serializable(package="pynq_circnn")
-class BlockCirculantConv2D(_BlockCirculant):
-    __doc__ = (
-        "A convolution of `filters` outputs, channels last, with circulant blocks over channels.\n"
-        "\nEvery kernel position has its own blocks over output and input channels, a pixel is\n"
-        "transformed once for all positions, and the sum over positions is taken in the spectrum\n"
-        "(CirCNN, section 3.2).  `kernel_size` and `strides` are an int or a pair, `padding` is\n"
-        '``"valid"`` or ``"same"``.\n' + (_BlockCirculant.__doc__ or "").split("\n", 1)[1]
-    )
+class BlockCirculantConv2D(BlockCirculant):
+    """A convolution, channels last, with circulant blocks over channels.
+
+    Every kernel position has its own blocks over output and input channels, a pixel is
+    transformed once for all positions, and the sum over positions is taken in the spectrum
+    (CirCNN, section 3.2).
+
+    Parameters
+    ----------
+    filters : int
+        Number of output channels.
+    kernel_size, strides : int or pair of int
+    block_size : int
+    padding : {"valid", "same"}
+    **kwargs
+        ``activation``, ``use_bias``, ``method`` and the others of :class:`BlockCirculant`.
+    """
 
     _outputs_name = "filters"
 

@@ -52,6 +52,14 @@ class Recipe:
         """Block sizes of the dense twin."""
         return (1,) * len(self.blocks)
 
+    def settings(self) -> Dict[str, Any]:
+        """Return everything that decides what is trained, as plain values."""
+        values = {key: value for key, value in vars(self).items() if not callable(value)}
+        layers = [
+            f"{type(layer).__name__} {layer.output.shape}" for layer in self.build(self.twin).layers
+        ]
+        return {**values, "blocks": list(self.blocks), "layers": layers}
+
 
 def distort(
     x: np.ndarray, random: np.random.Generator, shift: float, turn: float, zoom: float
@@ -124,6 +132,11 @@ class _Batches(keras.utils.PyDataset):
         return x.astype(np.float32), self.y[chosen]
 
 
+def images(x: np.ndarray, model: keras.Model) -> np.ndarray:
+    """Return data in the shape that a model reads: a channel axis is added where it wants one."""
+    return x.reshape((len(x), *model.input_shape[1:]))
+
+
 def train(
     recipe: Recipe,
     data: Tuple[Split, Split],
@@ -149,14 +162,14 @@ def train(
     Returns
     -------
     model : keras.Model
-    measured : dict
+    figures : dict
         ``seed``, ``blocks``, ``accuracy`` on the held-out data, ``seconds`` of training.
     """
     blocks = recipe.blocks if blocks is None else blocks
     keras.utils.set_random_seed(seed)
     (x, y), (x_test, y_test) = data
     model = recipe.build(blocks)
-    x, x_test = (v.reshape((len(v), *model.input_shape[1:])) for v in (x, x_test))
+    x, x_test = images(x, model), images(x_test, model)
     batches = _Batches(recipe, x, y, seed)
     steps = len(batches)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -175,8 +188,8 @@ def train(
     seconds = time.perf_counter() - begin
     y_found = model.predict(x_test.astype(np.float32), batch_size=1000, verbose=0).argmax(axis=-1)
     accuracy = float(np.mean(y_found == y_test))
-    measured = {"seed": seed, "blocks": blocks, "accuracy": accuracy, "seconds": round(seconds, 1)}
-    return model, measured
+    figures = {"seed": seed, "blocks": list(blocks), "accuracy": accuracy}
+    return model, {**figures, "seconds": round(seconds, 1)}
 
 
 def _dense(units: int, block: int, **kwargs: Any) -> keras.layers.Layer:
@@ -216,7 +229,7 @@ def _mnist_mlp(blocks: Tuple[int, ...]) -> keras.Model:
         [
             keras.Input((28, 28, 1)),
             keras.layers.Rescaling(1 / 255),
-            keras.layers.Flatten(),
+            keras.layers.Flatten(name="flatten"),
             *_normalised(_dense(1024, blocks[0], use_bias=False, name="hidden_1")),
             *_normalised(_dense(1024, blocks[1], use_bias=False, name="hidden_2")),
             _dense(10, blocks[2], activation="softmax", name="output"),
@@ -231,10 +244,10 @@ def _mnist_cnn(blocks: Tuple[int, ...]) -> keras.Model:
             keras.Input((28, 28, 1)),
             keras.layers.Rescaling(1 / 255),
             *_normalised(_conv(16, 5, blocks[0], use_bias=False, name="conv_1")),
-            keras.layers.AveragePooling2D(2),
+            keras.layers.AveragePooling2D(2, name="pool_1"),
             *_normalised(_conv(32, 5, blocks[1], use_bias=False, name="conv_2")),
-            keras.layers.AveragePooling2D(2),
-            keras.layers.Flatten(),
+            keras.layers.AveragePooling2D(2, name="pool_2"),
+            keras.layers.Flatten(name="flatten"),
             *_normalised(_dense(128, blocks[2], use_bias=False, name="hidden")),
             _dense(10, blocks[3], activation="softmax", name="output"),
         ],
@@ -263,24 +276,24 @@ RECIPES: Dict[str, Recipe] = {
             blocks=(64, 64, 1),
             build=_mnist_mlp,
             load=load_mnist,
-            epochs=30,
-            batch_size=256,
-            learning_rate=5e-3,
-            shift=2,
-            turn=10,
-            zoom=0.1,
+            epochs=20,
+            batch_size=128,
+            learning_rate=1e-2,
+            shift=1,
+            turn=8,
+            zoom=0.08,
         ),
         Recipe(
             name="mnist_cnn",
-            blocks=(1, 8, 64, 1),
+            blocks=(1, 8, 32, 1),
             build=_mnist_cnn,
             load=load_mnist,
-            epochs=30,
+            epochs=20,
             batch_size=256,
             learning_rate=5e-3,
-            shift=2,
-            turn=10,
-            zoom=0.1,
+            shift=1,
+            turn=8,
+            zoom=0.08,
         ),
     )
 }
