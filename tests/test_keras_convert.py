@@ -51,12 +51,13 @@ def residual():
 def trained(build):
     """Return a model and data, every weight and statistic away from its initial value."""
     rng = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
     model = build()
     for weight in model.weights:
         value = keras.ops.convert_to_numpy(weight)
         noise = rng.uniform(0.1, 0.3, value.shape)
         weight.assign(value + (noise if value.ndim == 1 else 0 * value))
-    x = rng.normal(size=(64, *model.input_shape[1:])).astype(np.float32)
+    x = rng.normal(size=(512, *model.input_shape[1:])).astype(np.float32)
     return model, x
 
 
@@ -75,9 +76,9 @@ def test_integers_equal_keras_up_to_their_noise(build):
     1 dB more is allowed on data that were not calibrated with.
     """
     model, x = trained(build)
-    converted = convert(model, x[:32], labels=[f"class {i}" for i in range(model.output_shape[1])])
-    found = converted.predict(x[32:])
-    expected = model.predict(x[32:], verbose=0)
+    converted = convert(model, x[:384], labels=[f"class {i}" for i in range(model.output_shape[1])])
+    found = converted.predict(x[384:])
+    expected = model.predict(x[384:], verbose=0)
     noise = np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
     snr_db = converted.network.snr_db[converted.layers[-1].name]
     assert snr_db > 45
