@@ -36,7 +36,19 @@ def build(folder):
         os.path.join(NATIVE, name) for name in os.listdir(NATIVE) if name.endswith(".c")
     )
     path = os.path.join(folder, "driver")
-    flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", *SANITIZE, f"-I{NATIVE}", f"-I{folder}"]
+    with open(os.path.join(NATIVE, "circnn.h")) as file:
+        calls = ["-DCALLS"] if "circnn_call" in file.read() else []
+    flags = [
+        *calls,
+        "-std=gnu11",
+        "-O1",
+        "-g",
+        "-Wall",
+        "-Wextra",
+        *SANITIZE,
+        f"-I{NATIVE}",
+        f"-I{folder}",
+    ]
     command = [compiler(), *flags, os.path.join(HERE, "driver.c"), *sources, "-o", path, "-lm"]
     subprocess.run(command, check=True)
     return path

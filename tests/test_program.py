@@ -52,7 +52,8 @@ def status_in_c(data):
     """The status, by name, of the native loader, and the layer at fault."""
     ffi, lib = native.ffi, native.lib
     handle, layer = ffi.new("circnn_plan **"), ffi.new("int32_t *")
-    status = lib.circnn_plan_create(data, len(data), handle, layer)
+    choice = (ffi.NULL,) if len(ffi.typeof(lib.circnn_plan_create).args) == 5 else ()  # of kernels
+    status = lib.circnn_plan_create(data, len(data), *choice, handle, layer)
     assert (handle[0] == ffi.NULL) == bool(status)
     lib.circnn_plan_destroy(handle[0])
     return {value: name for name, value in STATUS.items()}[status], layer[0]
