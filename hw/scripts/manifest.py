@@ -160,7 +160,19 @@ def collect(board: str, build: str) -> Dict[str, Any]:
 
 
 def write(manifest: Dict[str, Any], overlays: str) -> str:
-    """Copy the files beside each other, write the manifest and return its path."""
+    """Copy the files beside each other, write the manifest and return its path.
+
+    Raises
+    ------
+    ReportError
+        If the stand-in for Vivado made them and the overlays are those of this repository.
+    """
+    ours = os.path.join(os.path.dirname(settings.HW), "overlays")
+    if "stand-in" in manifest["tools"]["vivado"] and os.path.realpath(overlays) == os.path.realpath(ours):
+        raise reports.ReportError(
+            "what lies in overlays/ must come from Vivado. Received: the stand-in's. "
+            "Say OVERLAYS=/tmp/overlays."
+        )
     folder = os.path.join(overlays, f"{manifest['name']}.bit.d")
     os.makedirs(folder, exist_ok=True)
     stem = os.path.join(folder, f"{manifest['name']}.{manifest['pynq_name']}")

@@ -211,11 +211,15 @@ namespace eval hwh {
             set vlnv xilinx.com:interface:aximm:1.0
         } elseif {$protocol eq "stream"} {
             set vlnv xilinx.com:interface:axis:1.0
+            if {[dict get $bus initiator]} {
+                set type [expr {$type eq "MASTER" ? "INITIATOR" : "TARGET"}]
+            }
         } else {
             set type INITIATOR
             set vlnv $protocol
         }
-        set outside [expr {![dict exists $::links $path] || $type eq "INITIATOR"}]
+        set outside [expr {![dict exists $::links $path] ||
+            [dict exists $::ports [dict get $::links $path]]}]
         set attributes [list BUSNAME [expr {$outside ? "__NOC__" : [net_of $path]}]]
         if {[family $protocol] eq "aximm"} {
             lappend attributes DATAWIDTH [dict get $bus data]
