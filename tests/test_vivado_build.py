@@ -37,7 +37,7 @@ def _make(checkout, *words, path=None, **more):
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         timeout=300,
     )
 
@@ -126,9 +126,8 @@ def _tools(word, path, **more):
     return subprocess.run(
         [sys.executable, os.path.join(tools.HW, "scripts", "tools.py"), word],
         env={**os.environ, "PATH": str(path), **more},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
+        capture_output=True,
+        text=True,
         timeout=60,
     )
 
@@ -206,6 +205,6 @@ def test_tclint():
         [program, "-c", os.path.join(tools.HW, "tclint.toml"), tools.HW],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
     )
     assert result.returncode == 0, result.stdout

@@ -48,7 +48,7 @@ def test_synthesis():
     ["", "<profile/>", "<profile>", _sample("csynth.xml").replace("168", "many")],
 )
 def test_a_broken_synthesis_summary_is_an_error(text):
-    with pytest.raises(reports.ReportError, match="csynth.xml must hold"):
+    with pytest.raises(reports.ReportError, match=r"csynth\.xml must hold"):
         reports.synthesis(text)
 
 
@@ -87,7 +87,9 @@ def test_a_utilization_report_without_a_table_is_an_error():
 # ---- a whole build folder ------------------------------------------------------------------------
 
 
-def _bit(design="circnn_wrapper;UserID=0XFFFFFFFF;Version=2024.1", part="7z020clg400", data=b"1234"):
+def _bit(
+    design="circnn_wrapper;UserID=0XFFFFFFFF;Version=2024.1", part="7z020clg400", data=b"1234"
+):
     out = bytes.fromhex("00090ff00ff00ff00ff0000001")
     for letter, text in zip(b"abcd", (design, part, "2026/01/02", "03:04:05")):
         word = text.encode("ascii") + b"\0"
@@ -103,7 +105,9 @@ def build(tmp_path):
     """A finished build: the samples, without the loop and the function that missed."""
     report = tmp_path / "hls" / "solution1" / "syn" / "report"
     report.mkdir(parents=True)
-    text = _sample("circnn_engine_csynth.rpt").replace("         2|          1|", "         1|          1|")
+    text = _sample("circnn_engine_csynth.rpt").replace(
+        "         2|          1|", "         1|          1|"
+    )
     (report / "circnn_engine_csynth.rpt").write_text(text)
     (report / "csynth.xml").write_text(_sample("csynth.xml"))
     (tmp_path / "ip.log").write_text(_sample("ip.log").replace("Final II = 3", "Final II = 1"))

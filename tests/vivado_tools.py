@@ -37,7 +37,7 @@ def run(command, build, **more):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
-        universal_newlines=True,
+        text=True,
         timeout=120,
     )
 

@@ -66,8 +66,7 @@ def clock_mhz(hwh: str, parameter: str) -> float:
         if element.get("NAME") == parameter:
             return float(element.get("VALUE") or "nan")
     raise reports.ReportError(
-        f"the handoff must have the parameter {parameter}. Received: none. "
-        "Run make -C hw bd again."
+        f"the handoff must have the parameter {parameter}. Received: none. Run make -C hw bd again."
     )
 
 
@@ -167,8 +166,8 @@ def write(manifest: Dict[str, Any], overlays: str) -> str:
     ReportError
         If the stand-in for Vivado made them and the overlays are those of this repository.
     """
-    ours = os.path.join(os.path.dirname(settings.HW), "overlays")
-    if "stand-in" in manifest["tools"]["vivado"] and os.path.realpath(overlays) == os.path.realpath(ours):
+    ours = os.path.realpath(os.path.join(settings.HW, "..", "overlays"))
+    if "stand-in" in manifest["tools"]["vivado"] and os.path.realpath(overlays) == ours:
         raise reports.ReportError(
             "what lies in overlays/ must come from Vivado. Received: the stand-in's. "
             "Say OVERLAYS=/tmp/overlays."

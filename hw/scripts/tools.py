@@ -48,7 +48,7 @@ def check() -> None:
             f"error: Vivado and Vitis HLS must be on PATH. Received: no {' and no '.join(absent)}. "
             "Install 2024.1 or 2022.1 (the free edition has both boards' parts), then: "
             "source /tools/Xilinx/Vivado/2024.1/settings64.sh, and the settings64.sh of Vitis_HLS "
-            "beside it. Without them, backend=\"csim\" and circnn estimate need no vendor tool."
+            'beside it. Without them, backend="csim" and circnn estimate need no vendor tool.'
         )
     version = vivado_version()
     print(f"vivado {version} at {shutil.which('vivado')}; HLS: {hls_command()}")
