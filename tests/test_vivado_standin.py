@@ -86,7 +86,8 @@ FAULTS = {
         "stream engine/out_stream is 64 bits wide but dma/S_AXIS_S2MM 32"),
     "two drivers": (
         _swap("connect engine_reset/gpio_io_o", "connect resetter/peripheral_aresetn "
-              "engine/ap_rst_n\nconnect engine_reset/gpio_io_o"), _same, "a net must have one driver"),
+              "engine/ap_rst_n\nconnect engine_reset/gpio_io_o"), _same,
+        "a net must have one driver"),
     "clock domains": (
         _swap("engine/ap_clk dma/s_axi_lite_aclk",
               "engine/ap_clk\nconnect processor/FCLK_CLK1 dma/s_axi_lite_aclk"),
