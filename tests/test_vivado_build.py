@@ -188,6 +188,19 @@ def test_settings_agree_with_the_contract():
     assert 1 << CONTRACT["engine"]["address_bits"] <= range_bytes
 
 
+def test_the_readme_of_the_overlays_has_the_addresses():
+    with open(os.path.join(tools.ROOT, "overlays", "README.md"), encoding="utf-8") as file:
+        text = file.read()
+    for row in tools.settings.load("pynq-z2")["address_map"]:
+        name = row["segment"].split("/")[0]
+        assert f"| `{row['address']:#010x}` | `{name}`: " in text
+    lines = tools.settings.load("pynq-z2")["design"]["interrupts"]
+    assert lines == ["engine/interrupt", "dma/mm2s_introut", "dma/s2mm_introut"]
+    assert "0 engine, 1 DMA sent, 2 DMA received" in text
+    made = os.path.join(tools.ROOT, "overlays", "circnn.bit.d")
+    assert os.path.isdir(made) != ("There is no bitstream here" in text)
+
+
 def test_the_engine_itself_passes_the_hls_step(tmp_path):
     """The sources of this repository: the top function, its streams, the include folders."""
     (tmp_path / "settings.tcl").write_text(tools.settings.tcl(tools.settings.load("pynq-z2")))
