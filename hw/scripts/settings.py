@@ -111,7 +111,7 @@ def tcl(settings: Dict[str, Any]) -> str:
         "configuration_digest": settings["configuration_digest"],
         "period_ns": f"{1000 / settings['fclk_mhz']:.3f}",
         "name": design["name"],
-        "engine": f"{engine['vendor']}:{engine['library']}:{engine['top']}",
+        "engine": ":".join(engine[key] for key in ("vendor", "library", "top", "version")),
         "dma_parameters": _pairs(dma),
         "interrupts": " ".join(design["interrupts"]),
         "address_map": address_map,
