@@ -1,9 +1,12 @@
 """Builds driver.c with the sanitizers and talks to it."""
 
+import atexit
+import functools
 import os
 import shutil
 import struct
 import subprocess
+import tempfile
 
 import numpy as np
 
@@ -28,8 +31,11 @@ def compiler():
     return None
 
 
-def build(folder):
-    """Return the path of the driver, compiled into the folder from the sources of the package."""
+@functools.lru_cache(None)
+def build():
+    """Return the path of the driver, compiled once a session from the sources of the package."""
+    folder = tempfile.mkdtemp(prefix="circnn-driver-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with open(os.path.join(folder, "circnn_contract.h"), "w") as file:
         file.write(contract.c_header())
     sources = sorted(
