@@ -1,13 +1,17 @@
 """The whole build with the stand-in for the vendor's tools, and what it says when things lack."""
 
+import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 import vivado_tools as tools
+
+from pynq_circnn import csim_build
 
 with open(os.path.join(tools.ROOT, "pynq_circnn", "contract.json"), encoding="utf-8") as file:
     CONTRACT = json.load(file)
@@ -64,8 +68,8 @@ def test_steps_are_not_repeated(checkout):
     first, second = (_make(checkout, *words) for _ in range(2))
     assert "bd.tcl" in first.stdout
     assert "bd.tcl" not in second.stdout
-    board = checkout / "hw" / "boards" / "pynq-z2.json"
-    board.write_text(board.read_text().replace('"fclk_mhz": 100', '"fclk_mhz": 125'))
+    contract = checkout / "pynq_circnn" / "contract.json"
+    contract.write_text(contract.read_text().replace('"clock_mhz": 100', '"clock_mhz": 125'))
     third = _make(checkout, *words)
     assert third.returncode == 0 and "bd.tcl" in third.stdout
 
@@ -201,12 +205,46 @@ def test_the_readme_of_the_overlays_has_the_addresses():
     assert os.path.isdir(made) != ("There is no bitstream here" in text)
 
 
-def test_the_engine_itself_passes_the_hls_step(tmp_path):
+@pytest.mark.parametrize("step", ["csim", "ip"])
+def test_the_engine_itself_passes_the_hls_steps(tmp_path, step):
     """The sources of this repository: the top function, its streams, the include folders."""
-    (tmp_path / "settings.tcl").write_text(tools.settings.tcl(tools.settings.load("pynq-z2")))
-    script = os.path.join(tools.HW, "tcl", "ip.tcl")
+    tools.settings.write("pynq-z2", str(tmp_path))
+    script = os.path.join(tools.HW, "tcl", f"{step}.tcl")
     result = tools.run(["vitis-run", "--mode", "hls", "--tcl", script], tmp_path)
     assert result.returncode == 0, result.stdout
+
+
+def test_the_pragmas_put_the_registers_where_the_contract_says():
+    with open(os.path.join(tools.HW, "src", "circnn_top.cpp"), encoding="utf-8") as file:
+        text = file.read()
+    placed = re.findall(
+        r"#pragma HLS INTERFACE s_axilite port = (\w+) bundle = control offset = (0x\w+)", text
+    )
+    wanted = {
+        row["name"]: row["offset"]
+        for row in CONTRACT["engine"]["registers"]
+        if row["offset"] >= 0x10 and not row["name"].endswith("_control")
+    }
+    assert {name: int(offset, 16) for name, offset in placed} == wanted
+    assert "#pragma HLS INTERFACE s_axilite port = return bundle = control\n" in text
+
+
+@pytest.mark.parametrize("board", ["pynq-z2", "zcu104"])
+def test_the_test_bench_of_csim_passes_under_gcc(tmp_path, board):
+    compiler = csim_build.compiler()
+    assert compiler, "a C++ compiler must be there: install g++"
+    tools.settings.write(board, str(tmp_path))
+    folders = (os.path.join(tools.HW, "src"), os.path.join(tools.HW, "test"))
+    sources = [name for folder in folders for name in glob.glob(os.path.join(folder, "*.cpp"))]
+    bench = tmp_path / "bench"
+    command = [compiler, "-std=c++14", *csim_build.WARNINGS, "-pthread", f"-I{folders[0]}"]
+    done = subprocess.run(
+        [*command, f"-I{tmp_path}", *sources, "-o", str(bench)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    result = subprocess.run([str(bench)], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout
+    assert result.stdout.endswith("0 of 6 answers wrong\n")
 
 
 def test_tclint():
