@@ -10,7 +10,9 @@
 
 inline Word input_byte(const circnn_header &h, uint64_t beat, int index, uint32_t &count) {
     const int32_t byte = static_cast<int32_t>((beat >> (8 * index)) & 0xFF);
-    return saturate(round_shift(byte * h.byte_scale + h.byte_bias, h.byte_shift), count);
+    const int32_t product = byte * h.byte_scale;
+#pragma HLS BIND_OP variable = product op = mul impl = fabric
+    return saturate(round_shift(product + h.byte_bias, h.byte_shift), count);
 }
 
 // `count` of the eight bytes of a beat as input words, the rest as zeros.
