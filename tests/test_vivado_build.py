@@ -63,6 +63,23 @@ def test_the_whole_build(checkout, board):
     assert made["files"][f"{stem.name}.bit"]["bytes"] < 200  # a header and no data
 
 
+@pytest.mark.parametrize("step", ["csim", "ip", "bd", "bit", "timing"])
+def test_single_steps(checkout, step):
+    """Each step makes what it needs; csim needs nothing but the sources and the test bench."""
+    shutil.copytree(os.path.join(tools.HW, "test"), checkout / "hw" / "test")
+    path = os.path.join(tools.STANDIN, "bin") + os.pathsep + os.environ["PATH"]
+    build = checkout / "build"
+    result = _make(checkout, step, f"BUILD={build}", path=path)
+    assert result.returncode == 0, result.stdout
+    done = {name for name in os.listdir(build) if name.endswith(".done")}
+    order = ["ip", "bd", "bit", "timing"]
+    wanted = ["csim"] if step == "csim" else order[: order.index(step) + 1]
+    assert done == {f"{name}.done" for name in wanted}
+    assert {f"{name}.log" for name in wanted} <= set(os.listdir(build))
+    assert _make(checkout, "clean", f"BUILD={build}").returncode == 0
+    assert not build.exists()
+
+
 def test_steps_are_not_repeated(checkout):
     words = ("standin", f"OVERLAYS={checkout / 'made'}")
     first, second = (_make(checkout, *words) for _ in range(2))
