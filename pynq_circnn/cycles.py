@@ -22,10 +22,10 @@ DEPTHS = {
     "read": 6, "forward": 6, "product": 8, "inverse": 8, "vector": 3, "epilogue": 7, "write": 4,
     "layer": 4, "packet": 12,
 }  # fmt: skip
-"""Cycles from the first trip of a unit to its first result, as the sources are meant to be pipelined
-at 100 MHz: an address with a multiplication 3, block RAM with its register 2, the DSP48E1 fully
-pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, the last pass of a transform 4;
-and of starting a layer or a packet."""
+"""Cycles from the first trip of a unit to its first result, as the sources are meant to be
+pipelined at 100 MHz: an address with a multiplication 3, block RAM with its register 2, the
+DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, the last pass of a
+transform 4; and of starting a layer or a packet."""
 
 TRIP_POINTS = 16  # complex points that a transform takes in one trip
 _KIND = {code: name for name, code in OPCODES.items()}
@@ -39,6 +39,7 @@ class LayerCycles:
     kind: str
     trips: Dict[str, int]
     cycles: int
+    products: int  # trips in which the lanes multiply
     spans: Dict[str, Tuple[int, int]]  # when each unit works, in cycles from the layer's start
 
     @property
@@ -68,9 +69,7 @@ def _forward(
     once; `halves`: in beats of four words, so that eight words take two trips.
     """
     units_a_row = a.columns * a.column_groups
-    blocks = np.minimum(
-        fields["block_columns"] - np.arange(a.column_groups) * a.side, a.side
-    )
+    blocks = np.minimum(fields["block_columns"] - np.arange(a.column_groups) * a.side, a.side)
     wide = not direct and a.side * a.block >= 2 * BEAT_WORDS
     beats = -(-(blocks * a.block) // (BEAT_WORDS * (2 if wide else 1))) * a.places
     loads = np.tile(beats, groups * fields["in_height"] * a.columns)
@@ -87,19 +86,20 @@ def _forward(
         reads = loads + np.tile(long, groups)
     a_batch = max(2 * a.points // engine.row_words // a.chunks, 1)
     batches = ceil_div(len(loads), a_batch)
+    skipped = batches * a_batch - len(loads)  # by the first batch
 
     def by_batch(values: np.ndarray) -> np.ndarray:
         padded = np.zeros(batches * a_batch, dtype=np.int64)
-        padded[: len(values)] = values
+        padded[skipped:] = values
         return padded.reshape(batches, a_batch).sum(axis=1)
 
-    rows = by_batch(np.full(len(loads), a.chunks))
+    rows = np.full(batches, a_batch * a.chunks)
     compute = np.full(batches, a.passes * a.points // TRIP_POINTS)
     trips = _phases(by_batch(loads), compute, rows)
     waits = _phases(by_batch(reads), compute, rows)
     ends = np.cumsum(waits)
     lines = np.arange(1, groups * fields["in_height"] + 1) * units_a_row
-    last_batch = -(-lines // a_batch) - 1
+    last_batch = (lines + skipped - 1) // a_batch
     ready = ends[last_batch + 1] + rows[last_batch]
     return _Forward(int(reads.sum()), int(trips.sum()), ready)
 
@@ -121,13 +121,14 @@ class _Line:
 
     fresh: int
     last: int  # the last row of the image it needs, or -1
+    products: int
     trips: int
     extra: int  # trips that only accept rows for the next line
 
 
 def _lines(fields: Fields, a: Arrangement, engine: Engine) -> Tuple[List[_Line], int]:
     """Return the lines of one group, and the trips of the last one before another group."""
-    lines: List[Tuple[int, int, int]] = []
+    lines: List[Tuple[int, int, int, int]] = []
     seen = 0
     outputs = a.strip * a.row_groups * a.chunks
     for y in range(fields["out_height"]):
@@ -137,13 +138,13 @@ def _lines(fields: Fields, a: Arrangement, engine: Engine) -> Tuple[List[_Line],
         fresh = end - max(begin, min(seen, end))
         terms = (end - begin) * fields["kernel_width"] * fields["block_columns"]
         last = end - 1 if end > begin else -1
-        lines.append((fresh, last, outputs * max(terms, engine.row_beats)))
+        lines.append((fresh, last, outputs * terms, outputs * max(terms, engine.row_beats)))
         seen = end
     result = []
-    for index, (fresh, last, trips) in enumerate(lines):
+    for index, (fresh, last, products, trips) in enumerate(lines):
         following = lines[(index + 1) % len(lines)][0] * a.line_rows
         accepted = min(following, trips // a.pace)
-        result.append(_Line(fresh, last, trips, following - accepted))
+        result.append(_Line(fresh, last, products, trips, following - accepted))
     return result, lines[0][0] * a.line_rows
 
 
@@ -205,7 +206,8 @@ def _matrix(
         "inverse": (busy_from + engine.row_beats, inverse_end),
         "epilogue": (busy_from + engine.row_beats + compute, end),
     }
-    return LayerCycles("matrix", trips, end + DEPTHS["layer"], spans)
+    products = groups * sum(line.products for line in lines)
+    return LayerCycles("matrix", trips, end + DEPTHS["layer"], products, spans)
 
 
 def _epilogue_trips(fields: Fields, samples: int, beats: int) -> int:
@@ -259,7 +261,7 @@ def _vector(fields: Fields, samples: int) -> LayerCycles:
         "vector": (DEPTHS["read"], max(read, epilogue) + DEPTHS["read"]),
         "epilogue": (DEPTHS["read"] + DEPTHS["vector"], cycles),
     }
-    return LayerCycles(_KIND[opcode], trips, cycles + DEPTHS["layer"], spans)
+    return LayerCycles(_KIND[opcode], trips, cycles + DEPTHS["layer"], 0, spans)
 
 
 # -- a batch ------------------------------------------------------------------------------------

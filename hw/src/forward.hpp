@@ -286,6 +286,10 @@ batches:
         Passes passes = {0, 0, rows[1] > 0};
         int32_t sent = 0;
         rows[0] = 0;
+        for (int i = 0; i < kMaxBatchRows; i++) {
+#pragma HLS UNROLL
+            kept[0][i] = false;
+        }
         for (int i = 0; i < kMaxPoints; i++) {
 #pragma HLS UNROLL
             buffers[loaded][i].counted = false;

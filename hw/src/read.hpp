@@ -113,12 +113,23 @@ inline BlockEnds advance(const Layer &layer, int32_t groups, BlockCursor &c) {
     return ends;
 }
 
+// Rows that the first batch leaves out, so that the last one is full: the sooner the first is
+// worked on, the sooner the last is.
+inline int32_t skipped_rows(const Layer &layer, int32_t groups) {
+    const circnn_descriptor &d = layer.d;
+    const uint32_t a_batch = static_cast<uint32_t>((2 << layer.points_log2) / kRow / layer.chunks);
+    const uint32_t units = static_cast<uint32_t>(groups) * static_cast<uint32_t>(d.in_height) *
+                           static_cast<uint32_t>(layer.columns) *
+                           static_cast<uint32_t>(layer.column_groups);
+    return static_cast<int32_t>((0u - units) & (a_batch - 1)) * layer.chunks;
+}
+
 inline void read_blocks(const Layer &layer, const Batch &batch, const ActivationBank *memory,
                         AxiStream &in, PacketReader &packet, BlockStream &out, Count &count) {
     const circnn_descriptor &d = layer.d;
     const int32_t groups = sample_groups(layer, batch.samples);
     const int32_t place_beats = layer.places == 1 ? 0 : (layer.side << d.block_log2) / kBeat;
-    BlockCursor c = {0, 0, d.pad_top % d.stride_height, 0, 0, 0, 0, 0};
+    BlockCursor c = {0, 0, d.pad_top % d.stride_height, 0, 0, 0, 0, skipped_rows(layer, groups)};
     uint64_t low = 0;
     bool have_low = false;
 read_blocks:
