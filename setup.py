@@ -70,7 +70,16 @@ setup(
         "plot": ["matplotlib"],
         # pynq 3.1 needs pycparser.plyparser and pkg_resources, which newer ones lack
         "emulated": ["pynq==3.1.2", "pycparser<3", "setuptools<=80", "numpy<2"],
-        "test": ["pytest", "hypothesis", "scipy", "scikit-learn", "ruff", "mypy"],
+        "test": [
+            "pytest",
+            "hypothesis",
+            "scipy",
+            "scikit-learn",
+            "ruff",
+            "mypy",
+            "tclint",
+            "pynqmetadata>=0.2; python_version >= '3.10'",  # pynq's parser of hardware handoffs
+        ],
     },
     cffi_modules=["pynq_circnn/native/build.py:ffibuilder"],
     cmdclass={"build_ext": optional_build_ext},

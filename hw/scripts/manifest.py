@@ -84,7 +84,10 @@ def git_revision() -> Dict[str, Any]:
     revision = git("rev-parse", "HEAD")
     if not revision:
         return {"revision": "unknown", "changed": True}
-    return {"revision": revision, "changed": bool(git("status", "--porcelain", "--", ".."))}
+    return {
+        "revision": revision,
+        "changed": bool(git("status", "--porcelain", "--", ".", "../pynq_circnn")),
+    }
 
 
 def _one(build: str, what: str, *patterns: str) -> str:
@@ -159,7 +162,19 @@ def collect(board: str, build: str) -> Dict[str, Any]:
 
 
 def write(manifest: Dict[str, Any], overlays: str) -> str:
-    """Copy the files beside each other, write the manifest and return its path."""
+    """Copy the files beside each other, write the manifest and return its path.
+
+    Raises
+    ------
+    ReportError
+        If the stand-in for Vivado made them and the overlays are those of this repository.
+    """
+    ours = os.path.realpath(os.path.join(settings.HW, "..", "overlays"))
+    if "stand-in" in manifest["tools"]["vivado"] and os.path.realpath(overlays) == ours:
+        raise reports.ReportError(
+            "what lies in overlays/ must come from Vivado. Received: the stand-in's. "
+            "Say OVERLAYS=/tmp/overlays."
+        )
     folder = os.path.join(overlays, f"{manifest['name']}.bit.d")
     os.makedirs(folder, exist_ok=True)
     stem = os.path.join(folder, f"{manifest['name']}.{manifest['pynq_name']}")

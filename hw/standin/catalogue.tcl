@@ -14,7 +14,8 @@
 #   In BODY, with the parameters in the array p:
 #   pin NAME in|out clk|rst|intr|data ?-width N? ?-low? ?-optional? ?-sync CLOCK? ?-hz N?
 #   bus NAME master|slave PROTOCOL ?-clock PIN? ?-reset PIN? ?-data BITS? ?-address BITS?
-#       ?-id BITS? ?-prefix TEXT? ?-case lower|upper? ?-optional? ?-apertures {LOW HIGH ...}?
+#       ?-id BITS? ?-prefix TEXT? ?-case lower|upper? ?-optional? ?-apertures {LOW HIGH}?
+#       ?-adapts? ?-initiator? ?-strobe? ?-without {LOGICAL ...}?
 #       PROTOCOL: lite, axi3, axi4, read, write (AXI4 in one direction), stream, or a VLNV
 #   segment INTERFACE NAME RANGE register|memory ?-bus BUS? ?-base NAME?
 #   space NAME BUS ...                        an address space and the masters that reach out of it
@@ -101,9 +102,9 @@ ip xilinx.com:ip:processing_system7:5.5 processor $ps7 {
     # state in which a PYNQ-Z2 boots, UG585 and BASE); then the squarest pair of divisors.
     set crystal $p(PCW_CRYSTAL_PERIPHERAL_FREQMHZ)
     set multiplier [expr {abs($crystal - 50) < 1e-3 ? 20 : 48}]
-    set pll [expr {$crystal * $multiplier}]
+    set pll [format %.3f [expr {$crystal * $multiplier}]]
     derived PCW_IOPLL_CTRL_FBDIV $multiplier
-    derived PCW_IO_IO_PLL_FREQMHZ [format %.3f $pll]
+    derived PCW_IO_IO_PLL_FREQMHZ $pll
     foreach lane {0 1 2 3} {
         set divisors {1 1}
         set actual 10
@@ -269,7 +270,9 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral $dma {
         space Data_SG M_AXI_SG
     }
     foreach name [array names p] {
-        derived [string toupper $name] $p($name)
+        if {$name ni {c_addr_width c_single_interface}} {
+            derived [string toupper $name] $p($name)
+        }
     }
     pin s_axi_lite_aclk in clk
     pin axi_resetn in rst -low -sync s_axi_lite_aclk
@@ -294,7 +297,7 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral $dma {
         bus M_AXI_$upper master $direction -clock m_axi_${channel}_aclk -reset axi_resetn \
             -data $p(c_m_axi_${channel}_data_width) -address $p(c_addr_width) -case lower
         bus $stream [expr {$channel eq "mm2s" ? "master" : "slave"}] stream \
-            -clock m_axi_${channel}_aclk -reset axi_resetn -data $p($width) -case lower
+            -clock m_axi_${channel}_aclk -reset axi_resetn -data $p($width) -case lower -initiator
         space Data_$upper M_AXI_$upper
 
         set common {IOC_IrqEn 12 1 read-write Dly_IrqEn 13 1 read-write Err_IrqEn 14 1 read-write

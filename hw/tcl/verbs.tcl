@@ -1,25 +1,30 @@
 # The verbs that bd.tcl is written in.
 #
-#   instance NAME IP ?PARAMETERS?     an IP core, in the newest version that this Vivado has
+#   instance NAME IP ?PARAMETERS?     an IP core, in its newest version unless IP names one
 #   connect SOURCE SINK ...           pins to pins or interface to interface, as CELL/PIN
 #   external NAME VLNV PIN            an interface of the design's own, joined to CELL/PIN
 #   locate SEGMENT SPACE OFFSET RANGE
 #                                     a slave's registers or memory in a master's address space
 #   hide PATTERN KEPT SPACE           leaves out of the space every other segment of the pattern
 
-# The newest version of an IP core that IP integrator takes: 2022.1 and 2024.1 differ in some.
-proc newest {ip} {
-    set found [get_ipdefs -all -filter \
-        "VLNV =~ $ip:* && design_tool_contexts =~ *IPI* && UPGRADE_VERSIONS == \"\""]
+# The IP core of a name VENDOR:LIBRARY:NAME ?:VERSION?. Without a version, the newest one that IP
+# integrator takes: 2022.1 and 2024.1 differ in some.
+proc core {name} {
+    if {[llength [split $name :]] == 4} {
+        set filter "VLNV == $name"
+    } else {
+        set filter "VLNV =~ $name:* && design_tool_contexts =~ *IPI* && UPGRADE_VERSIONS == \"\""
+    }
+    set found [get_ipdefs -all -filter $filter]
     if {[llength $found] != 1} {
-        error "the IP catalogue must hold one current version of $ip. Received: '$found'.\
+        error "the IP catalogue must hold one current version of $name. Received: '$found'.\
             Run make -C hw ip first if it is the engine, else check the Vivado installation."
     }
     return [lindex $found 0]
 }
 
 proc instance {name ip {parameters {}}} {
-    set cell [create_bd_cell -type ip -vlnv [newest $ip] $name]
+    set cell [create_bd_cell -type ip -vlnv [core $ip] $name]
     set configuration [list]
     foreach {key value} $parameters {
         lappend configuration CONFIG.$key $value

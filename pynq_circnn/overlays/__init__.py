@@ -1,1 +1,1 @@
-"""Where bitstreams lie, for ``pynq`` (entry point ``pynq.overlays``) and for the package."""
+"""The bitstreams of the package by board; ``pynq.Overlay("circnn.bit")`` resolves to here."""
