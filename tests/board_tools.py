@@ -17,9 +17,9 @@ EXPECTED = MODEL.plan("reference").run(X)
 
 @contextlib.contextmanager
 def emulated(fabric=None, **options):
-    """An open overlay on an emulated board that gives up soon."""
+    """An open overlay on an emulated board."""
     overlay = open_board(fabric, **options)
-    overlay.driver.timeout = TIMEOUT
+    overlay.driver.timeout = 30
     try:
         yield overlay
     finally:

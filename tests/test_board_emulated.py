@@ -47,8 +47,7 @@ def test_the_zoo_is_equal_to_the_bit(name, mapped):
         compile_program(model.network, "z2")
     except CompileError as error:
         pytest.skip(f"does not fit: {error}")
-    with emulated(mapped=mapped) as overlay:
-        overlay.driver.timeout = 60
+    with emulated(mapped=mapped):
         report = verify(model, ["reference", "native", "emulated"], samples=8)
     assert report["equal"]
     assert {row["backend"] for row in report["results"]} >= {"emulated"}
@@ -72,7 +71,6 @@ def stack(rng, widths, extreme):
 def test_random_networks_are_equal_to_the_bit(configuration, whole_buffers):
     tried = streamed = 0
     with emulated(configuration=configuration, whole_buffers=whole_buffers) as overlay:
-        overlay.driver.timeout = 10
         for seed in range(60):
             rng = np.random.default_rng([seed, 6])
             kinds = [str(kind) for kind in rng.choice(KINDS, 3)]
@@ -104,7 +102,6 @@ def test_random_networks_are_equal_to_the_bit(configuration, whole_buffers):
 def test_a_large_batch_goes_in_chunks(mapped):
     x = np.random.default_rng(1).integers(0, 256, (3000, 64)).astype(np.uint8)
     with emulated(mapped=mapped) as overlay:
-        overlay.driver.timeout = 10
         overlay.driver.chunk_bytes = 1 << 15
         layout = next(iter(MODEL.plan("emulated")._loadables.values())).layouts[1]
         assert len(list(overlay.driver.chunks(layout, len(x)))) >= 6
@@ -198,7 +195,6 @@ def test_the_transcript_of_an_exchange():
 @both
 def test_a_thousand_predicts_leak_nothing(mapped):
     with emulated(mapped=mapped) as overlay:
-        overlay.driver.timeout = 10
         run(X[:1])
         gc.collect()
         files, usage = len(os.listdir("/proc/self/fd")), overlay.device.usage
@@ -320,8 +316,7 @@ def test_threads_take_turns(mapped):
             if not np.array_equal(run(X[rows]), EXPECTED[rows]):
                 wrong.append(seed)
 
-    with emulated(mapped=mapped) as overlay:
-        overlay.driver.timeout = 10
+    with emulated(mapped=mapped):
         threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
         for thread in threads:
             thread.start()
@@ -340,8 +335,7 @@ def test_predict_async(mapped):
         return np.concatenate(await asyncio.gather(*tasks))
 
     expected = MODEL.predict(X, backend="native")
-    with emulated(mapped=mapped) as overlay:
-        overlay.driver.timeout = 10
+    with emulated(mapped=mapped):
         for _ in range(3):  # a new event loop each time
             np.testing.assert_array_equal(asyncio.run(several()), expected)
         np.testing.assert_array_equal(
@@ -380,8 +374,7 @@ def test_the_interrupt_wakes_and_the_loop_is_free_meanwhile(monkeypatch):
         ticking.cancel()
         return y, time.monotonic() - begin
 
-    with emulated(_Slow(EngineFabric(), 0.15), mapped=True) as overlay:
-        overlay.driver.timeout = 10
+    with emulated(_Slow(EngineFabric(), 0.15), mapped=True):
         run()  # loads the program
         y, seconds = asyncio.run(main())
     np.testing.assert_array_equal(y, MODEL.predict(X, backend="native"))
