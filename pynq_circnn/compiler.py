@@ -300,9 +300,12 @@ def _stream(
             rows[index] = _checked(arrange(fields, engine), fields, names[index], configuration)
     streamed: List[int] = []
     by_size = sorted(rows, key=lambda index: rows[index])
-    while sum(rows.values()) - sum(rows[i] for i in streamed) + max(
-        (rows[i] for i in streamed), default=0
-    ) > engine.weights_rows:
+    while (
+        sum(rows.values())
+        - sum(rows[i] for i in streamed)
+        + max((rows[i] for i in streamed), default=0)
+        > engine.weights_rows
+    ):
         streamed.append(by_size.pop())
         descriptors[streamed[-1]]["stream"] = 2
     if descriptors and 0 in rows and 0 not in streamed:

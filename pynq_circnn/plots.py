@@ -119,7 +119,7 @@ def draw_zoo(results: Mapping[str, Any]) -> Any:
                 color=colour,
                 alpha=0.5,
                 linewidth=1,
-                label=f"{name}, block sizes 1 to 128 (one seed each)",
+                label=f"{name}, every layer at one block size k (one seed each)",
             )
             for point in front:
                 axes.annotate(
