@@ -7,7 +7,7 @@ from typing import Dict, List, Tuple
 import numpy as np
 
 from .arrangement import MAX_STRIDE, Arrangement, Engine, arrange
-from .contract import ACTIVATION_CODES, CONFIGURATIONS, OPCODES
+from .contract import ACTIVATION_CODES, CONFIGURATIONS, LIMITS, OPCODES
 from .errors import CompileError
 from .fixed import byte_rule, clip_word, reciprocal, slope_word, stage_count
 from .layers import (
@@ -334,16 +334,16 @@ def _checked(arrangement: Arrangement, fields: Fields, name: str, configuration:
     """Return the rows of weights memory that a layer takes, if it fits at all."""
     engine = Engine.of(configuration)
     checks = (
-        ("weights", arrangement.weights_rows, engine.weights_rows, "a larger block"),
-        ("spectra", arrangement.spectra_rows, engine.spectra_rows, "a larger block"),
+        ("weights", arrangement.weights_rows, engine.weights_rows),
+        ("spectra", arrangement.spectra_rows, engine.spectra_rows),
     )
-    for memory, needed, available, remedy in checks:
+    for memory, needed, available in checks:
         if needed > available:
             words = engine.row_words
             raise CompileError(
                 f"layer {name!r} must fit the {memory} memory of configuration "
                 f"{configuration!r}: {available * words} words. Received: {needed * words}, "
-                f"{(needed - available) * words} too many. Use {remedy}, or fewer channels."
+                f"{(needed - available) * words} too many. {_remedy(fields, engine)}"
             )
     if max(fields["stride_height"], fields["stride_width"]) > MAX_STRIDE:
         raise CompileError(
@@ -351,6 +351,21 @@ def _checked(arrangement: Arrangement, fields: Fields, name: str, configuration:
             f"{configuration!r}. Received: {fields['stride_height']}, {fields['stride_width']}."
         )
     return arrangement.weights_rows
+
+
+def _remedy(fields: Fields, engine: Engine) -> str:
+    """Return which block size would make a layer fit, if any does."""
+    for log2 in range(fields["block_log2"] + 1, LIMITS["block_log2"] + 1):
+        k = 1 << log2
+        grid = {
+            "block_log2": log2,
+            "block_rows": -(-fields["out_channels"] // k),
+            "block_columns": -(-fields["in_channels"] // k),
+        }
+        other = arrange({**fields, **grid}, engine)
+        if other.weights_rows <= engine.weights_rows and other.spectra_rows <= engine.spectra_rows:
+            return f"Use block={k}."
+    return "No block size makes it fit: use fewer channels, or split the layer."
 
 
 def _check_fit(program: Program) -> None:

@@ -97,13 +97,38 @@ def build(configuration: str, flags: Sequence[str] = ("-O3",), cxx: Optional[str
     return path
 
 
+def build_program(
+    configuration: str, main: str, target: str, flags: Sequence[str], cxx: Optional[str] = None
+) -> None:
+    """Compile the simulation with a main program of ``hw/sim`` (``fuzz.cpp``) into `target`.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be compiled, with what the compiler said.
+    """
+    reason = unavailable()
+    folder, cxx = source_folder(), cxx or compiler()
+    if reason is not None or folder is None or cxx is None:
+        raise BackendError(f"back end 'csim' cannot run here: {reason}")
+    headers = (c_header(), configuration_header(configuration))
+    command = [cxx, "-std=c++14", *WARNINGS, "-pthread", *flags]
+    with tempfile.TemporaryDirectory() as work:
+        _compile(command, folder, headers, work, target, (f"sim/{main}",))
+
+
 def _compile(
-    command: List[str], folder: str, headers: Tuple[str, str], work: str, target: str
+    command: List[str],
+    folder: str,
+    headers: Tuple[str, str],
+    work: str,
+    target: str,
+    more: Sequence[str] = (),
 ) -> None:
     for name, text in zip(("circnn_contract.h", "circnn_configuration.h"), headers):
         with open(os.path.join(work, name), "w", encoding="utf-8") as file:
             file.write(text)
-    sources = [os.path.join(folder, source) for source in _SOURCES]
+    sources = [os.path.join(folder, source) for source in (*_SOURCES, *more)]
     includes = [f"-I{path}" for path in (work, *(os.path.join(folder, f) for f in _FOLDERS))]
     done = subprocess.run(
         [*command, *includes, *sources, "-o", target], capture_output=True, text=True, check=False

@@ -6,7 +6,6 @@ import warnings
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from . import backends, modelfile
 from .backends import BasePlan, NotFiniteError, not_finite
@@ -460,6 +459,8 @@ def _run_part(plan: BasePlan, x: np.ndarray, out: np.ndarray, start: int) -> Non
 
 
 def _bar(plan: BasePlan, verbose: Union[str, int], total: Optional[int]) -> Any:
+    from tqdm.auto import tqdm  # slow to import, and most programs never show a bar
+
     return tqdm(
         total=total,
         desc=f"predict [{plan.name}]",

@@ -11,7 +11,6 @@ from functools import singledispatch
 from typing import Any, Dict, List, Mapping, Tuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from . import floating
 from .backends import reference
@@ -331,6 +330,8 @@ def quantize(network: Network, data: Any, verbose: bool = False) -> QuantizedNet
     largest = max(int(np.prod(shape)) for shape in network.shapes.values())
     chunk = max(1, _CHUNK_WORDS // largest)
     chunks = [data[start : start + chunk] for start in range(0, len(data), chunk)]
+    from tqdm.auto import tqdm  # slow to import, and most programs never quantise
+
     bar = tqdm(total=2 * len(chunks), desc="calibrating", disable=not verbose, leave=False)
 
     observer = _Observer()

@@ -1,9 +1,12 @@
 """Builds driver.c with the sanitizers and talks to it."""
 
+import atexit
+import functools
 import os
 import shutil
 import struct
 import subprocess
+import tempfile
 
 import numpy as np
 
@@ -28,15 +31,30 @@ def compiler():
     return None
 
 
-def build(folder):
-    """Return the path of the driver, compiled into the folder from the sources of the package."""
+@functools.lru_cache(None)
+def build():
+    """Return the path of the driver, compiled once a session from the sources of the package."""
+    folder = tempfile.mkdtemp(prefix="circnn-driver-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with open(os.path.join(folder, "circnn_contract.h"), "w") as file:
         file.write(contract.c_header())
     sources = sorted(
         os.path.join(NATIVE, name) for name in os.listdir(NATIVE) if name.endswith(".c")
     )
     path = os.path.join(folder, "driver")
-    flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", *SANITIZE, f"-I{NATIVE}", f"-I{folder}"]
+    with open(os.path.join(NATIVE, "circnn.h")) as file:
+        calls = ["-DCALLS"] if "circnn_call" in file.read() else []
+    flags = [
+        *calls,
+        "-std=gnu11",
+        "-O1",
+        "-g",
+        "-Wall",
+        "-Wextra",
+        *SANITIZE,
+        f"-I{NATIVE}",
+        f"-I{folder}",
+    ]
     command = [compiler(), *flags, os.path.join(HERE, "driver.c"), *sources, "-o", path, "-lm"]
     subprocess.run(command, check=True)
     return path

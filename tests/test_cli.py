@@ -113,7 +113,8 @@ def test_verify(circnn):
         "verify", "model.circnn", "--samples", 5, "--json", "--backends", "native"
     )
     report = json.loads(out)
-    assert status == 0 and report["equal"] and len(report["results"]) == 12
+    assert status == 0 and report["equal"]
+    assert len(report["results"]) == 4 * len({r["backend"] for r in report["results"]}) >= 12
     assert all(r["different"] == 0 and r["saturations_equal"] for r in report["results"])
     assert any(r["inputs"] == "extreme" and r["values"] == 15 for r in report["results"])
 
@@ -143,6 +144,7 @@ def test_verify_with_nothing_to_compare_does_not_pass(circnn, monkeypatch):
     status, out, err = circnn("verify", "model.circnn", "--backends", "reference")
     assert status == 2 and not out and "to compare with the reference" in err
     monkeypatch.setattr(native, "unavailable", lambda: "not built. Build it.")
+    monkeypatch.setattr(backends, "names", lambda: ["native", "reference"])
     status, out, err = circnn("verify", "model.circnn")
     assert status == 2 and not out and "not built. Build it." in err
     status, _, err = circnn("verify", "model.circnn", "--backends", "native")
@@ -152,8 +154,9 @@ def test_verify_with_nothing_to_compare_does_not_pass(circnn, monkeypatch):
 def test_verify_says_which_engines_are_too_small():
     layers = (L.Input("x", (), (100,)), L.Dense("y", ("x",), units=100))
     report = verify(Model(examples.quantized(layers)), samples=2)
-    assert report["equal"] and "5904 too many" in report["left_out"]["native, tiny program"]
-    assert {result["backend"] for result in report["results"]} == {"native", "native, z2 program"}
+    assert report["equal"] and "too many" in report["left_out"]["native, tiny program"]
+    ran = {result["backend"] for result in report["results"]}
+    assert ran >= {"native", "native, z2 program"} and "native, tiny program" not in ran
 
 
 def test_demo(circnn):

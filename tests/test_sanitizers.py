@@ -14,8 +14,8 @@ pytestmark = pytest.mark.skipif(not driver.compiler(), reason="no compiler with 
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return driver.build(str(tmp_path_factory.mktemp("driver")))
+def path():
+    return driver.build()
 
 
 def reference(network, x):

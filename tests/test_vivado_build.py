@@ -1,13 +1,17 @@
 """The whole build with the stand-in for the vendor's tools, and what it says when things lack."""
 
+import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 import vivado_tools as tools
+
+from pynq_circnn import csim_build
 
 with open(os.path.join(tools.ROOT, "pynq_circnn", "contract.json"), encoding="utf-8") as file:
     CONTRACT = json.load(file)
@@ -59,13 +63,30 @@ def test_the_whole_build(checkout, board):
     assert made["files"][f"{stem.name}.bit"]["bytes"] < 200  # a header and no data
 
 
+@pytest.mark.parametrize("step", ["csim", "ip", "bd", "bit", "timing"])
+def test_single_steps(checkout, step):
+    """Each step makes what it needs; csim needs nothing but the sources and the test bench."""
+    shutil.copytree(os.path.join(tools.HW, "test"), checkout / "hw" / "test")
+    path = os.path.join(tools.STANDIN, "bin") + os.pathsep + os.environ["PATH"]
+    build = checkout / "build"
+    result = _make(checkout, step, f"BUILD={build}", path=path)
+    assert result.returncode == 0, result.stdout
+    done = {name for name in os.listdir(build) if name.endswith(".done")}
+    order = ["ip", "bd", "bit", "timing"]
+    wanted = ["csim"] if step == "csim" else order[: order.index(step) + 1]
+    assert done == {f"{name}.done" for name in wanted}
+    assert {f"{name}.log" for name in wanted} <= set(os.listdir(build))
+    assert _make(checkout, "clean", f"BUILD={build}").returncode == 0
+    assert not build.exists()
+
+
 def test_steps_are_not_repeated(checkout):
     words = ("standin", f"OVERLAYS={checkout / 'made'}")
     first, second = (_make(checkout, *words) for _ in range(2))
     assert "bd.tcl" in first.stdout
     assert "bd.tcl" not in second.stdout
-    board = checkout / "hw" / "boards" / "pynq-z2.json"
-    board.write_text(board.read_text().replace('"fclk_mhz": 100', '"fclk_mhz": 125'))
+    contract = checkout / "pynq_circnn" / "contract.json"
+    contract.write_text(contract.read_text().replace('"clock_mhz": 100', '"clock_mhz": 125'))
     third = _make(checkout, *words)
     assert third.returncode == 0 and "bd.tcl" in third.stdout
 
@@ -197,16 +218,51 @@ def test_the_readme_of_the_overlays_has_the_addresses():
     lines = tools.settings.load("pynq-z2")["design"]["interrupts"]
     assert lines == ["engine/interrupt", "dma/mm2s_introut", "dma/s2mm_introut"]
     assert "0 engine, 1 DMA sent, 2 DMA received" in text
-    made = os.path.join(tools.ROOT, "overlays", "circnn.bit.d")
-    assert os.path.isdir(made) != ("There is no bitstream here" in text)
+    command = ["git", "-C", tools.ROOT, "ls-files", "overlays/circnn.bit.d"]
+    committed = subprocess.run(command, capture_output=True, text=True).stdout
+    assert bool(committed) != ("There is no bitstream here" in text)
 
 
-def test_the_engine_itself_passes_the_hls_step(tmp_path):
+@pytest.mark.parametrize("step", ["csim", "ip"])
+def test_the_engine_itself_passes_the_hls_steps(tmp_path, step):
     """The sources of this repository: the top function, its streams, the include folders."""
-    (tmp_path / "settings.tcl").write_text(tools.settings.tcl(tools.settings.load("pynq-z2")))
-    script = os.path.join(tools.HW, "tcl", "ip.tcl")
+    tools.settings.write("pynq-z2", str(tmp_path))
+    script = os.path.join(tools.HW, "tcl", f"{step}.tcl")
     result = tools.run(["vitis-run", "--mode", "hls", "--tcl", script], tmp_path)
     assert result.returncode == 0, result.stdout
+
+
+def test_the_pragmas_put_the_registers_where_the_contract_says():
+    with open(os.path.join(tools.HW, "src", "circnn_top.cpp"), encoding="utf-8") as file:
+        text = file.read()
+    placed = re.findall(
+        r"#pragma HLS INTERFACE s_axilite port = (\w+) bundle = control offset = (0x\w+)", text
+    )
+    wanted = {
+        row["name"]: row["offset"]
+        for row in CONTRACT["engine"]["registers"]
+        if row["offset"] >= 0x10 and not row["name"].endswith("_control")
+    }
+    assert {name: int(offset, 16) for name, offset in placed} == wanted
+    assert "#pragma HLS INTERFACE s_axilite port = return bundle = control\n" in text
+
+
+@pytest.mark.parametrize("board", ["pynq-z2", "zcu104"])
+def test_the_test_bench_of_csim_passes_under_gcc(tmp_path, board):
+    compiler = csim_build.compiler()
+    assert compiler, "a C++ compiler must be there: install g++"
+    tools.settings.write(board, str(tmp_path))
+    folders = (os.path.join(tools.HW, "src"), os.path.join(tools.HW, "test"))
+    sources = [name for folder in folders for name in glob.glob(os.path.join(folder, "*.cpp"))]
+    bench = tmp_path / "bench"
+    command = [compiler, "-std=c++14", *csim_build.WARNINGS, "-pthread", f"-I{folders[0]}"]
+    done = subprocess.run(
+        [*command, f"-I{tmp_path}", *sources, "-o", str(bench)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    result = subprocess.run([str(bench)], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout
+    assert result.stdout.endswith("0 of 6 answers wrong\n")
 
 
 def test_tclint():

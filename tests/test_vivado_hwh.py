@@ -29,6 +29,16 @@ def handoffs(tmp_path_factory):
     return found
 
 
+def test_the_same_sources_give_the_same_bytes(handoffs, tmp_path):
+    tools.handoffs.handoff("pynq-z2", str(tmp_path / "again.hwh"))
+    assert (tmp_path / "again.hwh").read_bytes() == handoffs["pynq-z2"].read_bytes()
+
+
+def test_a_board_that_is_not_there(tmp_path):
+    with pytest.raises(SystemExit, match="BOARD must be one of pynq-z1"):
+        tools.handoffs.main(["pynq-z9", str(tmp_path / "circnn.hwh")])
+
+
 def _parse(path):
     """Return what pynq knows of a design: its runtime metadata."""
     from pynqmetadata.frontends import Metadata

@@ -156,6 +156,7 @@ def test_a_slow_engine_stops_the_build(build):
     [
         (" 0.221", "-0.001", "setup_slack_ns must not be negative. Received: -0.001."),
         (" 0.018 ", "-0.200 ", "hold_slack_ns must not be negative. Received: -0.2."),
+        ("  0.221", "     NA", "setup_slack_ns must be known. Received: none"),
         (" 3.750", "-1.000", "pulse_width_slack_ns must not be negative. Received: -1.0."),
         ("All user specified timing constraints are met.", "", "must say that all timing"),
     ],

@@ -143,7 +143,7 @@ def _hls(build, script="ip", source=tools.SOURCE, change=lambda text: text):
     for name in os.listdir(os.path.join(tools.HW, "tcl")):
         with open(os.path.join(tools.HW, "tcl", name), encoding="utf-8") as file:
             (build / "tcl" / name).write_text(change(file.read()))
-    (build / "settings.tcl").write_text(tools.settings.tcl(tools.settings.load("pynq-z2")))
+    tools.settings.write("pynq-z2", str(build))
     command = ["vitis-run", "--mode", "hls", "--tcl", build / "tcl" / f"{script}.tcl"]
     return tools.run(command, build, CIRCNN_HW=str(build))
 

@@ -8,9 +8,14 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HW = os.path.join(ROOT, "hw")
 STANDIN = os.path.join(HW, "standin")
-sys.path.insert(0, os.path.join(HW, "scripts"))
+sys.path[:0] = [os.path.join(HW, "scripts"), STANDIN]
 
-import settings  # noqa: E402
+import handoff as handoffs  # noqa: E402
+
+settings = handoffs.settings
+
+for program, package in (("tclsh", "tcl"), ("make", "make")):
+    assert shutil.which(program), f"{program} must be there: apt-get install {package}"
 
 VLNV = "circnn:hls:circnn_engine:1.0"
 
@@ -44,13 +49,9 @@ def run(command, build, **more):
 
 def prepare(build, board="pynq-z2", edit=lambda text: text):
     """Write the settings of a build and the engine's IP core, as the step ip would leave it."""
-    build.mkdir(parents=True, exist_ok=True)
-    (build / "settings.tcl").write_text(edit(settings.tcl(settings.load(board))))
-    core = build / "hls" / "solution1" / "impl" / "ip"
-    core.mkdir(parents=True)
-    entry = run([sys.executable, os.path.join(STANDIN, "engine_ip.py"), VLNV], build)
-    assert entry.returncode == 0, entry.stdout
-    (core / "standin_ip.tcl").write_text(entry.stdout)
+    handoffs.prepare(board, str(build))
+    path = build / "settings.tcl"
+    path.write_text(edit(path.read_text()))
 
 
 def vivado(build, script):
@@ -65,5 +66,4 @@ def step(build, name):
 
 def handoff(build):
     """Return the path of the handoff file of a design that was saved."""
-    folder = build / "vivado" / "circnn.srcs" / "sources_1" / "bd" / "circnn"
-    return shutil.copyfile(folder / "circnn.bd", build / "circnn.hwh")
+    return shutil.copyfile(handoffs.saved(str(build)), build / "circnn.hwh")

@@ -72,7 +72,9 @@ def missed_timing(build: str) -> List[str]:
     faults = []
     for name in ("setup_slack_ns", "hold_slack_ns", "pulse_width_slack_ns"):
         slack = getattr(summary, name)
-        if slack is not None and slack < 0:
+        if slack is None:
+            faults.append(f"{name} must be known. Received: none, so nothing is constrained.")
+        elif slack < 0:
             faults.append(f"{name} must not be negative. Received: {slack}.")
     if not faults and not summary.met:
         faults.append(

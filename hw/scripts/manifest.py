@@ -84,7 +84,10 @@ def git_revision() -> Dict[str, Any]:
     revision = git("rev-parse", "HEAD")
     if not revision:
         return {"revision": "unknown", "changed": True}
-    return {"revision": revision, "changed": bool(git("status", "--porcelain", "--", ".."))}
+    return {
+        "revision": revision,
+        "changed": bool(git("status", "--porcelain", "--", ".", "../pynq_circnn")),
+    }
 
 
 def _one(build: str, what: str, *patterns: str) -> str:

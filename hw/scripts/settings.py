@@ -1,11 +1,13 @@
-"""The settings of one build, as a Tcl file: board, design and contract brought together.
+"""The settings of one build: board, design and contract brought together.
 
 ::
 
-    python3 hw/scripts/settings.py pynq-z2 > build/settings.tcl
+    python3 hw/scripts/settings.py pynq-z2 BUILD
 
-Needs nothing but the standard library of Python 3.8, so that the machine with Vivado on it needs
-no package. Everything that the Tcl steps are told comes from here; they hold no number themselves.
+Writes ``settings.tcl`` for the Tcl steps and the two headers that the HLS sources include, each
+only if it changes, so that make repeats no step in vain. Needs nothing but the standard library of
+Python 3.8, so that the machine with Vivado on it needs no package. Everything that the Tcl steps
+are told comes from here; they hold no number themselves.
 """
 
 import json
@@ -48,12 +50,15 @@ def load(board: str) -> Dict[str, Any]:
     settings: Dict[str, Any] = _read("boards", f"{board}.json")
     settings["board"] = board
     configuration = settings["configuration"]
-    if configuration not in contract.CONFIGURATIONS:
-        known = ", ".join(contract.CONFIGURATIONS)
+    if configuration not in contract.hardware_configurations():
+        known = ", ".join(contract.hardware_configurations())
         raise ValueError(
-            f"configuration must be one of the contract's: {known}. Received: {configuration!r} "
-            f"for {board}. Add it to pynq_circnn/contract.json, or change hw/boards/{board}.json."
+            f"configuration must be an engine of the contract: {known}. Received: "
+            f"{configuration!r} for {board}. Add it to pynq_circnn/contract.json, or change "
+            f"hw/boards/{board}.json."
         )
+    settings["part"] = contract.CONFIGURATIONS[configuration]["part"]
+    settings["fclk_mhz"] = contract.CONFIGURATIONS[configuration]["clock_mhz"]
     settings["configuration_digest"] = f"{contract.configuration_digest(configuration):08x}"
     processor = _read("boards", "processors", f"{settings.pop('processor')}.json")
     processor["parameters"][processor["clock_parameter"]] = str(settings["fclk_mhz"])
@@ -132,12 +137,36 @@ def tcl(settings: Dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def files(board: str) -> Dict[str, str]:
+    """Return what a build starts from: the text of each file by its name."""
+    settings = load(board)
+    return {
+        "settings.tcl": tcl(settings),
+        "circnn_contract.h": contract.c_header(),
+        "circnn_configuration.h": contract.configuration_header(settings["configuration"]),
+    }
+
+
+def write(board: str, build: str) -> None:
+    """Bring the files of a build folder up to date; one that is right keeps its time."""
+    texts = files(board)
+    os.makedirs(build, exist_ok=True)
+    for name, text in texts.items():
+        path = os.path.join(build, name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                if file.read() == text:
+                    continue
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
 def main(arguments: List[str]) -> None:
-    """Print the settings of the board that the command line names."""
-    if len(arguments) != 1:
-        raise SystemExit(f"usage: settings.py {' | '.join(boards())}")
+    """Write the files of the board and into the folder that the command line names."""
+    if len(arguments) != 2:
+        raise SystemExit(f"usage: settings.py {' | '.join(boards())} BUILD")
     try:
-        sys.stdout.write(tcl(load(arguments[0])))
+        write(*arguments)
     except ValueError as error:
         raise SystemExit(f"error: {error}") from None
 

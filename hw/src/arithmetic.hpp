@@ -100,20 +100,23 @@ inline bool is_table(int32_t activation) {
     return activation == CIRCNN_ACTIVATION_SIGMOID || activation == CIRCNN_ACTIVATION_TANH;
 }
 
-// One rounding shift of a 32-bit sum, the activation, saturation.
+// One rounding shift of a 32-bit sum and a table.
+inline Word look_up(const circnn_descriptor &d, int32_t total) {
+    uint32_t ignored = 0;
+    const Word t = saturate(round_shift(total, d.output_shift), ignored);
+    const Word *table = d.activation == CIRCNN_ACTIVATION_SIGMOID ? circnn_sigmoid : circnn_tanh;
+    return static_cast<Word>(interpolate(table, t));
+}
+
+// One rounding shift of a 32-bit sum, an activation without a table, saturation.
 inline Word finish(const circnn_descriptor &d, int32_t total, uint32_t &count) {
     int32_t t = round_shift(total, d.output_shift);
-    uint32_t ignored = 0;
     switch (d.activation) {
     case CIRCNN_ACTIVATION_RELU:
         return saturate(t < 0 ? 0 : t, count);
     case CIRCNN_ACTIVATION_RELU6:
         if (d.clip < kValueMax) return static_cast<Word>(clamp(t, 0, d.clip));
         return saturate(t < 0 ? 0 : t, count);
-    case CIRCNN_ACTIVATION_SIGMOID:
-        return static_cast<Word>(interpolate(circnn_sigmoid, saturate(t, ignored)));
-    case CIRCNN_ACTIVATION_TANH:
-        return static_cast<Word>(interpolate(circnn_tanh, saturate(t, ignored)));
     case CIRCNN_ACTIVATION_LEAKY_RELU:
         t = saturate(t, count);
         return static_cast<Word>(t < 0 ? round_shift(t * d.slope, CIRCNN_SLOPE_SHIFT) : t);

@@ -23,8 +23,8 @@ void circnn_engine(AxiStream &in_stream, AxiStream &out_stream, uint32_t &status
 #pragma HLS ARRAY_PARTITION variable = engine.activations complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = engine.weights complete dim = 2
 #pragma HLS ARRAY_RESHAPE variable = engine.spectra complete dim = 2
-#pragma HLS ARRAY_PARTITION variable = engine.channels.scales complete dim = 2
-#pragma HLS ARRAY_PARTITION variable = engine.channels.biases complete dim = 2
+#pragma HLS ARRAY_RESHAPE variable = engine.channels.scales complete dim = 2
+#pragma HLS ARRAY_RESHAPE variable = engine.channels.biases complete dim = 2
     Report report;
     engine_step(engine, in_stream, out_stream, report);
     status = report.status;

@@ -1,5 +1,5 @@
 // The end of every layer: scale and bias, the rounding shift, the activation; means are divided.
-// Eight words a trip, but one a trip through a table, of which there is one.
+// Eight words a trip, but one a trip through a table or a division, of which there is one each.
 #ifndef CIRCNN_EPILOGUE_HPP
 #define CIRCNN_EPILOGUE_HPP
 
@@ -85,19 +85,26 @@ inline Word mean(const circnn_descriptor &d, int32_t total, int32_t pixels, Word
     return saturate64(round_shift64(static_cast<int64_t>(total) * multiplier, shift), count);
 }
 
-inline Word end_element(const circnn_descriptor &d, int32_t value, int32_t pixels, Word scale,
-                        int32_t bias, Word multiplier, uint32_t &count) {
-    switch (d.opcode) {
-    case CIRCNN_OP_MATRIX:
-    case CIRCNN_OP_SCALE_BIAS:
-        return finish(d, value * scale + bias, count);
-    case CIRCNN_OP_ADD:
-        return finish(d, value, count);
-    case CIRCNN_OP_AVERAGE_POOL:
-        return mean(d, value, pixels, multiplier, count);
-    default:  // the largest value, or the copy of a pixel
+// The 32-bit sum that the activation reads.
+inline int32_t activation_input(const circnn_descriptor &d, int32_t value, Word scale,
+                                int32_t bias) {
+    return d.opcode == CIRCNN_OP_ADD ? value : value * scale + bias;
+}
+
+// Eight at a time: activations without a table; the largest value and copies pass.
+inline Word wide_element(const circnn_descriptor &d, int32_t value, Word scale, int32_t bias,
+                         uint32_t &count) {
+    if (d.opcode == CIRCNN_OP_MAX_POOL || d.opcode == CIRCNN_OP_PAD)
         return static_cast<Word>(value);
-    }
+    return finish(d, activation_input(d, value, scale, bias), count);
+}
+
+// One at a time: tables and means.
+inline Word serial_element(const circnn_descriptor &d, const TotalBeat &total, int32_t lane,
+                           Word scale, int32_t bias, Word multiplier, uint32_t &count) {
+    if (d.opcode == CIRCNN_OP_AVERAGE_POOL)
+        return mean(d, total.w[lane], total.pixels, multiplier, count);
+    return look_up(d, activation_input(d, total.w[lane], scale, bias));
 }
 
 inline void epilogue(const Layer &layer, const Batch &batch, const Channels &channels,
@@ -106,7 +113,8 @@ inline void epilogue(const Layer &layer, const Batch &batch, const Channels &cha
     const bool matrix = d.opcode == CIRCNN_OP_MATRIX;
     const bool scaled = matrix || d.opcode == CIRCNN_OP_SCALE_BIAS;
     const bool activated = scaled || d.opcode == CIRCNN_OP_ADD;
-    const bool table = activated && is_table(d.activation);
+    const bool serial =
+        (activated && is_table(d.activation)) || d.opcode == CIRCNN_OP_AVERAGE_POOL;
     uint32_t left = matrix ? sum_beats(layer, batch.samples) : vector_beats(layer, batch.samples);
     ResultCursor c = {0, 0, 0, 0, 0, 0};
     FlatCursor flat = {0, 0, 0};
@@ -146,16 +154,22 @@ epilogue:
             }
             result.count = static_cast<uint8_t>(lanes);
         }
-        for (int i = 0; i < kBeat; i++) {
+        const Word *scales = channels.scales[row];
+        const int32_t *biases = channels.biases[bias_row];
+        if (serial) {
+            if (lane < lanes)
+                result.w[lane] = serial_element(d, total, lane, scales[lane], biases[lane],
+                                                multiplier, count.saturations);
+        } else {
+            for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            const bool now = i < lanes && (!table || i == lane);
-            if (now)
-                result.w[i] = end_element(d, total.w[i], total.pixels, channels.scales[row][i],
-                                          channels.biases[bias_row][i], multiplier,
-                                          count.saturations);
+                if (i < lanes)
+                    result.w[i] =
+                        wide_element(d, total.w[i], scales[i], biases[i], count.saturations);
+            }
         }
         lane++;
-        if (!table || lane >= lanes) {
+        if (!serial || lane >= lanes) {
             out.write(result);
             lane = 0;
             left--;

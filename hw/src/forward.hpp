@@ -253,10 +253,11 @@ inline void advance(const Layer &layer, Passes &p) {
 }
 
 inline void store_block(const BlockBeat &beat, Point loaded[kMaxPoints]) {
-    for (int i = 0; i < kBeat / 2; i++) {
+    for (int i = 0; i < kBanks / 2; i++) {
 #pragma HLS UNROLL
-        loaded[beat.position * (kBeat / 2) + i] =
-            Point{beat.w[2 * i], beat.w[2 * i + 1], beat.counted};
+        if (i < kBeat / 2 || beat.wide)
+            loaded[beat.position * (kBeat / 2) + i] =
+                Point{beat.w[2 * i], beat.w[2 * i + 1], beat.counted};
     }
 }
 
@@ -285,6 +286,10 @@ batches:
         Passes passes = {0, 0, rows[1] > 0};
         int32_t sent = 0;
         rows[0] = 0;
+        for (int i = 0; i < kMaxBatchRows; i++) {
+#pragma HLS UNROLL
+            kept[0][i] = false;
+        }
         for (int i = 0; i < kMaxPoints; i++) {
 #pragma HLS UNROLL
             buffers[loaded][i].counted = false;
@@ -297,7 +302,7 @@ batches:
             if (loading) {
                 const BlockBeat beat = in.read();
                 store_block(beat, buffers[loaded]);
-                const int32_t row = beat.position / kRowBeats;
+                const int32_t row = (beat.position + (beat.wide ? 1 : 0)) / kRowBeats;
                 kept[0][row] = beat.kept;
                 loading = !beat.batch_last;
                 last_loaded = beat.layer_last;

@@ -166,6 +166,15 @@ inline uint32_t sum_beats(const Layer &layer, int32_t samples) {
            static_cast<uint32_t>(outputs * kRowBeats);
 }
 
+// Beats of the next batch: the last is the shortest possible, since nothing hides its latency.
+inline int32_t next_batch(uint32_t left, int32_t batch_beats, int32_t shortest) {
+    const uint32_t before = left > static_cast<uint32_t>(shortest)
+                                ? left - static_cast<uint32_t>(shortest)
+                                : left;
+    return before < static_cast<uint32_t>(batch_beats) ? static_cast<int32_t>(before)
+                                                       : batch_beats;
+}
+
 inline void inverse_transform(const Layer &layer, const Batch &batch, SumStream &in,
                               ValueStream &out, Count &count) {
     if (layer.d.opcode != CIRCNN_OP_MATRIX) return;
@@ -177,8 +186,7 @@ inline void inverse_transform(const Layer &layer, const Batch &batch, SumStream 
     int loaded = 0, from = 1, to = 2, ready = 3;
 batches:
     for (uint32_t number = 0; number < kMaxTrips; number++) {
-        const int32_t wanted =
-            left < static_cast<uint32_t>(batch_beats) ? static_cast<int32_t>(left) : batch_beats;
+        const int32_t wanted = next_batch(left, batch_beats, layer.chunks * kRowBeats);
         Passes passes = {0, 0, beats[1] > 0};
         int32_t sent = 0;
         beats[0] = 0;

@@ -135,7 +135,9 @@ skip:
 
 // -- scales and biases --------------------------------------------------------------------------
 
+// A row of the memories is as wide as the epilogue and is written whole.
 inline void load_scales(int32_t words, Payload &payload, AxiStream &in, Channels &channels) {
+    Word row[kBeat] = {};
 scales:
     for (int32_t i = 0; i < words; i += 4) {
 #pragma HLS PIPELINE II = 1
@@ -144,14 +146,19 @@ scales:
         for (int j = 0; j < 4; j++) {
 #pragma HLS UNROLL
             const Word value = word_of(beat, j);
-            channels.scales[i / kBeat][i % kBeat + j] = value;
+            row[i % kBeat + j] = value;
             legal = legal && value >= -kValueMax;
+        }
+        for (int j = 0; j < kBeat; j++) {
+#pragma HLS UNROLL
+            channels.scales[i / kBeat][j] = row[j];
         }
         if (!legal) complain(payload, CIRCNN_STATUS_BAD_FIELD, -1);
     }
 }
 
 inline void load_biases(int32_t words, Payload &payload, AxiStream &in, Channels &channels) {
+    int32_t row[kBeat] = {};
 biases:
     for (int32_t i = 0; i < words; i += 2) {
 #pragma HLS PIPELINE II = 1
@@ -160,8 +167,12 @@ biases:
         for (int j = 0; j < 2; j++) {
 #pragma HLS UNROLL
             const int32_t value = signed_word(half_of(beat, j));
-            channels.biases[i / kBeat][i % kBeat + j] = value;
+            row[i % kBeat + j] = value;
             legal = legal && value >= -CIRCNN_BIAS_MAX && value <= CIRCNN_BIAS_MAX;
+        }
+        for (int j = 0; j < kBeat; j++) {
+#pragma HLS UNROLL
+            channels.biases[i / kBeat][j] = row[j];
         }
         if (!legal) complain(payload, CIRCNN_STATUS_BAD_FIELD, -1);
     }

@@ -49,7 +49,9 @@ inline bool real_lane(int lane, int32_t block_log2, int32_t chunk) {
     return chunk == 0 && (lane & (slots - 1)) == 0;
 }
 
-// One complex product, or two real ones; three multipliers with the sums in front of them.
+// One complex product, or two real ones; three multipliers with the sums in front of them.  A tool
+// is free to keep the three sums apart until the output is finished, each in its DSP's accumulator:
+// modulo 2^48 that is the same.
 inline void lane(Word w_re, Word w_im, Word x_re, Word x_im, bool real, bool first, int64_t &acc_re,
                  int64_t &acc_im) {
     const int64_t re = static_cast<int64_t>(w_re) * x_re;

@@ -10,7 +10,9 @@
 
 inline Word input_byte(const circnn_header &h, uint64_t beat, int index, uint32_t &count) {
     const int32_t byte = static_cast<int32_t>((beat >> (8 * index)) & 0xFF);
-    return saturate(round_shift(byte * h.byte_scale + h.byte_bias, h.byte_shift), count);
+    const int32_t product = byte * h.byte_scale;
+#pragma HLS BIND_OP variable = product op = mul impl = fabric
+    return saturate(round_shift(product + h.byte_bias, h.byte_shift), count);
 }
 
 // `count` of the eight bytes of a beat as input words, the rest as zeros.
@@ -46,6 +48,11 @@ struct BlockPlace {
     bool exists;
 };
 
+// Sixteen words at once where a place has as many and the memory delivers them.
+inline bool wide_reads(const Layer &layer) {
+    return !layer.from_stream && (layer.side << layer.d.block_log2) >= kBanks;
+}
+
 inline BlockPlace block_place(const Layer &layer, const Batch &batch, const BlockCursor &c) {
     const circnn_descriptor &d = layer.d;
     BlockPlace p;
@@ -53,7 +60,7 @@ inline BlockPlace block_place(const Layer &layer, const Batch &batch, const Bloc
     p.image_column = offset + c.column - d.pad_left;
     p.sample = layer.by_sample ? c.group * layer.places + c.place : c.group;
     p.channel = ((c.blocks * layer.side) << d.block_log2) + c.beat * kBeat;
-    p.count = clamp(d.in_channels - p.channel, 0, kBeat);
+    p.count = clamp(d.in_channels - p.channel, 0, wide_reads(layer) ? kBanks : kBeat);
     p.exists = p.image_column >= 0 && p.image_column < d.in_width && p.sample < batch.samples;
     return p;
 }
@@ -84,7 +91,8 @@ inline BlockEnds advance(const Layer &layer, int32_t groups, BlockCursor &c) {
     const circnn_descriptor &d = layer.d;
     const int32_t batch_rows = (2 << layer.points_log2) / kRow;
     BlockEnds ends = {false, false, false};
-    if (++c.beat < beats_of(layer, c.blocks)) return ends;
+    c.beat += wide_reads(layer) ? 2 : 1;
+    if (c.beat < beats_of(layer, c.blocks)) return ends;
     c.beat = 0;
     if (++c.place < layer.places) return ends;
     c.place = 0;
@@ -105,12 +113,23 @@ inline BlockEnds advance(const Layer &layer, int32_t groups, BlockCursor &c) {
     return ends;
 }
 
+// Rows that the first batch leaves out, so that the last one is full: the sooner the first is
+// worked on, the sooner the last is.
+inline int32_t skipped_rows(const Layer &layer, int32_t groups) {
+    const circnn_descriptor &d = layer.d;
+    const uint32_t a_batch = static_cast<uint32_t>((2 << layer.points_log2) / kRow / layer.chunks);
+    const uint32_t units = static_cast<uint32_t>(groups) * static_cast<uint32_t>(d.in_height) *
+                           static_cast<uint32_t>(layer.columns) *
+                           static_cast<uint32_t>(layer.column_groups);
+    return static_cast<int32_t>((0u - units) & (a_batch - 1)) * layer.chunks;
+}
+
 inline void read_blocks(const Layer &layer, const Batch &batch, const ActivationBank *memory,
                         AxiStream &in, PacketReader &packet, BlockStream &out, Count &count) {
     const circnn_descriptor &d = layer.d;
     const int32_t groups = sample_groups(layer, batch.samples);
     const int32_t place_beats = layer.places == 1 ? 0 : (layer.side << d.block_log2) / kBeat;
-    BlockCursor c = {0, 0, d.pad_top % d.stride_height, 0, 0, 0, 0, 0};
+    BlockCursor c = {0, 0, d.pad_top % d.stride_height, 0, 0, 0, 0, skipped_rows(layer, groups)};
     uint64_t low = 0;
     bool have_low = false;
 read_blocks:
@@ -126,7 +145,7 @@ read_blocks:
             have_low = true;
             continue;  // a beat of the packet holds four words: the rest comes in the next trip
         }
-        BlockBeat block;
+        BlockBeat block = {};
         if (layer.from_stream) {
             if (batch.bytes)
                 input_bytes(batch.header, beat, p.count, block.w, count.saturations);
@@ -138,12 +157,13 @@ read_blocks:
             const int32_t address = p.sample * batch.stride + d.input_address +
                                     pixel * d.in_channels + p.channel;
             read_words(memory, wanted ? address : 0, words);
-            for (int i = 0; i < kBeat; i++) {
+            for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
                 block.w[i] = wanted && i < p.count ? words[i] : static_cast<Word>(0);
             }
         }
         have_low = false;
+        block.wide = wide_reads(layer);
         block.position = static_cast<uint8_t>(c.batch_row * kRowBeats + c.place * place_beats +
                                               c.beat);
         block.counted = owned(layer, c);

@@ -6,10 +6,11 @@
 #include "axi.hpp"
 #include "stream.hpp"
 
-// Eight words of a block on their way to the forward transform.
+// Sixteen words of blocks on their way to the forward transform, or eight.
 struct BlockBeat {
-    Word w[kBeat];
-    uint8_t position;  // where in its batch, in beats
+    Word w[kBanks];
+    bool wide;         // sixteen
+    uint8_t position;  // where in its batch, in beats of eight
     bool counted;      // whether saturations count: not for a pixel that is read again
     bool kept;         // whether any window needs it
     bool batch_last, layer_last;

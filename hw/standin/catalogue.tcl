@@ -15,7 +15,7 @@
 #   pin NAME in|out clk|rst|intr|data ?-width N? ?-low? ?-optional? ?-sync CLOCK? ?-hz N?
 #   bus NAME master|slave PROTOCOL ?-clock PIN? ?-reset PIN? ?-data BITS? ?-address BITS?
 #       ?-id BITS? ?-prefix TEXT? ?-case lower|upper? ?-optional? ?-apertures {LOW HIGH}?
-#       ?-adapts? ?-initiator? ?-without {LOGICAL ...}?
+#       ?-adapts? ?-initiator? ?-strobe? ?-without {LOGICAL ...}?
 #       PROTOCOL: lite, axi3, axi4, read, write (AXI4 in one direction), stream, or a VLNV
 #   segment INTERFACE NAME RANGE register|memory ?-bus BUS? ?-base NAME?
 #   space NAME BUS ...                        an address space and the masters that reach out of it

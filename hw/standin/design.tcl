@@ -28,10 +28,11 @@ namespace eval shape {
         variable current
         options bus {-clock value -reset value -data value -address value -id value -prefix value
             -case value -optional flag -apertures value -without value -adapts flag
-            -initiator flag} $args
+            -initiator flag -strobe flag} $args
         set bus [dict create mode $mode protocol $protocol data 32 address 32 id 0 prefix $name \
             suffix lower clock {} reset {} without {} apertures {} \
-            optional $option(-optional) adapts $option(-adapts) initiator $option(-initiator)]
+            optional $option(-optional) adapts $option(-adapts) initiator $option(-initiator) \
+            strobe $option(-strobe)]
         foreach key {clock reset data address id without apertures} {
             if {[info exists option(-$key)]} {
                 dict set bus $key $option(-$key)

@@ -31,6 +31,9 @@ namespace eval hwh {
         set protocol [dict get $bus protocol]
         if {$protocol eq "stream"} {
             set all [list TDATA m $data TKEEP m [expr {$data / 8}] TLAST m 1 TVALID m 1 TREADY s 1]
+            if {[dict get $bus strobe]} {
+                lappend all TSTRB m [expr {$data / 8}]
+            }
         } elseif {[family $protocol] ne "aximm"} {
             set all {}
         } else {
@@ -239,7 +242,8 @@ namespace eval hwh {
                 }
             } elseif {$protocol eq "stream"} {
                 foreach {key value} [list TDATA_NUM_BYTES [expr {[dict get $bus data] / 8}] \
-                        HAS_TREADY 1 HAS_TSTRB 0 HAS_TKEEP 1 HAS_TLAST 1 FREQ_HZ $hz] {
+                        HAS_TREADY 1 HAS_TSTRB [dict get $bus strobe] HAS_TKEEP 1 HAS_TLAST 1 \
+                        FREQ_HZ $hz] {
                     element 5 PARAMETER [list NAME $key VALUE $value]
                 }
             }
