@@ -1,5 +1,6 @@
 """The native back end: the same program, the same bits, in C."""
 
+import os
 from typing import List, Optional
 
 import numpy as np
@@ -33,19 +34,38 @@ def unavailable() -> Optional[str]:
     return None
 
 
+def kernel_sets() -> List[str]:
+    """Return the sets of kernels that this machine can run, the fastest first."""
+    names: List[str] = []
+    while lib.circnn_kernels_name(len(names)) != ffi.NULL:
+        names.append(ffi.string(lib.circnn_kernels_name(len(names))).decode())
+    return names
+
+
 class Plan(BasePlan):
     """A network to be run by compiled code."""
 
     name = "native"
 
-    def __init__(self, network: QuantizedNetwork, program: Optional[Program] = None) -> None:
+    def __init__(
+        self,
+        network: QuantizedNetwork,
+        program: Optional[Program] = None,
+        kernels: Optional[str] = None,
+    ) -> None:
         super().__init__(network)
         if lib is None:
             raise BackendError(f"back end 'native' cannot run here: {unavailable()}")
+        kernels = kernels or os.environ.get("CIRCNN_KERNELS") or kernel_sets()[0]
+        if kernels not in kernel_sets():
+            raise ValueError(
+                "kernels (or the variable CIRCNN_KERNELS) must be one of those that this machine "
+                f"can run: {', '.join(kernel_sets())}. Received: {kernels!r}."
+            )
         program = compile_program(network) if program is None else program
         data = program.to_bytes()
         handle, layer = ffi.new("circnn_plan **"), ffi.new("int32_t *")
-        status = lib.circnn_plan_create(data, len(data), handle, layer)
+        status = lib.circnn_plan_create(data, len(data), kernels.encode(), handle, layer)
         if status == STATUS["no_memory"]:
             raise MemoryError(f"the native back end needs more memory for {len(data)} bytes")
         if status:
@@ -84,6 +104,7 @@ class Plan(BasePlan):
             ffi.from_buffer("uint8_t[]", workspace),
             len(workspace),
             ffi.NULL if counts is None else ffi.from_buffer("int64_t[]", counts),
+            ffi.NULL,
             bad_sample,
         )
         self._workspaces.append(workspace)

@@ -8,7 +8,9 @@ import sys
 from cffi import FFI
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_SOURCES = ["plan.c", "program.c", "portable.c"]
+_SOURCES = [
+    "plan.c", "program.c", "portable.c", "avx2.c", "avx512.c", "avx512vnni.c", "neon.c",
+]  # fmt: skip
 
 
 def _write_contract() -> str:
@@ -44,6 +46,5 @@ ffibuilder.set_source(
     sources=[os.path.relpath(os.path.join(_HERE, name)) for name in _SOURCES],
     include_dirs=[os.path.relpath(_HERE), os.path.relpath(_write_contract())],
     extra_compile_args=_flags(),
-    libraries=["m"],
     py_limited_api=False,
 )
