@@ -44,6 +44,11 @@ ffibuilder.set_source(
     "pynq_circnn._native",
     '#include "circnn.h"\n#include "circnn_contract.h"\n',
     sources=[os.path.relpath(os.path.join(_HERE, name)) for name in _SOURCES],
+    depends=[
+        os.path.relpath(os.path.join(_HERE, name))
+        for name in sorted(os.listdir(_HERE))
+        if name.endswith(".h")
+    ],
     include_dirs=[os.path.relpath(_HERE), os.path.relpath(_write_contract())],
     extra_compile_args=_flags(),
     py_limited_api=False,

@@ -78,33 +78,44 @@ static size_t ratio_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
 /* -- products ----------------------------------------------------------------------------------*/
 
+/* Sums of 48 bits are kept as value = high * 2^16 + low.  During a run, low is what the products
+ * are added to; where it ends, all but 16 bits of low are carried over to high. */
 typedef struct {
-    sums re[TILE], im[TILE];
+    sums low[TILE], high[TILE];
 } totals;
 
-typedef struct {
-    widened re[TILE], im[TILE];
-} wide_totals;
+_Static_assert((int64_t)RUN_SUM * CIRCNN_VALUE_MAX + 0xFFFF <= INT32_MAX,
+               "a run on top of 16 bits must fit 32 bits");
 
+INLINE void carry(sums *low, sums *high) {
+    *high += *low >> 16;
+    *low &= 0xFFFF;
+}
+
+/* (v + 2^(shift-1)) >> shift, and v for a shift of 0, for shifts up to 31. */
 INLINE sums rounded(sums v, int shift) {
     return shift ? (v >> shift) + (v >> (shift - 1) & 1) : v;
 }
 
-static sums narrowed(const widened *wide, int shift, int64_t *saturations) {
-    sums narrow;
-    int32_t count = 0;
-    for (int slot = 0; slot < SLOTS; slot++)
-        narrow[slot] = circnn_saturate64(circnn_round_shift64((*wide)[slot], shift), &count);
-    if (saturations) *saturations += count;
-    return narrow;
+/* The same for high * 2^16 + low with 0 <= low < 2^16, but where the result lies beyond 16 bits it
+ * may be any that does. */
+INLINE sums rounded_wide(sums low, sums high, int shift) {
+    if (shift > 16) return rounded(high, shift - 16);
+    if (shift == 16) return high + (low >> 15);
+    const int32_t beyond = 16385; /* times 2, the least factor below, is beyond 16 bits */
+    const sums above = high > beyond, below = high < -beyond;
+    high = (high & ~above & ~below) | (above & beyond) | (below & -beyond);
+    return high * (1 << (16 - shift)) + rounded(low, shift);
+}
+
+static __attribute__((noinline)) void count_changes(const sums *before, const sums *after,
+                                                    int64_t *saturations) {
+    for (int slot = 0; slot < SLOTS; slot++) *saturations += (*before)[slot] != (*after)[slot];
 }
 
 INLINE sums limited_sums(sums v, int64_t *saturations) {
     const sums limit = limited(v);
-    if (saturations) {
-        const sums changed = limit != v;
-        for (int slot = 0; slot < SLOTS; slot++) *saturations -= changed[slot];
-    }
+    if (saturations) count_changes(&v, &limit, saturations);
     return limit;
 }
 
@@ -132,11 +143,11 @@ INLINE void store_sums(const matrix *m, sums re, sums im, size_t chunk, size_t v
 INLINE void product(const matrix *m, const int16_t *w, const int16_t *const *pixel, size_t chunk,
                     size_t vector, int16_t *out, int64_t *saturations, int vectors, int pixels,
                     int slots, int is_complex) {
-    totals t;
-    wide_totals wide;
-    UNROLL for (int i = 0; i < vectors * pixels; i++) t.re[i] = t.im[i] = (sums){0};
+    const int count = vectors * pixels;
+    totals re, im;
+    UNROLL for (int i = 0; i < count; i++) re.low[i] = im.low[i] = (sums){0};
     if (m->widens)
-        for (int i = 0; i < vectors * pixels; i++) wide.re[i] = wide.im[i] = (widened){0};
+        UNROLL for (int i = 0; i < count; i++) re.high[i] = im.high[i] = (sums){0};
 
     for (const segment *run = m->runs; run < m->runs + m->segments; run++) {
         const int16_t *x[TILE];
@@ -154,30 +165,31 @@ INLINE void product(const matrix *m, const int16_t *w, const int16_t *const *pix
                 const pairs weight = load_pairs(w, SLOTS);
                 w += PAIR_WORDS;
                 UNROLL for (int n = 0; n < pixels; n++) {
-                    sums *re = &t.re[v * pixels + n], *im = &t.im[v * pixels + n];
-                    *re = dot(*re, weight, first[n]);
-                    if (is_complex) *im = dot(*im, weight, second[n]);
+                    const int i = v * pixels + n;
+                    re.low[i] = dot(re.low[i], weight, first[n]);
+                    if (is_complex) im.low[i] = dot(im.low[i], weight, second[n]);
                 }
             }
         }
         if (m->widens && run->ends_run)
-            for (int i = 0; i < vectors * pixels; i++) {
-                wide.re[i] += __builtin_convertvector(t.re[i], widened);
-                wide.im[i] += __builtin_convertvector(t.im[i], widened);
-                t.re[i] = t.im[i] = (sums){0};
+            UNROLL for (int i = 0; i < count; i++) {
+                carry(&re.low[i], &re.high[i]);
+                if (is_complex) carry(&im.low[i], &im.high[i]);
             }
     }
 
-    UNROLL for (int i = 0; i < vectors * pixels; i++) {
-        sums re, im = {0};
+    UNROLL for (int i = 0; i < count; i++) {
+        sums r, s = {0};
         if (m->widens) {
-            re = narrowed(&wide.re[i], m->shift, saturations);
-            if (is_complex) im = narrowed(&wide.im[i], m->shift, saturations);
+            r = rounded_wide(re.low[i], re.high[i], m->shift);
+            if (is_complex) s = rounded_wide(im.low[i], im.high[i], m->shift);
         } else {
-            re = limited_sums(rounded(t.re[i], m->shift), saturations);
-            if (is_complex) im = limited_sums(rounded(t.im[i], m->shift), saturations);
+            r = rounded(re.low[i], m->shift);
+            if (is_complex) s = rounded(im.low[i], m->shift);
         }
-        store_sums(m, re, im, chunk, vector + (size_t)(i / pixels),
+        r = limited_sums(r, saturations);
+        if (is_complex) s = limited_sums(s, saturations);
+        store_sums(m, r, s, chunk, vector + (size_t)(i / pixels),
                    out + (size_t)(i % pixels) * m->sum_words, slots, is_complex);
     }
 }

@@ -34,8 +34,7 @@ _Static_assert(LANES % ROW == 0, "lanes are whole rows of words");
 typedef int16_t words __attribute__((vector_size(2 * LANES)));   /* a word of each block */
 typedef uint32_t twins __attribute__((vector_size(2 * LANES)));  /* the same in twos */
 typedef int16_t row __attribute__((vector_size(2 * ROW)));       /* neighbouring words */
-typedef int32_t sums __attribute__((vector_size(4 * SLOTS)));    /* a sum of each slot */
-typedef int64_t widened __attribute__((vector_size(8 * SLOTS))); /* the same, run after run */
+typedef int32_t sums __attribute__((vector_size(4 * SLOTS)));  /* a sum of each slot */
 
 /* Limit to +-32767; a lane of *counts goes up where that changes a value. */
 #define COUNT(counts, changed)                                                                    \
@@ -47,7 +46,7 @@ typedef int64_t widened __attribute__((vector_size(8 * SLOTS))); /* the same, ru
 
 #if defined(VECTOR_X86)
 
-/* 16 words are two rows; 128-bit halves of a vector hold lanes 0-7 and 8-15. */
+/* 16 words are two rows, in the halves of a vector. */
 INLINE words join(row low, row high) {
     return (words)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)low), (__m128i)high, 1);
 }
@@ -112,8 +111,6 @@ INLINE words weighted_sum(words a, words b, const int16_t *w, words *wrapped) {
 
 #else
 
-typedef int32_t wide_words __attribute__((vector_size(4 * LANES)));
-
 INLINE words join(row low, row high) { (void)high; return low; }
 INLINE row low_row(words v) { return v; }
 INLINE row high_row(words v) { return v; }
@@ -127,24 +124,38 @@ INLINE words interleave_low(words a, words b) { return SHUFFLE(a, b, 0, 8, 1, 9,
 INLINE words interleave_high(words a, words b) {
     return SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
-INLINE words largest(words a, words b) {
-    const words left = a > b;
-    return (a & left) | (b & ~left);
-}
-INLINE words narrow(wide_words v) {
-    const wide_words above = v > 32767, below = v < -32768;
-    v = (v & ~above & ~below) | (above & 32767) | (below & -32768);
-    return __builtin_convertvector(v, words);
-}
-INLINE wide_words widen(words v) { return __builtin_convertvector(v, wide_words); }
-INLINE words saturating_add(words a, words b) { return narrow(widen(a) + widen(b)); }
-INLINE words saturating_subtract(words a, words b) { return narrow(widen(a) - widen(b)); }
 
-INLINE words weighted_sum(words a, words b, const int16_t *w, words *wrapped) {
-    wide_words v = widen(a) * w[0] + widen(b) * w[1] + (1 << (CIRCNN_TWIDDLE_SHIFT - 1));
-    v >>= CIRCNN_TWIDDLE_SHIFT;
-    if (wrapped) *wrapped = __builtin_convertvector(v, words);
-    return narrow(v);
+/* Lane by lane in plain loops, which compilers know to turn into the vectors that there are; as
+ * functions of their own, since there may be none. */
+#define BY_LANE(RESULT)                                                                           \
+    do {                                                                                          \
+        int16_t a_[LANES], b_[LANES], result_[LANES];                                             \
+        memcpy(a_, &a, sizeof a_);                                                                \
+        memcpy(b_, &b, sizeof b_);                                                                \
+        for (int lane = 0; lane < LANES; lane++) {                                                \
+            const int32_t a = a_[lane], b = b_[lane];                                             \
+            result_[lane] = (RESULT);                                                             \
+        }                                                                                         \
+        words r;                                                                                  \
+        memcpy(&r, result_, sizeof r);                                                            \
+        return r;                                                                                 \
+    } while (0)
+
+INLINE int16_t narrow(int32_t v) { return (int16_t)(v > 32767 ? 32767 : v < -32768 ? -32768 : v); }
+
+static words largest(words a, words b) { BY_LANE((int16_t)(a > b ? a : b)); }
+static words saturating_add(words a, words b) { BY_LANE(narrow(a + b)); }
+static words saturating_subtract(words a, words b) { BY_LANE(narrow(a - b)); }
+
+INLINE int32_t rounded_sum(int32_t a, int32_t b, const int16_t *w) {
+    return (a * w[0] + b * w[1] + (1 << (CIRCNN_TWIDDLE_SHIFT - 1))) >> CIRCNN_TWIDDLE_SHIFT;
+}
+static words weighted_sum_wrapped(words a, words b, const int16_t *w) {
+    BY_LANE((int16_t)rounded_sum(a, b, w));
+}
+static words weighted_sum(words a, words b, const int16_t *w, words *wrapped) {
+    if (wrapped) *wrapped = weighted_sum_wrapped(a, b, w);
+    BY_LANE(narrow(rounded_sum(a, b, w)));
 }
 
 #endif
