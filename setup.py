@@ -31,9 +31,9 @@ class optional_build_ext(build_ext):
 
     def announce_missing(self, error):
         self.warn(
-            "the native back end was NOT built: {}\n"
+            f"the native back end was NOT built: {error}\n"
             "pynq_circnn works all the same, slower, with its NumPy reference. "
-            "With gcc installed, install again to get it.".format(error)
+            "With gcc installed, install again to get it."
         )
 
     def get_outputs(self):

@@ -26,7 +26,8 @@ def check_block(block: int) -> int:
     ValueError
         If `block` is not a power of two from 1 to 256.
     """
-    if isinstance(block, (bool, np.bool_)) or block not in BLOCK_SIZES:
+    whole = isinstance(block, (int, np.integer)) and not isinstance(block, bool)
+    if not whole or block not in BLOCK_SIZES:
         raise ValueError(
             f"block must be a power of two from 1 to {BLOCK_SIZES[-1]}. Received: block={block!r}. "
             f"Use one of {', '.join(map(str, BLOCK_SIZES))} (1 means a dense matrix)."

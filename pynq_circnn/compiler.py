@@ -231,7 +231,8 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
         )
     shapes = dict(network.shapes)
     addresses, activation_words = allocate(network.layers, shapes)
-    sections, descriptors, output = _Sections(), [], network.input
+    sections, descriptors = _Sections(), []
+    output: Layer = network.input
     for layer in network.layers[1:]:
         if isinstance(layer, Softmax):
             break

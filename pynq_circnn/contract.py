@@ -10,10 +10,10 @@ therefore be executed on its own while the package is being built::
 
 import json
 import os
-import re
 import sys
 import zlib
-from typing import Any, Dict, List, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Dict, List
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -23,7 +23,8 @@ def _read(name: str) -> Any:
         return json.load(file)
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True)
+class Field:
     """One 32-bit word of a header or descriptor."""
 
     name: str
@@ -75,7 +76,13 @@ def configuration_digest(name: str) -> int:
 def c_header() -> str:
     """Return the C header with every constant, range and table of the contract."""
     lines = ["/* Generated from contract.json and tables.json by contract.py: do not edit. */"]
-    lines += ["#ifndef CIRCNN_CONTRACT_H", "#define CIRCNN_CONTRACT_H", "", "#include <stdint.h>", ""]
+    lines += [
+        "#ifndef CIRCNN_CONTRACT_H",
+        "#define CIRCNN_CONTRACT_H",
+        "",
+        "#include <stdint.h>",
+        "",
+    ]
 
     def enum(prefix: str, values: Dict[str, int]) -> None:
         for name, value in values.items():
@@ -121,7 +128,9 @@ def page_tables() -> Dict[str, str]:
         "status": CONTRACT["status"],
     }
     tables = {
-        mark: _table(["name", "value", "meaning"], [[f"`{r['name']}`", r["value"], r["doc"]] for r in rows])
+        mark: _table(
+            ["name", "value", "meaning"], [[f"`{r['name']}`", r["value"], r["doc"]] for r in rows]
+        )
         for mark, rows in named.items()
     }
     for mark, record in (("header", HEADER), ("descriptor", DESCRIPTOR)):
@@ -140,11 +149,14 @@ def fill_page(text: str) -> str:
     """Return the page with the table behind every mark ``<!-- contract: NAME -->`` renewed."""
     tables = page_tables()
     for mark, table in tables.items():
-        begin, end = f"<!-- contract: {mark} -->", "<!-- end -->"
-        pattern = re.compile(re.escape(begin) + r"\n.*?" + re.escape(end), re.DOTALL)
-        text, count = pattern.subn(lambda _: f"{begin}\n{table}\n{end}", text)
-        if count != 1:
-            raise ValueError(f"the page must have the mark {begin} once. Received: {count} times.")
+        begin, end = f"<!-- contract: {mark} -->\n", "<!-- end -->"
+        parts = text.split(begin)
+        if len(parts) != 2 or end not in parts[1]:
+            raise ValueError(
+                f"the page must have the mark {begin.strip()} and {end} behind it, once. "
+                f"Received: {len(parts) - 1} times."
+            )
+        text = parts[0] + begin + table + "\n" + parts[1][parts[1].index(end) :]
     return text
 
 

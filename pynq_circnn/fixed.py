@@ -297,7 +297,7 @@ def byte_rule(scale: float, offset: float, exponent: int) -> Tuple[int, int, int
     for shift in range(30, -1, -1):
         factor = np.rint(np.ldexp(scale, shift - exponent))
         bias = np.rint(np.ldexp(offset, shift - exponent))
-        if abs(factor) <= VALUE_MAX and abs(bias) <= ARITHMETIC["bias_max"]:
+        if 1 <= abs(factor) <= VALUE_MAX and abs(bias) <= ARITHMETIC["bias_max"]:
             return int(factor), int(bias), shift
     raise ValueError(
         "uint8_scale and uint8_offset must fit the input's exponent. "
@@ -305,7 +305,9 @@ def byte_rule(scale: float, offset: float, exponent: int) -> Tuple[int, int, int
     )
 
 
-def quantize_bytes(x: np.ndarray, rule: Tuple[int, int, int], sat: Saturate = saturate) -> np.ndarray:
+def quantize_bytes(
+    x: np.ndarray, rule: Tuple[int, int, int], sat: Saturate = saturate
+) -> np.ndarray:
     """Return unscaled bytes as words, by a :func:`byte_rule`."""
     scale, bias, shift = rule
     return sat(round_shift(x.astype(np.int64) * scale + bias, shift))

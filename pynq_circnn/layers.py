@@ -29,13 +29,17 @@ def size_of(shape: Shape) -> int:
     return size
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _positive(layer: "Layer", **values: Any) -> None:
     for name, value in values.items():
         extents = value if isinstance(value, tuple) else (value,)
         for extent in extents:
             if isinstance(extent, bool) or not isinstance(extent, int) or extent < 1:
                 raise ValueError(
-                    f"{name} of layer {layer.name!r} must be a positive integer or a tuple of them. "
+                    f"{name} of layer {layer.name!r} must be a positive integer or several. "
                     f"Received: {name}={value!r}."
                 )
             if extent > LIMITS["extent"]:
@@ -94,7 +98,8 @@ class Layer:
             )
         if not isinstance(self.inputs, tuple) or not all(isinstance(i, str) for i in self.inputs):
             raise ValueError(
-                f"inputs of layer {self.name!r} must be a tuple of names. Received: {self.inputs!r}."
+                f"inputs of layer {self.name!r} must be a tuple of names. "
+                f"Received: {self.inputs!r}."
             )
         if len(self.inputs) != self.arity:
             raise ValueError(
@@ -117,7 +122,9 @@ class Layer:
 
     def dense_parameters(self, *inputs: Shape) -> int:
         """Return how many weights and biases the same layer has without compression."""
-        return sum(size_of(s) for name, s in self.parameter_shapes(*inputs).items() if name == "bias")
+        return sum(
+            size_of(s) for name, s in self.parameter_shapes(*inputs).items() if name == "bias"
+        )
 
     def config(self) -> Dict[str, Any]:
         """Return the fields as plain values: what the file's header holds."""
@@ -146,7 +153,7 @@ class _Activated(Layer):
                 f"activation of layer {self.name!r} must be one of {', '.join(ACTIVATIONS)}. "
                 f"Received: {self.activation!r}."
             )
-        if not isinstance(self.negative_slope, (int, float)) or not 0 <= self.negative_slope < 1:
+        if not _is_number(self.negative_slope) or not 0 <= self.negative_slope < 1:
             raise ValueError(
                 f"negative_slope of layer {self.name!r} must lie in [0, 1). "
                 f"Received: {self.negative_slope!r}."
@@ -182,7 +189,7 @@ class Input(Layer):
             )
         _positive(self, shape=self.shape)
         scale = 1.0 if self.uint8_scale is None else self.uint8_scale
-        numbers = isinstance(scale, (int, float)) and isinstance(self.uint8_offset, (int, float))
+        numbers = _is_number(scale) and _is_number(self.uint8_offset)
         if not numbers or not 1e-6 <= scale <= 1e6 or not abs(self.uint8_offset) <= 1e6:
             raise ValueError(
                 "uint8_scale must lie in 1e-6 ... 1e6 and uint8_offset within +-1e6. "
@@ -205,7 +212,7 @@ class _BlockCirculant(_Activated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_block(self.block)
+        object.__setattr__(self, "block", check_block(self.block))
 
     def grid(self, *inputs: Shape) -> Tuple[int, int]:
         """Return ``(p, q)``: block rows (outputs) and block columns (inputs)."""
@@ -379,6 +386,11 @@ class _Pool2D(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _pair(self, pool_size=self.pool_size, strides=self.strides)
+        if size_of(self.pool_size) > LIMITS["pool_area"]:
+            raise ValueError(
+                f"pool of layer {self.name!r} must cover at most {LIMITS['pool_area']} pixels. "
+                f"Received: {self.pool_size}. Pool in two steps."
+            )
 
     def window(self, shape: Shape) -> Window:
         """Return where the pool reads in an input of this shape."""
@@ -397,14 +409,6 @@ class MaxPool2D(_Pool2D):
 @dataclass(frozen=True)
 class AveragePool2D(_Pool2D):
     """The mean of the values in each window."""
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        if size_of(self.window(inputs[0]).kernel) > LIMITS["pool_area"]:
-            raise ValueError(
-                f"pool of layer {self.name!r} must cover at most {LIMITS['pool_area']} pixels. "
-                f"Received: {self.pool_size}. Pool in two steps."
-            )
-        return super().output_shape(*inputs)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A trained network in floating point: a small graph of frozen layers and their arrays."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def infer_shapes(layers: Sequence[Layer]) -> Dict[str, Shape]:
             f"Received: {layers[0].kind if layers else 'no layers'}."
         )
     shapes: Dict[str, Shape] = {}
-    used = set()
+    used: Set[str] = set()
     for position, layer in enumerate(layers):
         if layer.name in shapes:
             raise ValueError(f"names of layers must be unique. Received: {layer.name!r} twice.")

@@ -122,8 +122,8 @@ class Program:
             )
         words = np.frombuffer(data, "<u4", DESCRIPTOR_WORDS * header["layers"], 4 * HEADER_WORDS)
         layers = [_fields(DESCRIPTOR, row) for row in words.reshape(-1, DESCRIPTOR_WORDS)]
-        derived = ("magic", "version", "configuration", "bytes", "checksum", "layers")
-        derived += tuple(f"{name}_words" for name in SECTIONS)
+        derived = {"magic", "version", "configuration", "bytes", "checksum", "layers"}
+        derived |= {f"{name}_words" for name in SECTIONS}
         own = {name: value for name, value in header.items() if name not in derived}
         return cls(names[header["configuration"]], own, tuple(layers), *arrays)
 

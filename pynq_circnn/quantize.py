@@ -100,7 +100,7 @@ class _Observer:
             merged = np.fft.fft(_packed(values))
             stages = [_peak(merged)] + _stage_peaks(merged, inverse=True)
             self.note(layer, "inverse", np.array(stages))
-        if stage == "preactivation" and layer.activation in ("relu", "relu6"):
+        if stage == "preactivation" and getattr(layer, "activation", "") in ("relu", "relu6"):
             values = np.maximum(values, 0)  # what the activation cuts needs no room
         self.note(layer, stage, _peak(values))
 
@@ -114,7 +114,7 @@ def _shift_sums(peaks: np.ndarray, exponent: int) -> List[int]:
     for stage in range(len(wanted) - 2, -1, -1):  # early enough for what comes
         wanted[stage] = max(wanted[stage], wanted[stage + 1] - 1)
     sums: List[int] = []
-    for stage, value in enumerate(wanted):
+    for value in wanted:
         before = sums[-1] if sums else 0
         sums.append(min(max(value, before), before + 1))
     return sums
@@ -332,13 +332,15 @@ def quantize(network: Network, data: Any, verbose: bool = False) -> QuantizedNet
             observer.note(layer, "output", np.abs(outputs[layer.name]).max())
         bar.update()
 
-    schedules, arrays, exponents = {}, {}, {}
+    schedules: Dict[str, Dict[str, Any]] = {}
+    arrays: Dict[str, Dict[str, np.ndarray]] = {}
+    exponents: Dict[str, int] = {}
     for layer in network.layers:
         inputs = [exponents[name] for name in layer.inputs]
         parameters = network.parameters.get(layer.name, {})
         peaks = observer.peaks[layer.name]
-        schedule, words = quantize_layer(layer, parameters, peaks, *inputs)
-        schedules[layer.name], arrays[layer.name] = schedule, words
+        schedule, arrays[layer.name] = quantize_layer(layer, parameters, peaks, *inputs)
+        schedules[layer.name] = schedule
         exponents[layer.name] = output_exponent(layer, schedule, *inputs)
     quantized = QuantizedNetwork(network.layers, schedules, arrays)
 
@@ -349,7 +351,9 @@ def quantize(network: Network, data: Any, verbose: bool = False) -> QuantizedNet
         for name, words in reference.run_words(quantized, x.astype(np.float32)).items():
             exact = outputs[name]
             signal[name] += float(np.sum(exact**2))
-            noise[name] += float(np.sum((dequantize(words, quantized.exponents[name]) - exact) ** 2))
+            noise[name] += float(
+                np.sum((dequantize(words, quantized.exponents[name]) - exact) ** 2)
+            )
         bar.update()
     bar.close()
     snr_db = {name: signal_to_noise_db(signal[name], noise[name]) for name in signal}

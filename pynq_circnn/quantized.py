@@ -39,7 +39,8 @@ class Words(NamedTuple):
     max: int
 
 
-class Range(NamedTuple):
+@dataclass(frozen=True)
+class Range:
     """What an entry of a schedule must be: one integer, or as many as `count` says."""
 
     min: int
@@ -70,7 +71,7 @@ def preactivation_exponent(layer: Layer, schedule: Schedule, *inputs: int) -> in
     return _sum_exponent(layer, schedule, *inputs) + int(schedule["output_shift"])
 
 
-def _activated(layer: Layer, schedule: Schedule, *inputs: int) -> int:
+def _activated(layer: Any, schedule: Schedule, *inputs: int) -> int:
     before = preactivation_exponent(layer, schedule, *inputs)
     if layer.activation not in ("sigmoid", "tanh"):
         return before
@@ -175,9 +176,9 @@ def _average_exponent(layer: Layer, schedule: Schedule, *inputs: int) -> int:
     return int(inputs[0] + schedule["output_shift"] - RECIPROCAL_SHIFT)
 
 
-for _kind in (AveragePool2D, GlobalAveragePool2D):
-    schedule_specs.register(_kind)(_shift_only)
-    output_exponent.register(_kind)(_average_exponent)
+for _pool in (AveragePool2D, GlobalAveragePool2D):
+    schedule_specs.register(_pool)(_shift_only)
+    output_exponent.register(_pool)(_average_exponent)
 schedule_specs.register(Add)(_shift_only)
 
 

@@ -83,9 +83,7 @@ def _scale_bias(
 
 
 @apply.register(Conv2D)
-def _conv(
-    layer: Conv2D, network: QuantizedNetwork, counter: Counter, x: np.ndarray
-) -> np.ndarray:
+def _conv(layer: Conv2D, network: QuantizedNetwork, counter: Counter, x: np.ndarray) -> np.ndarray:
     return _matrix(layer, network, counter, x, layer.window(x.shape[1:]))
 
 

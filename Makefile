@@ -1,0 +1,50 @@
+# make demo   sets itself up and classifies real handwritten digits (needs Python 3 and gcc)
+# make test   sets itself up and runs every check
+PYTHON ?= python3
+DEMO := .venv
+TEST := .venv-test
+OLD := .venv-board
+SOURCES := setup.py pyproject.toml pynq_circnn/contract.json pynq_circnn/contract.py \
+           $(wildcard pynq_circnn/native/*)
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint test-board clean
+
+demo: $(DEMO)/.ready
+	$(DEMO)/bin/circnn demo
+
+$(DEMO)/.ready: $(SOURCES)
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python $(PIP) -e ".[demo]"
+	touch $@
+
+test: lint
+	KERAS_BACKEND=jax $(TEST)/bin/python -m pytest -q
+
+lint: $(TEST)/.ready
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/mypy
+
+$(TEST)/.ready: $(SOURCES)
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/python $(PIP) -e ".[test,train,plot]"
+	touch $@
+
+# The board's world: an old Python (3.8 to 3.10) with NumPy 1.2x and setuptools 59, without Keras.
+OLD_PYTHON ?= $(firstword $(wildcard /root/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8) \
+                $(shell command -v python3.9) $(shell command -v python3.10))
+test-board: $(OLD)/.ready
+	$(OLD)/bin/python -m pytest -q --ignore-glob='*/test_keras*' --ignore-glob='*/test_zoo*' \
+	    --ignore=pynq_circnn/keras --ignore=pynq_circnn/zoo
+
+$(OLD)/.ready: $(SOURCES)
+	@test -n "$(OLD_PYTHON)" || { echo "make test-board needs Python 3.8 to 3.10: OLD_PYTHON=path"; exit 1; }
+	$(OLD_PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python $(PIP) "setuptools==59.6.0" wheel "cffi>=1.14" "numpy<1.22" tqdm
+	$(OLD)/bin/python $(PIP) pytest hypothesis scipy scikit-learn
+	$(OLD)/bin/python $(PIP) --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(DEMO) $(TEST) $(OLD) build dist *.egg-info pynq_circnn/*.so

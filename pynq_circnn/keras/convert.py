@@ -1,0 +1,565 @@
+"""From a trained Keras model to a :class:`~pynq_circnn.network.Network`, and to the engine.
+
+Every layer is lowered to the plainest layers of :mod:`pynq_circnn.layers` first: a matrix without
+an activation, a per-channel scale and bias, an activation that stands alone.  Then each scale,
+bias and activation moves into the epilogue of the layer before it where it is that layer's only
+reader.  This is how batch normalisation and activations cost nothing on the engine.
+"""
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+
+import keras
+import numpy as np
+from keras.src.models.functional import Functional  # no public name in Keras 3
+
+from .. import layers as engine
+from ..model import Model
+from ..network import Network
+from ..quantize import quantize
+from .layers import BlockCirculantConv2D, BlockCirculantDense
+
+
+@dataclass
+class _Node:
+    """An engine layer in the making and its arrays."""
+
+    layer: engine.Layer
+    arrays: Dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.layer.name
+
+    def change(self, **values: Any) -> None:
+        self.layer = dataclasses.replace(self.layer, **values)
+
+
+class _Unsupported(ValueError):
+    """The reason why one layer has no counterpart on the engine, and what to do."""
+
+
+class _Lowering:
+    """Collects nodes while a model is walked, each under a name of its own."""
+
+    def __init__(self) -> None:
+        self.nodes: Dict[str, _Node] = {}
+
+    def add(self, kind: Type[engine.Layer], name: str, *inputs: str, **values: Any) -> str:
+        """Append a layer and return its name; values that are arrays are its parameters."""
+        unique, number = name, 1
+        while unique in self.nodes:
+            unique, number = f"{name}_{number}", number + 1
+        arrays = {k: values.pop(k) for k in ("weights", "scale", "bias") if k in values}
+        self.nodes[unique] = _Node(kind(name=unique, inputs=inputs, **values), arrays)
+        return unique
+
+
+# rule(lowering, keras_layer, names_of_inputs, shape_of_first_input) -> name of the output
+Rule = Callable[[_Lowering, Any, Tuple[str, ...], engine.Shape], str]
+_RULES: Dict[type, Rule] = {}
+
+_SUPPORTED_ACTIVATIONS = "linear, relu, relu6, leaky_relu, sigmoid, tanh, and softmax at the end"
+_ADVICE = {
+    "DepthwiseConv2D": "use Conv2D or BlockCirculantConv2D",
+    "SeparableConv2D": "use Conv2D or BlockCirculantConv2D",
+    "Conv1D": "use Conv2D with a kernel of height 1",
+    "LayerNormalization": "use BatchNormalization",
+    "GroupNormalization": "use BatchNormalization",
+    "Concatenate": "use Add",
+    "LSTM": "recurrent layers are not supported yet",
+    "GRU": "recurrent layers are not supported yet",
+    "ELU": "use ReLU or LeakyReLU",
+    "PReLU": "use LeakyReLU, which has one slope for all channels",
+}
+
+
+def _rule(*kinds: type) -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        _RULES.update({kind: rule for kind in kinds})
+        return rule
+
+    return register
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(value), dtype=np.float64)
+
+
+# Activations
+
+
+def _activation(low: _Lowering, name: str, source: str, kind: str, slope: float = 0.0) -> str:
+    return low.add(engine.ScaleBias, name, source, activation=kind, negative_slope=slope)
+
+
+def _activate(low: _Lowering, layer: Any, source: str, shape: Any) -> str:
+    """Append the activation of a layer that has an ``activation``."""
+    function = layer.activation
+    if type(function) in _RULES:  # a layer in place of a function
+        return _RULES[type(function)](low, function, (source,), shape)
+    name = f"{layer.name}_activation"
+    if function is keras.activations.linear:
+        return source
+    if function is keras.activations.leaky_relu:
+        return _activation(low, name, source, "leaky_relu", 0.2)  # Keras's default slope
+    if function is keras.activations.softmax:
+        return low.add(engine.Softmax, name, source)
+    for kind in ("relu", "relu6", "sigmoid", "tanh"):
+        if function is getattr(keras.activations, kind):
+            return _activation(low, name, source, kind)
+    raise _Unsupported(
+        f"activation {getattr(function, '__name__', function)!r}: use {_SUPPORTED_ACTIVATIONS}"
+    )
+
+
+@_rule(keras.layers.Activation)
+def _activation_layer(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    return _activate(low, layer, inputs[0], shape)
+
+
+@_rule(keras.layers.ReLU)
+def _relu(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    slope, most, threshold = float(layer.negative_slope), layer.max_value, layer.threshold
+    if threshold == 0 and slope == 0 and most in (None, 6):
+        return _activation(low, layer.name, *inputs, kind="relu" if most is None else "relu6")
+    if threshold == 0 and most is None and 0 <= slope < 1:
+        return _activation(low, layer.name, *inputs, kind="leaky_relu", slope=slope)
+    raise _Unsupported(
+        "ReLU must have threshold 0, max_value None or 6, and a negative slope below 1 "
+        "only without max_value: change it"
+    )
+
+
+@_rule(keras.layers.LeakyReLU)
+def _leaky_relu(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    slope = float(layer.negative_slope)
+    if not 0 <= slope < 1:
+        raise _Unsupported(f"negative_slope is {slope}: use one from 0 to below 1")
+    return _activation(low, layer.name, *inputs, kind="leaky_relu", slope=slope)
+
+
+@_rule(keras.layers.Softmax)
+def _softmax(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    if layer.axis not in (-1, 1) or len(shape) != 1:
+        raise _Unsupported("Softmax must be over the last axis of a vector: flatten before it")
+    return low.add(engine.Softmax, layer.name, *inputs)
+
+
+# Matrices
+
+
+def _grid(kernel: np.ndarray) -> np.ndarray:
+    """Return a dense Keras kernel (..., inputs, outputs) as blocks of one: (..., p, q, 1)."""
+    return np.swapaxes(kernel, -1, -2)[..., None]
+
+
+def _with_bias(layer: Any, weights: np.ndarray) -> Dict[str, Any]:
+    arrays = {"weights": weights, "block": weights.shape[-1]}
+    return arrays if layer.bias is None else {**arrays, "bias": _array(layer.bias)}
+
+
+def _dense(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any, weights: Any) -> str:
+    if len(shape) == 3:  # Keras's Dense on an image is a convolution of one pixel
+        values = _with_bias(layer, weights[None, None])
+        name = low.add(engine.Conv2D, layer.name, *inputs, filters=layer.units, **values)
+    elif len(shape) == 1:
+        values = _with_bias(layer, weights)
+        name = low.add(engine.Dense, layer.name, *inputs, units=layer.units, **values)
+    else:
+        raise _Unsupported(
+            f"reads a tensor of shape {shape}: Flatten it before, or Reshape it to "
+            "(height, width, channels)"
+        )
+    return _activate(low, layer, name, shape)
+
+
+@_rule(keras.layers.Dense)
+def _keras_dense(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    _check_float(layer)
+    return _dense(low, layer, inputs, shape, _grid(_array(layer.kernel)))
+
+
+@_rule(BlockCirculantDense)
+def _circulant_dense(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    return _dense(low, layer, inputs, shape, _array(layer.vectors))
+
+
+def _convolution(
+    low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any, weights: np.ndarray
+) -> str:
+    name = low.add(
+        engine.Conv2D,
+        layer.name,
+        *inputs,
+        filters=layer.filters,
+        kernel_size=tuple(layer.kernel_size),
+        strides=tuple(layer.strides),
+        padding=layer.padding,
+        **_with_bias(layer, weights),
+    )
+    return _activate(low, layer, name, shape)
+
+
+@_rule(keras.layers.Conv2D)
+def _keras_conv(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    _check_float(layer)
+    _check_channels_last(layer)
+    if layer.groups != 1 or tuple(layer.dilation_rate) != (1, 1):
+        raise _Unsupported("has groups or dilation: use Conv2D with groups=1, dilation_rate=1")
+    return _convolution(low, layer, inputs, shape, _grid(_array(layer.kernel)))
+
+
+@_rule(BlockCirculantConv2D)
+def _circulant_conv(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    return _convolution(low, layer, inputs, shape, _array(layer.vectors))
+
+
+def _check_channels_last(layer: Any) -> None:
+    if layer.data_format != "channels_last":
+        raise _Unsupported("is channels_first: build it with data_format='channels_last'")
+
+
+def _check_float(layer: Any) -> None:
+    if getattr(layer, "quantization_mode", None) is not None:
+        raise _Unsupported(
+            f"is quantised by Keras ({layer.quantization_mode}): convert the float model instead"
+        )
+
+
+# Scales
+
+
+@_rule(keras.layers.BatchNormalization)
+def _batch_normalisation(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    if layer.axis not in (-1, len(shape)):
+        raise _Unsupported("normalises another axis than the channels: use axis=-1")
+    scale = 1 / np.sqrt(_array(layer.moving_variance) + layer.epsilon)
+    if layer.scale:
+        scale = scale * _array(layer.gamma)
+    bias = -_array(layer.moving_mean) * scale
+    if layer.center:
+        bias = bias + _array(layer.beta)
+    return low.add(engine.ScaleBias, layer.name, *inputs, scale=scale, bias=bias)
+
+
+def _scale_bias(low: _Lowering, name: str, source: str, shape: Any, *values: Any) -> str:
+    try:
+        scale, bias = (np.broadcast_to(np.squeeze(_array(v)), shape[-1:]) for v in values)
+    except ValueError:
+        raise _Unsupported("scales more than channels: use one number for each channel") from None
+    return low.add(engine.ScaleBias, name, source, scale=scale, bias=bias)
+
+
+@_rule(keras.layers.Rescaling)
+def _rescaling(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    return _scale_bias(low, layer.name, inputs[0], shape, layer.scale, layer.offset)
+
+
+@_rule(keras.layers.Normalization)
+def _normalization(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    if layer.invert:
+        raise _Unsupported("is inverted: use Rescaling")
+    if layer.mean is None:
+        raise _Unsupported("was never adapted: call its adapt() with the training data")
+    mean, deviation = _array(layer.mean), np.maximum(np.sqrt(_array(layer.variance)), 1e-7)
+    return _scale_bias(low, layer.name, inputs[0], shape, 1 / deviation, -mean / deviation)
+
+
+# Shapes, pools, sums
+
+
+@_rule(keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
+def _pool(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    _check_channels_last(layer)
+    largest = isinstance(layer, keras.layers.MaxPooling2D)
+    return low.add(
+        engine.MaxPool2D if largest else engine.AveragePool2D,
+        layer.name,
+        *inputs,
+        pool_size=tuple(layer.pool_size),
+        strides=tuple(layer.strides),
+        padding=layer.padding,
+    )
+
+
+@_rule(keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
+def _global_pool(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    _check_channels_last(layer)
+    height, width, channels = shape
+    if isinstance(layer, keras.layers.GlobalAveragePooling2D):
+        name = low.add(engine.GlobalAveragePool2D, layer.name, *inputs)
+        kept = (channels,)
+    else:
+        whole = (height, width)
+        name = low.add(engine.MaxPool2D, layer.name, *inputs, pool_size=whole, strides=whole)
+        kept = (1, 1, channels)
+    wanted = (1, 1, channels) if layer.keepdims else (channels,)
+    if kept == wanted:
+        return name
+    return low.add(engine.Reshape, f"{layer.name}_shape", name, shape=wanted)
+
+
+@_rule(keras.layers.Flatten)
+def _flatten(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    return low.add(engine.Reshape, layer.name, *inputs, shape=(-1,))
+
+
+@_rule(keras.layers.Reshape)
+def _reshape(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    wanted = tuple(layer.target_shape)
+    if len(wanted) not in (1, 3):
+        raise _Unsupported(f"gives shape {wanted}: use (features,) or (height, width, channels)")
+    return low.add(engine.Reshape, layer.name, *inputs, shape=wanted)
+
+
+@_rule(keras.layers.ZeroPadding2D)
+def _zero_padding(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    _check_channels_last(layer)
+    padding = tuple(tuple(pair) for pair in layer.padding)
+    return low.add(engine.ZeroPadding2D, layer.name, *inputs, padding=padding)
+
+
+@_rule(keras.layers.Add)
+def _add(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    total = inputs[0]
+    for other in inputs[1:]:
+        total = low.add(engine.Add, layer.name, total, other)
+    return total
+
+
+@_rule(
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+    keras.layers.AlphaDropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.ActivityRegularization,
+    keras.layers.Identity,
+    keras.layers.RandomFlip,
+    keras.layers.RandomRotation,
+    keras.layers.RandomTranslation,
+    keras.layers.RandomZoom,
+    keras.layers.RandomContrast,
+    keras.layers.RandomBrightness,
+)
+def _only_trained(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    return inputs[0]  # does nothing at inference
+
+
+# The walk
+
+
+def _walk(low: _Lowering, model: Any, source: str, problems: List[str]) -> str:
+    """Lower a model that reads `source`; append what cannot be lowered to `problems`."""
+    function = getattr(model, "_functional", None) or model  # of a Sequential
+    names = {id(function.inputs[0]): source}
+    for depth in sorted(function._nodes_by_depth, reverse=True):
+        for node in function._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            layer = node.operation
+            inputs = tuple(names[id(tensor)] for tensor in node.input_tensors)
+            output = inputs[0]  # so that the walk goes on behind an unsupported layer
+            try:
+                if isinstance(layer, (keras.Sequential, Functional)):
+                    if len(inputs) != 1 or len(node.outputs) != 1:
+                        raise _Unsupported("has several inputs or outputs: use its layers directly")
+                    output = _walk(low, layer, inputs[0], problems)
+                elif type(layer) in _RULES:
+                    shape = tuple(node.input_tensors[0].shape[1:])
+                    output = _RULES[type(layer)](low, layer, inputs, shape)
+                else:
+                    advice = _ADVICE.get(type(layer).__name__, "replace it by supported layers")
+                    raise _Unsupported(advice)
+            except _Unsupported as problem:
+                problems.append(f"{layer.name} ({type(layer).__name__}): {problem}")
+            for tensor in node.outputs:
+                names[id(tensor)] = output
+    return names[id(function.outputs[0])]
+
+
+def _fuse(nodes: Dict[str, _Node], last: str) -> List[_Node]:
+    """Return the nodes with scales, biases and activations moved into the layers before them."""
+    replaced: Dict[str, str] = {}
+    readers: Dict[str, int] = {last: 1}
+    for node in nodes.values():
+        for name in node.layer.inputs:
+            readers[name] = readers.get(name, 0) + 1
+    kept: Dict[str, _Node] = {}
+    for node in nodes.values():
+        layer = node.layer
+        inputs = tuple(replaced.get(name, name) for name in layer.inputs)
+        before = kept[inputs[0]] if inputs else None
+        if (
+            isinstance(layer, engine.ScaleBias)
+            and before is not None
+            and readers[layer.inputs[0]] == 1
+            and getattr(before.layer, "activation", "") == "linear"
+            and (not node.arrays or not isinstance(before.layer, engine.Add))
+        ):
+            if node.arrays:
+                scale, bias = node.arrays["scale"], node.arrays["bias"]
+                before.arrays["bias"] = before.arrays.get("bias", 0.0) * scale + bias
+                before.arrays["scale"] = before.arrays.get("scale", 1.0) * scale
+            before.change(activation=layer.activation, negative_slope=layer.negative_slope)
+            replaced[node.name] = before.name
+            continue
+        node.change(inputs=inputs)
+        kept[node.name] = node
+    return list(kept.values())
+
+
+def _scale_bytes(nodes: List[_Node]) -> List[_Node]:
+    """Return the nodes with a rescaling of the input, by one number, moved into the input."""
+    first, *others = nodes
+    source, rescaling = first.name, None
+    while rescaling is None:
+        readers = [node for node in others if source in node.layer.inputs]
+        if len(readers) != 1:
+            return nodes
+        if isinstance(readers[0].layer, engine.Reshape):  # the same numbers
+            source = readers[0].name
+        elif isinstance(readers[0].layer, engine.ScaleBias):
+            rescaling = readers[0]
+        else:
+            return nodes
+    scale, bias = (rescaling.arrays.get(key) for key in ("scale", "bias"))
+    if rescaling.layer.activation != "linear" or scale is None or np.ptp(scale) or np.ptp(bias):
+        return nodes
+    first.change(uint8_scale=float(scale[0]), uint8_offset=float(bias[0]))
+    for node in others:
+        node.change(inputs=tuple(source if i == rescaling.name else i for i in node.layer.inputs))
+    return [node for node in nodes if node is not rescaling]
+
+
+def load(path: Union[str, "os.PathLike[str]"]) -> keras.Model:
+    """Return the Keras model in a ``.keras`` file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If Keras cannot read it, as when it was saved by an incompatible version.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"a Keras model must be there. Received: {path!r}, no such file.")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever the layer at fault raised
+        raise ValueError(
+            f"{path!r} must be a model that Keras {keras.__version__} can load. "
+            f"Received: {type(error).__name__}: {error}. Save it again with the version that "
+            "made it as .keras, or rebuild the model and load its weights."
+        ) from error
+
+
+def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
+    """Return the float network that a trained Keras model computes.
+
+    Dropout and augmentation layers vanish.  A ``Rescaling`` by one number at the front becomes
+    the meaning of ``uint8`` data, :attr:`pynq_circnn.layers.Input.uint8_scale`: the network takes
+    the same unscaled bytes as the Keras model does, while floats are taken as already scaled.
+
+    Parameters
+    ----------
+    model : keras.Model or path
+        Sequential or functional, built, with one input and one output.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    TypeError
+        If it is no Keras model.
+    ValueError
+        If the model was never built, has several inputs or outputs, holds NaN, or has layers
+        without a counterpart on the engine: all of them are named, each with what to do.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        model = load(model)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a keras.Model or a path. Received: {type(model).__name__}.")
+    if not isinstance(model, (keras.Sequential, Functional)):
+        raise ValueError(
+            "model must be Sequential or functional, so that its layers can be read. "
+            f"Received: the subclass {type(model).__name__}. "
+            "Rebuild it from keras.Input and layers."
+        )
+    if not model.built or not getattr(model, "inputs", None):
+        raise ValueError(
+            f"model must be built. Received: {model.name!r}, which has no weights yet. "
+            "Begin it with keras.Input(shape), or call it once on data, and train it."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            "model must have one input and one output. "
+            f"Received: {len(model.inputs)} and {len(model.outputs)}. Convert its parts."
+        )
+    shape: Tuple[Optional[int], ...] = tuple(model.inputs[0].shape[1:])
+    if None in shape or len(shape) not in (1, 3):
+        raise ValueError(
+            "input of the model must be (features,) or (height, width, channels), all known. "
+            f"Received: {shape}. Use, for example, keras.Input((28, 28, 1))."
+        )
+    low = _Lowering()
+    source = low.add(engine.Input, "input", shape=shape)
+    problems: List[str] = []
+    last = _walk(low, model, source, problems)
+    if problems:
+        named = "\n  ".join(problems)
+        supported = ", ".join(sorted(kind.__name__ for kind in _RULES))
+        raise ValueError(
+            "every layer must have a counterpart on the engine. "
+            f"Received: {len(problems)} without:\n  {named}\nSupported are {supported}."
+        )
+    nodes = _scale_bytes(_fuse(low.nodes, last))
+    return Network(
+        tuple(node.layer for node in nodes),
+        {node.name: node.arrays for node in nodes if node.arrays},
+    )
+
+
+def convert(
+    model: Union[keras.Model, str, "os.PathLike[str]"],
+    calibration_data: Any,
+    labels: Optional[Sequence[str]] = None,
+    provenance: Optional[Mapping[str, Any]] = None,
+    verbose: bool = False,
+) -> Model:
+    """Return a trained Keras model in the engine's 16-bit arithmetic, ready to predict and save.
+
+    Parameters
+    ----------
+    model : keras.Model or path
+        As for :func:`to_network`.
+    calibration_data : array of shape (n,) + input shape
+        Some hundred typical inputs, as the Keras model takes them: unscaled where it begins
+        with a ``Rescaling``, whatever their dtype.
+    labels, provenance
+        As for :class:`pynq_circnn.Model`.
+    verbose : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    TypeError, ValueError, FileNotFoundError
+        As :func:`to_network`, or if the calibration data do not fit.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        model = load(model)
+    network = to_network(model)
+    data, entry = np.asarray(calibration_data), network.input
+    if entry.uint8_scale is not None and data.dtype.kind in "fiu":
+        data = data * entry.uint8_scale + entry.uint8_offset  # as the model's own Rescaling does
+    return Model(quantize(network, data, verbose), model.name, labels, dict(provenance or {}))

@@ -1,0 +1,455 @@
+"""The model: a quantised network with a Keras-like face."""
+
+import os
+import threading
+import warnings
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from . import backends, modelfile
+from .backends import BasePlan
+from .floating import softmax
+from .layers import Layer, Softmax, _BlockCirculant, size_of
+from .metrics import METRICS
+from .quantized import QuantizedNetwork
+
+_ZOO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "zoo")
+_BAR_DELAY_SECONDS = 1.0  # verbose="auto" shows a bar for what takes longer
+
+
+class Model:
+    """A compressed network, ready to predict.
+
+    Parameters
+    ----------
+    network : QuantizedNetwork
+        From :func:`pynq_circnn.quantize`.
+    name : str
+    labels : sequence of str, optional
+        A name for each output.
+    provenance : dict, optional
+        Where it comes from, as JSON values: data set, recipe, figures.
+
+    Notes
+    -----
+    Any number of threads may call :meth:`predict` at once, and a model can be pickled.
+    """
+
+    def __init__(
+        self,
+        network: QuantizedNetwork,
+        name: str = "model",
+        labels: Optional[Sequence[str]] = None,
+        provenance: Optional[Dict[str, Any]] = None,
+    ) -> None:
+        self.network = network
+        self.name = name
+        self.labels = None if labels is None else list(labels)
+        self.provenance = dict(provenance or {})
+        self._plans: Dict[str, BasePlan] = {}
+        self._lock = threading.Lock()
+        if not isinstance(name, str):
+            raise ValueError(f"name must be a text. Received: {name!r}.")
+        if self.labels is not None and not all(isinstance(text, str) for text in self.labels):
+            raise ValueError(
+                f"labels must be texts. Received: {self.labels!r:.80}. Pass list(map(str, labels))."
+            )
+        if self.labels is not None and len(self.labels) != size_of(self.output_shape):
+            raise ValueError(
+                f"labels must be {size_of(self.output_shape)}, one an output. "
+                f"Received: {len(self.labels)}."
+            )
+
+    # -- what it is -----------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> Tuple[Layer, ...]:
+        """The layers, in topological order."""
+        return self.network.layers
+
+    @property
+    def input_shape(self) -> Tuple[int, ...]:
+        """Shape of one input sample."""
+        return self.network.input.shape
+
+    @property
+    def output_shape(self) -> Tuple[int, ...]:
+        """Shape of one output sample."""
+        return self.network.shapes[self.layers[-1].name]
+
+    def get_layer(self, name: str) -> Layer:
+        """Return the layer of this name.
+
+        Raises
+        ------
+        ValueError
+            If there is none, with the names that there are.
+        """
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        known = ", ".join(repr(layer.name) for layer in self.layers)
+        raise ValueError(f"name must be one of {known}. Received: {name!r}.")
+
+    def count_params(self) -> int:
+        """Return how many numbers the model stores: weights, scales and biases."""
+        return sum(
+            array.size for arrays in self.network.arrays.values() for array in arrays.values()
+        )
+
+    def info(self) -> Dict[str, Any]:
+        """Return the model's figures as JSON values: in total, and for each layer.
+
+        ``weights`` counts the stored weight words of 16 bits, ``dense_weights`` those of the same
+        network without compression; ``bytes`` counts everything stored, ``dense_bytes`` the dense
+        twin's weights and biases in float32.
+        """
+        layers = [self._layer_info(layer) for layer in self.layers]
+        total = {
+            key: sum(layer[key] for layer in layers)
+            for key in ("weights", "dense_weights", "params", "dense_params", "bytes")
+        }
+        return {
+            "name": self.name,
+            "input_shape": list(self.input_shape),
+            "output_shape": list(self.output_shape),
+            "labels": self.labels,
+            **total,
+            "dense_bytes": 4 * total["dense_params"],
+            "compression": _ratio(total["dense_weights"], total["weights"]),
+            "provenance": self.provenance,
+            "layers": layers,
+        }
+
+    def _layer_info(self, layer: Layer) -> Dict[str, Any]:
+        arrays = self.network.arrays[layer.name]
+        inputs = [self.network.shapes[name] for name in layer.inputs]
+        dense_params = layer.dense_parameters(*inputs)
+        matrix = isinstance(layer, _BlockCirculant)
+        outputs = self.network.shapes[layer.name][-1]
+        weights = arrays["weights"].size if matrix else 0
+        dense_weights = dense_params - outputs if matrix else 0
+        return {
+            "name": layer.name,
+            "kind": layer.kind,
+            "inputs": list(layer.inputs),
+            "output_shape": list(self.network.shapes[layer.name]),
+            "activation": getattr(layer, "activation", None),
+            "block": getattr(layer, "block", None),
+            "weights": weights,
+            "dense_weights": dense_weights,
+            "params": sum(array.size for array in arrays.values()),
+            "dense_params": dense_params,
+            "bytes": sum(array.nbytes for array in arrays.values()),
+            "compression": _ratio(dense_weights, weights),
+            "exponent": self.network.exponents[layer.name],
+            "snr_db": self.network.snr_db.get(layer.name),
+        }
+
+    def summary(self, print_fn: Callable[[str], None] = print) -> None:
+        """Print the layers with shapes, block sizes, parameters, compression and accuracy.
+
+        ``SNR`` is the signal to noise of a layer's 16-bit output against floating point, over
+        all layers up to it, on the calibration data.
+        """
+        info = self.info()
+        rows = [("Layer", "Kind", "Output shape", "Block", "Weights", "Dense", "Ratio", "SNR")]
+        for layer in info["layers"]:
+            matrix = layer["weights"] > 0
+            rows.append(
+                (
+                    layer["name"],
+                    layer["kind"],
+                    str(tuple(layer["output_shape"])),
+                    str(layer["block"]) if matrix else "",
+                    f"{layer['weights']:,}" if matrix else "",
+                    f"{layer['dense_weights']:,}" if matrix else "",
+                    f"{layer['compression']:.1f}x" if matrix else "",
+                    "" if layer["snr_db"] is None else f"{layer['snr_db']:.1f} dB",
+                )
+            )
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        line = "  ".join("-" * width for width in widths)
+        print_fn(f"Model: {self.name}")
+        for number, row in enumerate(rows):
+            cells = [
+                cell.ljust(width) if column < 3 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths))
+            ]
+            print_fn("  ".join(cells).rstrip())
+            if number == 0:
+                print_fn(line)
+        print_fn(line)
+        print_fn(
+            f"{info['weights']:,} weights instead of {info['dense_weights']:,} "
+            f"({info['compression']:.1f}x fewer); {info['bytes']:,} bytes instead of "
+            f"{info['dense_bytes']:,} of the dense float32 network"
+        )
+
+    # -- what it does ---------------------------------------------------------------------------
+
+    def plan(self, backend: str = "auto") -> BasePlan:
+        """Return the network made ready for a back end; its ``name`` says which one it is.
+
+        Raises
+        ------
+        ValueError
+            If the back end is unknown.
+        BackendError
+            If the one asked for cannot run here.
+        """
+        with self._lock:
+            if backend not in self._plans:
+                name = backends.select(backend)
+                if backend == "auto" and name == "reference":
+                    reason = backends.get("native").unavailable()
+                    warnings.warn(
+                        f"the slow NumPy reference is used, since back end 'native' cannot run "
+                        f"here: {reason}",
+                        stacklevel=3,
+                    )
+                if name not in self._plans:
+                    self._plans[name] = backends.get(name).Plan(self.network)
+                self._plans[backend] = self._plans[name]
+            return self._plans[backend]
+
+    def predict(
+        self,
+        x: Union[np.ndarray, Sequence[Any], Iterable[np.ndarray]],
+        batch_size: int = 32,
+        verbose: Union[str, int] = "auto",
+        backend: str = "auto",
+    ) -> np.ndarray:
+        """Return the model's output for samples.
+
+        Parameters
+        ----------
+        x : array-like or iterable of arrays
+            A batch of shape ``(n,) + input_shape``, one sample of shape ``input_shape``, or a
+            generator of batches.  Real numbers as the network was trained on; where the model
+            takes unscaled bytes (``model.network.input.uint8_scale``), integers are these.
+        batch_size : int
+            Samples worked on at once; bounds the memory, changes no result.
+        verbose : "auto", 0 or 1
+            Whether to show a progress bar; "auto" does for what takes longer than a second.
+        backend : str
+            "auto" takes the fastest that is available here, which ``model.plan().name`` tells;
+            one asked for by name is used or refused, never replaced.
+
+        Returns
+        -------
+        float32 array of shape ``(n,) + output_shape``, without the ``n`` for one sample
+
+        Raises
+        ------
+        ValueError
+            If `x` has another shape, is not of real numbers, or holds NaN or infinity.
+        """
+        _check_call(batch_size, verbose)
+        plan = self.plan(backend)
+        if isinstance(x, np.ndarray) or not _is_iterator(x):
+            batch, single = self._batch(x)
+            out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
+            bar = (
+                _bar(plan, verbose, len(batch)) if len(batch) > batch_size or verbose == 1 else None
+            )
+            for start in range(0, len(batch), batch_size):
+                part = slice(start, start + batch_size)
+                plan.run(batch[part], out[part])
+                if bar is not None:
+                    bar.update(len(out[part]))
+            if bar is not None:
+                bar.close()
+            out = self._finish(out)
+            return out[0] if single else out
+        parts = [np.empty((0, *self.output_shape), dtype=np.float32)]
+        with _bar(plan, verbose, None) as bar:
+            for piece in x:
+                batch, _ = self._batch(piece[0] if isinstance(piece, tuple) else piece)
+                parts.append(self._finish(plan.run(batch)))
+                bar.update(len(batch))
+        return np.concatenate(parts)
+
+    def _finish(self, out: np.ndarray) -> np.ndarray:
+        return softmax(out) if isinstance(self.layers[-1], Softmax) else out
+
+    def as_batch(self, x: Any) -> np.ndarray:
+        """Return `x`, as :meth:`predict` takes it, in the form that a plan runs.
+
+        That is a C-contiguous array of shape ``(n,) + input_shape``, ``float32`` or ``uint8``.
+        """
+        return self._batch(x)[0]
+
+    def _batch(self, x: Any) -> Tuple[np.ndarray, bool]:
+        """Return `x` as a batch that a plan takes, and whether it was one sample."""
+        try:
+            x = np.asarray(x)
+        except ValueError as error:  # ragged lists, on newer NumPy
+            raise ValueError(f"x must be an array of numbers. Received: {error}") from error
+        if x.dtype.kind not in "fiu":
+            raise ValueError(
+                f"x must be real numbers. Received: dtype={x.dtype}. "
+                "Convert it, for example x.astype('float32')."
+            )
+        shape = self.input_shape
+        if x.size == 0 and x.ndim == 1:
+            x = x.reshape((0, *shape))
+        if shape[-1] == 1 and x.shape[-2:] == shape[:2] and x.ndim in (2, 3):
+            x = x[..., None]  # grey images without a channel axis
+        single = x.shape == shape
+        if single:
+            x = x[None]
+        if x.shape[1:] != shape:
+            raise ValueError(
+                f"x must have shape (n, {', '.join(map(str, shape))}), or {shape} for one sample. "
+                f"Received: {x.shape}."
+                + (" Reshape it." if x.ndim and x.size == len(x) * size_of(shape) else "")
+            )
+        return self._numbers(x), single
+
+    def _numbers(self, x: np.ndarray) -> np.ndarray:
+        entry = self.network.input
+        if x.dtype.kind in "iu" and entry.uint8_scale is not None:
+            if x.dtype != np.uint8:
+                if x.size and not (0 <= x.min() and x.max() <= 255):
+                    raise ValueError(
+                        "integers must be unscaled bytes, 0 ... 255, for this model. "
+                        f"Received: {x.min()} ... {x.max()}. Pass scaled numbers as floats."
+                    )
+                x = x.astype(np.uint8)
+            return np.ascontiguousarray(x)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused next
+            x = np.ascontiguousarray(x, dtype=np.float32)
+        limit = 32767 * 2.0 ** self.network.exponents[entry.name]
+        if x.size and (x.max() > 2 * limit or x.min() < -2 * limit) and np.isfinite(x).all():
+            warnings.warn(
+                f"x goes up to {np.abs(x).max():.4g}, more than twice what the model was "
+                f"calibrated for ({limit:.4g}), and is limited to that. Scale it as in training"
+                + (", or pass unscaled bytes as uint8." if entry.uint8_scale is not None else "."),
+                stacklevel=4,
+            )
+        return x
+
+    def evaluate(
+        self,
+        x: Union[np.ndarray, Sequence[Any]],
+        y: Union[np.ndarray, Sequence[Any]],
+        batch_size: int = 32,
+        metrics: Sequence[str] = ("accuracy",),
+        verbose: Union[str, int] = "auto",
+        backend: str = "auto",
+    ) -> Dict[str, float]:
+        """Return metrics of the model's predictions for `x` against the truth `y`, by name.
+
+        Parameters
+        ----------
+        x, batch_size, verbose, backend
+            As :meth:`predict` takes them.
+        y : array-like
+            Classes as integers or one-hot rows; for regression metrics, the outputs.
+        metrics : sequence of str
+            Names from :data:`pynq_circnn.metrics.METRICS`.
+
+        Raises
+        ------
+        ValueError
+            If a metric is unknown, or `y` does not fit `x` or the metric.
+        """
+        metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+        unknown = [name for name in metrics if name not in METRICS]
+        if unknown:
+            raise ValueError(f"metrics must be among {', '.join(METRICS)}. Received: {unknown}.")
+        if len(x) != len(y) or not len(x):
+            raise ValueError(
+                f"x and y must have the same number of samples, at least one. "
+                f"Received: {len(x)} and {len(y)}."
+            )
+        predictions = self.predict(x, batch_size, verbose, backend)
+        return {name: METRICS[name](np.asarray(y), predictions) for name in metrics}
+
+    # -- keeping it -----------------------------------------------------------------------------
+
+    def to_bytes(self) -> bytes:
+        """Return the model as the bytes of a ``.circnn`` file."""
+        data = modelfile.ModelData(self.network, self.name, self.labels, self.provenance)
+        return modelfile.dumps(data)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Model":
+        """Return the model that the bytes of a ``.circnn`` file hold."""
+        return cls(*modelfile.loads(content))
+
+    def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        """Write the model to a ``.circnn`` file, replacing it only once complete."""
+        data = modelfile.ModelData(self.network, self.name, self.labels, self.provenance)
+        modelfile.write(data, path)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return Model.from_bytes, (self.to_bytes(),)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name!r}: {self.input_shape} -> {self.output_shape}>"
+
+
+def shipped_models() -> List[str]:
+    """Return the names of the models that come with the package."""
+    files = os.listdir(_ZOO) if os.path.isdir(_ZOO) else []
+    return sorted(name[: -len(".circnn")] for name in files if name.endswith(".circnn"))
+
+
+def load_model(name: Union[str, "os.PathLike[str]"]) -> Model:
+    """Return a model: one that comes with the package by its name, or a ``.circnn`` file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither, with the names that there are.
+    ModelFileError
+        If the file is damaged or of another format version.
+
+    >>> load_model("digits").output_shape
+    (10,)
+    """
+    path = os.fspath(name)
+    if path in shipped_models():
+        path = os.path.join(_ZOO, path + ".circnn")
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"name must be a .circnn file or one of {', '.join(map(repr, shipped_models()))}. "
+            f"Received: {os.fspath(name)!r}."
+        )
+    return Model(*modelfile.read(path))
+
+
+def _ratio(dense: int, stored: int) -> Optional[float]:
+    return round(dense / stored, 3) if stored else None
+
+
+def _check_call(batch_size: Any, verbose: Any) -> None:
+    if (
+        isinstance(batch_size, bool)
+        or not isinstance(batch_size, (int, np.integer))
+        or batch_size < 1
+    ):
+        raise ValueError(f"batch_size must be a positive integer. Received: {batch_size!r}.")
+    if verbose not in ("auto", 0, 1):
+        raise ValueError(f"verbose must be 'auto', 0 or 1. Received: {verbose!r}.")
+
+
+def _is_iterator(x: Any) -> bool:
+    return hasattr(x, "__next__") or (
+        hasattr(x, "__iter__") and not hasattr(x, "__array__") and not hasattr(x, "__len__")
+    )
+
+
+def _bar(plan: BasePlan, verbose: Union[str, int], total: Optional[int]) -> Any:
+    return tqdm(
+        total=total,
+        desc=f"predict [{plan.name}]",
+        unit="sample",
+        leave=verbose == 1,
+        disable=verbose == 0,
+        delay=_BAR_DELAY_SECONDS if verbose == "auto" else 0,
+    )

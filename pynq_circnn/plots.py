@@ -1,0 +1,171 @@
+"""Pictures: a model's layers with what compression saves, and the zoo's accuracy against size.
+
+matplotlib is needed only here and imported only when a picture is drawn.
+"""
+
+from typing import Any, Mapping, Tuple
+
+STORED, DENSE, INK, GREY = "#1f6f8b", "#d5dde2", "#26323a", "#6b7780"
+BOX_MIDDLE, BOX_WIDTH, BOX_HEIGHT = 2.3, 2.9, 0.54
+BAR_LEFT, BAR_WIDTH = 4.1, 2.8
+COLOURS = {"digits": "#8a6d3b", "mnist_mlp": "#1f6f8b", "mnist_cnn": "#b4463c"}
+
+
+def _figure(width: float, height: float) -> Tuple[Any, Any]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "pictures must be drawn by matplotlib, which is not installed. "
+            "Run: pip install matplotlib"
+        ) from error
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    return figure, figure.subplots()
+
+
+def draw_model(info: Mapping[str, Any]) -> Any:
+    """Return a picture of the layers, with block sizes and the share of weights that is stored.
+
+    Parameters
+    ----------
+    info : mapping
+        What :meth:`pynq_circnn.Model.info` returns.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    layers = info["layers"]
+    figure, axes = _figure(9, 1.1 + 0.62 * len(layers))
+    row = {layer["name"]: -number for number, layer in enumerate(layers)}
+    for layer in layers:
+        y = row[layer["name"]]
+        matrix = layer["weights"] > 0
+        axes.add_patch(_box(y, STORED if matrix else "white", STORED if matrix else "#9aa7af"))
+        style = {"ha": "center", "va": "center", "color": "white" if matrix else INK}
+        axes.text(BOX_MIDDLE, y, _label(layer), fontsize=8, linespacing=1.3, **style)
+        for source in layer["inputs"]:
+            _arrow(axes, row[source], y)
+        if matrix:
+            share = layer["weights"] / layer["dense_weights"]
+            axes.barh(y, BAR_WIDTH, 0.4, left=BAR_LEFT, color=DENSE)
+            axes.barh(y, BAR_WIDTH * min(share, 1), 0.4, left=BAR_LEFT, color=STORED)
+            text = f"{layer['weights']:,} of {layer['dense_weights']:,}"
+            if layer["block"] > 1:
+                text += f"  ({layer['compression']:.1f}x)"
+            axes.text(BAR_LEFT + BAR_WIDTH + 0.12, y, text, va="center", fontsize=8, color=INK)
+    note = "share of the dense layer's weights that is stored"
+    axes.text(BAR_LEFT, 0.42, note, fontsize=7, color=GREY)
+    axes.set_xlim(0, 9)
+    axes.set_ylim(-len(layers) + 0.4, 0.6)
+    axes.axis("off")
+    title = f"{info['name']}: {info['weights']:,} weights instead of {info['dense_weights']:,}"
+    title += f" ({info['compression']:.1f}x fewer), {info['bytes']:,} bytes"
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    return figure
+
+
+def _label(layer: Mapping[str, Any]) -> str:
+    words = [layer["kind"]]
+    if layer["weights"]:
+        words.append(f"k = {layer['block']}" if layer["block"] > 1 else "k = 1 (dense)")
+    if layer["activation"] not in (None, "linear"):
+        words.append(layer["activation"])
+    shape = " x ".join(map(str, layer["output_shape"]))
+    return f"{layer['name']}   {shape}\n{', '.join(words)}"
+
+
+def _box(y: float, face: str, edge: str) -> Any:
+    from matplotlib.patches import FancyBboxPatch
+
+    corner = (BOX_MIDDLE - BOX_WIDTH / 2, y - BOX_HEIGHT / 2)
+    shape = "round,pad=0,rounding_size=0.08"
+    return FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, shape, facecolor=face, edgecolor=edge)
+
+
+def _arrow(axes: Any, start: int, end: int) -> None:
+    """Draw an arrow from a row to the next one, or on the left around the rows between."""
+    style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
+    if start - end == 1:
+        ends = ((BOX_MIDDLE, start - BOX_HEIGHT / 2), (BOX_MIDDLE, end + BOX_HEIGHT / 2))
+    else:
+        side = BOX_MIDDLE - BOX_WIDTH / 2
+        ends = ((side, start - 0.1), (side, end + 0.1))
+        style["connectionstyle"] = f"arc3,rad={0.5 / (start - end) ** 0.5:.2f}"
+    axes.annotate("", xy=ends[1], xytext=ends[0], arrowprops=style)
+
+
+def draw_zoo(results: Mapping[str, Any]) -> Any:
+    """Return a picture of held-out error against bytes: the models, their twins, the front.
+
+    Parameters
+    ----------
+    results : mapping
+        What :func:`pynq_circnn.zoo.results` returns.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = _figure(8.5, 5)
+    for name, record in results["models"].items():
+        colour = COLOURS.get(name, INK)
+        front = results.get("fronts", {}).get(name, [])
+        if front:
+            axes.plot(
+                [point["bytes"] for point in front],
+                [100 * (1 - point["accuracy_int16"]) for point in front],
+                ".-",
+                color=colour,
+                alpha=0.5,
+                linewidth=1,
+                label=f"{name}, block sizes 1 to 128 (one seed each)",
+            )
+            for point in front:
+                axes.annotate(
+                    f"k={point['block']}",
+                    (point["bytes"], 100 * (1 - point["accuracy_int16"])),
+                    xytext=(0, -11),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7,
+                    color=colour,
+                )
+        for kind, marker, fill in (("runs", "o", colour), ("twin_runs", "s", "white")):
+            runs = record[kind]
+            if not runs:
+                continue
+            errors = [100 * (1 - run["accuracy_int16"]) for run in runs]
+            mean = sum(errors) / len(errors)
+            size = record["bytes" if kind == "runs" else "twin_bytes"]
+            axes.errorbar(
+                size,
+                mean,
+                [[mean - min(errors)], [max(errors) - mean]],
+                fmt=marker,
+                color=colour,
+                markerfacecolor=fill,
+                markersize=7,
+                capsize=3,
+                label=f"{name}" if kind == "runs" else f"{name}, dense twin",
+            )
+    axes.set_xscale("log")
+    axes.set_xlabel("bytes of weights, scales and biases (16 bit)")
+    axes.set_ylabel("held-out error, % (mean and range of the seeds)")
+    axes.set_ylim(bottom=0)
+    axes.grid(True, which="both", color="#eceff1", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_title("The zoo: error against size, 16-bit arithmetic", fontsize=10, loc="left")
+    return figure
+
+
+def save(figure: Any, path: str) -> None:
+    """Write a picture; the file's ending says in which format."""
+    try:
+        figure.savefig(path)
+    except ValueError as error:
+        raise ValueError(
+            f"a picture's file must end in .png, .svg or .pdf. Received: {path!r}. {error}"
+        ) from error

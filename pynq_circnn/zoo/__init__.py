@@ -1,0 +1,82 @@
+"""The shipped models' measured figures, and the tables made from them.
+
+The figures lie in ``results.json``, which ``circnn train`` writes; nothing here needs Keras.
+"""
+
+import json
+import os
+from typing import Any, Dict, List, Mapping, Sequence
+
+RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results.json")
+
+
+def results(path: str = RESULTS) -> Dict[str, Any]:
+    """Return what was measured: ``models`` and ``fronts``, each by the model's name.
+
+    Of a model: the recipe's settings, weights and bytes of it and its dense twin, and for every
+    seed the held-out accuracy in float and in the engine's 16 bits.  Of a front: one run for
+    each block size.  Empty if the file does not exist.
+    """
+    if not os.path.exists(path):
+        return {"models": {}, "fronts": {}}
+    with open(path, encoding="utf-8") as file:
+        return dict(json.load(file))
+
+
+def mean(runs: Sequence[Mapping[str, Any]], figure: str) -> float:
+    """Return a figure's mean over runs."""
+    return sum(float(run[figure]) for run in runs) / len(runs)
+
+
+def summary(record: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return a model's main figures: means over its seeds, accuracies in percent."""
+    runs, twins = record["runs"], record["twin_runs"]
+    shipped = next(run for run in runs if run["seed"] == record["shipped_seed"])
+    return {
+        "weights": record["weights"],
+        "twin_weights": record["twin_weights"],
+        "compression": record["twin_weights"] / record["weights"],
+        "bytes": record["bytes"],
+        "seeds": len(runs),
+        "float": 100 * mean(runs, "accuracy"),
+        "int16": 100 * mean(runs, "accuracy_int16"),
+        "twin": 100 * mean(twins, "accuracy") if twins else None,
+        "shipped": 100 * shipped["accuracy_int16"],
+    }
+
+
+def rows(measured: Mapping[str, Any]) -> List[List[str]]:
+    """Return the table of the models: a head and one row each, as text."""
+    table = [["model", "weights (dense)", "compression", "16 bit (seeds)", "float", "dense twin"]]
+    table[0].append("shipped file")
+    for name, record in measured["models"].items():
+        s = summary(record)
+        table.append(
+            [
+                name,
+                f"{s['weights']:,} ({s['twin_weights']:,})",
+                f"{s['compression']:.1f}x",
+                f"{s['int16']:.2f} % ({s['seeds']})",
+                f"{s['float']:.2f} %",
+                "" if s["twin"] is None else f"{s['twin']:.2f} %",
+                f"{s['shipped']:.2f} %, {s['bytes']:,} bytes",
+            ]
+        )
+    return table
+
+
+def front_rows(front: Sequence[Mapping[str, Any]]) -> List[List[str]]:
+    """Return the table of one model's front: a head and one row for each block size, as text."""
+    table = [["block size", "weights", "bytes", "16 bit", "float"]]
+    for point in front:
+        accuracies = [f"{100 * point[key]:.2f} %" for key in ("accuracy_int16", "accuracy")]
+        table.append(
+            [str(point["block"]), f"{point['weights']:,}", f"{point['bytes']:,}", *accuracies]
+        )
+    return table
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """Return a table, whose first row is the head, in Markdown."""
+    lines = [table[0], ["---"] * len(table[0]), *table[1:]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

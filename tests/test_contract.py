@@ -1,0 +1,194 @@
+"""The contract, its tables, the C header and the page say one thing."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import mpmath
+import numpy as np
+import pytest
+
+from pynq_circnn import contract, layers
+from pynq_circnn.contract import CONTRACT, DESCRIPTOR, HEADER, TABLES
+
+PAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "hw", "ENGINE.md")
+
+
+def nearest(value):
+    """The nearest integer by 50 digits, which must not be a tie."""
+    with mpmath.workdps(50):
+        whole = int(mpmath.floor(value + mpmath.mpf(1) / 2))
+        assert abs(abs(value - mpmath.floor(value)) - 0.5) > 1e-9
+        return whole
+
+
+def limited(word):
+    return max(-32767, min(32767, word))
+
+
+def test_twiddles_are_the_nearest_words():
+    assert len(TABLES["twiddles_re"]) == len(TABLES["twiddles_im"])
+    for m, (re_, im) in enumerate(zip(TABLES["twiddles_re"], TABLES["twiddles_im"])):
+        with mpmath.workdps(50):
+            w = 32768 * mpmath.expjpi(-2 * mpmath.mpf(m) / 256)
+        assert re_ == limited(nearest(w.real))
+        assert im == limited(nearest(w.imag))
+    assert m + 1 >= 128  # butterflies reach W^127 of 256
+
+
+@pytest.mark.parametrize("name, function", [
+    ("sigmoid", lambda x: 1 / (1 + mpmath.exp(-x))),
+    ("tanh", mpmath.tanh),
+])  # fmt: skip
+def test_tables_are_the_nearest_words(name, function):
+    points = TABLES[name]
+    assert len(points) == 513  # 512 intervals have 513 ends
+    for index, word in enumerate(points):
+        with mpmath.workdps(50):
+            exact = 32768 * function(mpmath.mpf(index - 256) / 32)
+        assert word == limited(nearest(exact)), index
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [CONTRACT["arithmetic"], CONTRACT["limits"], CONTRACT["status"]]
+    + [CONTRACT["program"][name] for name in ("opcodes", "activations", "header", "descriptor")],
+)
+def test_names_and_values_are_unique(rows):
+    names = [row["name"] for row in rows]
+    assert len(set(names)) == len(names)
+    assert all(
+        re.fullmatch("[a-z][a-z0-9_]*", name) and row["doc"] for name, row in zip(names, rows)
+    )
+
+
+@pytest.mark.parametrize("table", ["STATUS", "OPCODES", "ACTIVATION_CODES"])
+def test_codes_are_unique(table):
+    codes = list(getattr(contract, table).values())
+    assert len(set(codes)) == len(codes)
+
+
+def test_activation_codes_are_those_of_the_layers():
+    assert tuple(contract.ACTIVATION_CODES) == layers.ACTIVATIONS
+
+
+@pytest.mark.parametrize("field", [*HEADER.values(), *DESCRIPTOR.values()], ids=lambda f: f.name)
+def test_field_ranges_fit_a_word(field):
+    assert field.min <= field.max
+    low, high = (-(2**31), 2**31 - 1) if field.max < 2**31 else (0, 2**32 - 1)
+    assert low <= field.min and field.max <= high
+
+
+def test_ranges_agree_with_the_limits():
+    limits, arithmetic = contract.LIMITS, contract.ARITHMETIC
+    assert DESCRIPTOR["opcode"].max == max(contract.OPCODES.values())
+    assert DESCRIPTOR["activation"].max == max(contract.ACTIVATION_CODES.values())
+    assert DESCRIPTOR["block_log2"].max == limits["block_log2"]
+    assert DESCRIPTOR["forward_shifts"].max == 2 ** limits["block_log2"] - 1
+    assert DESCRIPTOR["clip"].max == DESCRIPTOR["slope"].max == arithmetic["value_max"]
+    assert HEADER["layers"].max == limits["layers"]
+    assert HEADER["byte_bias"].max == arithmetic["bias_max"]
+    for name in ("input", "output"):
+        assert HEADER[f"{name}_words"].max == limits["tensor_words"]
+        assert (
+            HEADER[f"{name}_exponent"].max == -HEADER[f"{name}_exponent"].min == limits["exponent"]
+        )
+    for name in ("in_height", "out_width", "kernel_height", "stride_width", "pad_top"):
+        assert DESCRIPTOR[name].max == limits["extent"]
+
+
+def test_sums_stay_in_their_registers():
+    value, limits = contract.ARITHMETIC["value_max"], contract.LIMITS
+    assert 2 * value**2 * limits["terms"] < 2 ** (contract.ARITHMETIC["accumulator_bits"] - 1)
+    assert value**2 + contract.ARITHMETIC["bias_max"] < 2**31
+    assert value * (2 ** DESCRIPTOR["first_align"].max + 1) < 2**31
+    assert value * limits["pool_area"] < 2**31
+    largest = 2.0 ** limits["exponent"] * 32768
+    assert (
+        np.finfo(np.float32).tiny <= 2.0 ** -limits["exponent"] < largest < np.finfo(np.float32).max
+    )
+
+
+@pytest.mark.parametrize("key", ["weights_words", "activation_words", "layers"])
+def test_digest_changes_with_every_limit(key, monkeypatch):
+    before = contract.configuration_digest("z2")
+    assert before != contract.configuration_digest("tiny")
+    changed = {**contract.CONFIGURATIONS["z2"], key: contract.CONFIGURATIONS["z2"][key] + 1}
+    monkeypatch.setitem(contract.CONFIGURATIONS, "z2", changed)
+    assert contract.configuration_digest("z2") != before
+    monkeypatch.setitem(changed, key, changed[key] - 1)
+    monkeypatch.setitem(changed, "doc", "other words")
+    assert contract.configuration_digest("z2") == before
+
+
+def printing_program():
+    """A C program that prints every constant, offset, range and table of the header."""
+    lines = [
+        "#include <stddef.h>",
+        "#include <stdio.h>",
+        '#include "circnn_contract.h"',
+        "int main(void) {",
+    ]
+    expected = []
+
+    def show(expression, value):
+        lines.append(f'printf("%lld\\n", (long long)({expression}));')
+        expected.append(value)
+
+    prefixes = {"": contract.ARITHMETIC, "LIMIT_": contract.LIMITS, "STATUS_": contract.STATUS,
+                "OP_": contract.OPCODES, "ACTIVATION_": contract.ACTIVATION_CODES}  # fmt: skip
+    for prefix, values in prefixes.items():
+        for name, value in values.items():
+            show(f"CIRCNN_{prefix}{name.upper()}", value)
+    for name in ("magic", "version", "align_bytes", "header_words", "descriptor_words"):
+        show(f"CIRCNN_PROGRAM_{name.upper()}", CONTRACT["program"][name])
+    for record, fields in (("header", HEADER), ("descriptor", DESCRIPTOR)):
+        show(f"sizeof(circnn_{record}) / 4", len(fields))
+        show(f"sizeof circnn_{record}_ranges / sizeof *circnn_{record}_ranges", len(fields))
+        for field in fields.values():
+            show(f"offsetof(circnn_{record}, {field.name})", 4 * field.index)
+            show(f"circnn_{record}_ranges[{field.index}].min", field.min)
+            show(f"circnn_{record}_ranges[{field.index}].max", field.max)
+    for name, words in TABLES.items():
+        show(f"sizeof circnn_{name} / sizeof *circnn_{name}", len(words))
+        for index, word in enumerate(words):
+            show(f"circnn_{name}[{index}]", word)
+    return "\n".join([*lines, "return 0; }"]), expected
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+def test_the_c_header_has_pythons_values(tmp_path):
+    source, expected = printing_program()
+    (tmp_path / "circnn_contract.h").write_text(contract.c_header())
+    (tmp_path / "show.c").write_text(source)
+    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Wno-unused", "-Werror", "-pedantic"]
+    subprocess.run([*command, "show.c", "-o", "show"], cwd=tmp_path, check=True)
+    printed = subprocess.run([str(tmp_path / "show")], stdout=subprocess.PIPE, check=True).stdout
+    assert [int(line) for line in printed.split()] == expected
+
+
+# -- the page -----------------------------------------------------------------------------------
+
+
+def test_the_page_is_filled_in():
+    marks = "".join(
+        f"x\n<!-- contract: {m} -->\nSTALE\n<!-- end -->\n" for m in contract.page_tables()
+    )
+    filled = contract.fill_page(marks)
+    assert contract.fill_page(filled) == filled and "STALE" not in filled
+    assert all(f"`{name}`" in filled for name in [*HEADER, *DESCRIPTOR, *contract.STATUS])
+    with pytest.raises(ValueError, match="must have the mark"):
+        contract.fill_page(marks.replace("<!-- contract: limits -->", ""))
+    with pytest.raises(ValueError, match="must have the mark"):
+        contract.fill_page(marks + marks)
+
+
+@pytest.mark.skipif(not os.path.exists(PAGE), reason="an installed package has no hw/")
+def test_the_page_is_the_contracts():
+    with open(PAGE, encoding="utf-8") as file:
+        page = file.read()
+    assert contract.fill_page(page) == page, "run: python -m pynq_circnn.contract page"
+    unnamed = [kind for kind in layers.Layer.kinds if kind not in page]
+    assert not unnamed
+    assert all(f"`{name}`" in page for name in contract.OPCODES)

@@ -1,0 +1,239 @@
+"""Keras models as networks and as 16-bit integers, against Keras's own ``predict``."""
+
+import numpy as np
+import pytest
+from keras_backend import keras
+
+from pynq_circnn import floating
+from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, convert, to_network
+
+L = keras.layers
+
+
+def mlp():
+    return keras.Sequential(
+        [
+            keras.Input((20,)),
+            L.GaussianNoise(0.1),
+            L.Dense(24),
+            L.LeakyReLU(negative_slope=0.1),
+            L.BatchNormalization(),
+            BlockCirculantDense(18, 8, activation="tanh"),
+            L.Dropout(0.5),
+            BlockCirculantDense(16, 4, use_bias=False),
+            L.BatchNormalization(scale=False),
+            L.ReLU(max_value=6),
+            L.Dense(5, activation="sigmoid"),
+        ]
+    )
+
+
+def residual():
+    """A functional model with everything that images need."""
+    image = x = keras.Input((12, 10, 3))
+    x = L.Rescaling([0.5, 1.0, 2.0], offset=[0.1, 0.0, -0.1])(x)
+    x = L.ZeroPadding2D(((1, 0), (2, 1)))(x)
+    x = BlockCirculantConv2D(8, 3, 4, padding="same", use_bias=False)(x)
+    x = L.BatchNormalization(center=False)(x)
+    x = L.ReLU()(x)
+    left = L.Conv2D(8, (1, 3), padding="same", activation="relu")(x)
+    right = L.MaxPooling2D(3, strides=1, padding="same")(x)
+    x = L.Add()([x, left, right])
+    x = L.Activation("leaky_relu")(x)
+    block = keras.Sequential([keras.Input((13, 13, 8)), BlockCirculantConv2D(8, 2, 8, strides=2)])
+    x = block(x)
+    x = L.BatchNormalization()(L.AveragePooling2D(2, padding="same")(x))
+    pooled = L.Add()([L.GlobalAveragePooling2D()(x), L.GlobalMaxPooling2D()(x)])
+    flat = L.Dense(8)(L.Reshape((72,))(L.SpatialDropout2D(0.2)(x)))
+    return keras.Model(image, BlockCirculantDense(7, 2)(L.Add()([pooled, flat])))
+
+
+def trained(build):
+    """Return a model and data, every weight and statistic away from its initial value."""
+    rng = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
+    model = build()
+    for weight in model.weights:
+        value = keras.ops.convert_to_numpy(weight)
+        noise = rng.uniform(0.1, 0.3, value.shape)
+        weight.assign(value + (noise if value.ndim == 1 else 0 * value))
+    x = rng.normal(size=(512, *model.input_shape[1:])).astype(np.float32)
+    return model, x
+
+
+@pytest.mark.parametrize("build", [mlp, residual])
+def test_networks_equal_keras(build):
+    model, x = trained(build)
+    network = to_network(model)
+    found = floating.run(network, x.astype(np.float64))[network.layers[-1].name]
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("build", [mlp, residual])
+def test_integers_equal_keras_up_to_their_noise(build):
+    """The error is what the last layer's signal to noise on the calibration data says.
+
+    1 dB more is allowed on data that were not calibrated with.
+    """
+    model, x = trained(build)
+    converted = convert(model, x[:384], labels=[f"class {i}" for i in range(model.output_shape[1])])
+    found = converted.predict(x[384:])
+    expected = model.predict(x[384:], verbose=0)
+    noise = np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
+    snr_db = converted.network.snr_db[converted.layers[-1].name]
+    assert snr_db > 45
+    assert noise < 10 ** (-(snr_db - 1) / 20)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_calibration_data_are_what_keras_takes(dtype):
+    """Behind a Rescaling, unscaled numbers of every dtype calibrate alike."""
+    model = keras.Sequential([keras.Input((6,)), L.Rescaling(1 / 64, offset=-1), L.Dense(3)])
+    x = np.random.default_rng(0).integers(0, 256, (50, 6)).astype(dtype)
+    converted = convert(model, x)
+    expected = model.predict(x.astype(np.float32), verbose=0)
+    for form in (x.astype(np.uint8), x.astype(np.float32) / 64 - 1):  # bytes, or scaled floats
+        np.testing.assert_allclose(converted.predict(form), expected, atol=2e-3)
+
+
+def test_activations_and_normalisation_are_fused():
+    assert [layer.kind for layer in to_network(mlp())] == [
+        "Input",
+        "Dense",
+        "ScaleBias",  # normalisation behind an activation stands alone
+        "Dense",
+        "Dense",
+        "Dense",
+    ]
+    assert [layer.activation for layer in to_network(mlp()).layers[1:]] == [
+        "leaky_relu",
+        "linear",
+        "tanh",
+        "relu6",
+        "sigmoid",
+    ]
+
+
+def test_an_activation_with_two_readers_before_it_stands_alone():
+    entry = keras.Input((4,))
+    x = L.Dense(4)(entry)
+    model = keras.Model(entry, L.Add()([x, L.ReLU()(x)]))
+    kinds = [layer.kind for layer in to_network(model)]
+    assert kinds == ["Input", "Dense", "ScaleBias", "Add"]
+
+
+def test_a_layer_used_twice_is_there_twice():
+    entry = keras.Input((4,))
+    shared = BlockCirculantDense(4, 2, activation="relu", name="shared")
+    model = keras.Model(entry, shared(shared(entry)))
+    names = [layer.name for layer in to_network(model)]
+    assert names == ["input", "shared", "shared_1"]
+
+
+@pytest.mark.parametrize("reshape", [False, True])
+def test_rescaling_at_the_front_is_the_meaning_of_bytes(reshape):
+    layers = [keras.Input((4, 4, 1)), L.Rescaling(1 / 128, offset=-1), L.Flatten(), L.Dense(3)]
+    if reshape:
+        layers[1:3] = layers[2:0:-1]
+    network = to_network(keras.Sequential(layers))
+    assert (network.input.uint8_scale, network.input.uint8_offset) == (1 / 128, -1)
+    assert [layer.kind for layer in network] == ["Input", "Reshape", "Dense"]
+
+
+def test_dense_on_an_image_is_a_convolution_of_one_pixel():
+    model = keras.Sequential([keras.Input((3, 3, 4)), BlockCirculantDense(6, 2, activation="relu")])
+    x = np.random.default_rng(0).normal(size=(2, 3, 3, 4)).astype(np.float32)
+    network = to_network(model)
+    found = floating.run(network, x)[network.layers[-1].name]
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-5)
+
+
+def test_a_path_is_loaded(tmp_path):
+    path = tmp_path / "model.keras"
+    model = mlp()
+    model.save(path)
+    ours, again = to_network(model), to_network(path)
+    assert ours.layers == again.layers
+
+
+def test_unsupported_layers_are_named_together():
+    class Mine(L.Dense):
+        pass
+
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 4)),
+            L.DepthwiseConv2D(3, name="first"),
+            L.Conv2D(4, 3, dilation_rate=2, name="second"),
+            L.Flatten(),
+            L.Dense(4, activation="gelu", name="third"),
+            Mine(4, name="fourth"),
+        ]
+    )
+    with pytest.raises(ValueError) as caught:
+        to_network(model)
+    text = str(caught.value)
+    for part in (
+        "4 without",
+        "first (DepthwiseConv2D): use Conv2D or BlockCirculantConv2D",
+        "second (Conv2D): has groups or dilation",
+        "third (Dense): activation 'gelu': use linear, relu",
+        "fourth (Mine): replace it",
+    ):
+        assert part in text
+
+
+def nan_model():
+    model = mlp()
+    model.layers[1].kernel.assign(np.full((20, 24), np.nan))
+    return model
+
+
+def subclass():
+    class Mine(keras.Model):
+        pass
+
+    return Mine()
+
+
+def two_inputs():
+    entries = [keras.Input((2,)), keras.Input((2,))]
+    return keras.Model(entries, L.Add()(entries))
+
+
+@pytest.mark.parametrize(
+    "build, error, message",
+    [
+        (lambda: keras.Sequential([L.Dense(3)]), ValueError, "model must be built"),
+        (nan_model, ValueError, "480 NaN or infinite values"),
+        (subclass, ValueError, "must be Sequential or functional"),
+        (two_inputs, ValueError, "one input and one output. Received: 2 and 1"),
+        (lambda: keras.Sequential([keras.Input((4, 4)), L.Flatten()]), ValueError, r"\(4, 4\)"),
+        (lambda: 3, TypeError, "keras.Model or a path. Received: int"),
+        (lambda: "no/such.keras", FileNotFoundError, "no/such.keras"),
+    ],
+)
+def test_models_that_cannot_be_converted(build, error, message):
+    with pytest.raises(error, match=message):
+        to_network(build())
+
+
+def test_a_file_of_another_kind_or_version_is_named(tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"not a Keras file")
+    with pytest.raises(ValueError, match=f"must be a model that Keras {keras.__version__} can"):
+        to_network(path)
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (np.zeros((0, 20)), "n >= 1"),
+        (np.zeros((5, 19)), r"shape \(n, 20\)"),
+        (np.full((5, 20), np.nan), "finite"),
+        (np.array(["a"]), "real numbers"),
+    ],
+)
+def test_calibration_data_are_checked(data, message):
+    with pytest.raises(ValueError, match=message):
+        convert(mlp(), data)
