@@ -247,7 +247,8 @@ static const product_kernels *products_for(const matrix *m) {
 static int64_t multiply_adds(size_t rounds) {
     static const int16_t zeros[PAIR_WORDS];
     const int16_t *volatile source = zeros;
-    sums sum[2 * TILE] = {{0}};
+    sums sum[2 * TILE];
+    for (int i = 0; i < 2 * TILE; i++) sum[i] = (sums){0} + i; /* none may be taken for another */
     const pairs x = load_pairs(source, SLOTS);
     for (size_t round = 0; round < rounds; round++) {
         const pairs w = load_pairs(source, SLOTS);

@@ -232,16 +232,18 @@ static void run_layer(const circnn_plan *plan, const circnn_layer *layer, const 
 }
 
 int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y, size_t samples,
-                    uint8_t *bytes, size_t workspace_bytes, int64_t *saturations,
-                    int64_t *nanoseconds, size_t *bad_sample) {
+                    circnn_call *call) {
     const circnn_header *h = &plan->header;
+    const size_t bytes = call->workspace_bytes;
     if (format == CIRCNN_UINT8 && h->byte_scale == 0) return CIRCNN_STATUS_NO_BYTES;
-    if (workspace_bytes < circnn_plan_workspace_bytes(plan, 1)) return CIRCNN_STATUS_NO_WORKSPACE;
+    if (bytes < circnn_plan_workspace_bytes(plan, 1)) return CIRCNN_STATUS_NO_WORKSPACE;
 
-    circnn_clock clock = {0, nanoseconds};
-    const size_t fit = (workspace_bytes - shared_bytes(plan)) / sample_bytes(plan);
-    workspace work = {.tile = fit < samples ? fit : samples, .clock = nanoseconds ? &clock : NULL};
-    uint8_t *base = align_pointer(bytes);
+    circnn_clock clock = {0, call->nanoseconds};
+    int64_t *saturations = call->saturations;
+    const size_t fit = (bytes - shared_bytes(plan)) / sample_bytes(plan);
+    workspace work = {.tile = fit < samples ? fit : samples,
+                      .clock = call->nanoseconds ? &clock : NULL};
+    uint8_t *base = align_pointer(call->workspace);
     work.memory = (int16_t *)(void *)base;
     work.scratch =
         align_pointer(base + work.tile * sample_bytes(plan) + 2 * CIRCNN_SLACK_WORDS);
@@ -252,7 +254,7 @@ int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y
         int16_t *input = work.memory + work.tile * (size_t)h->input_address;
         const size_t finite = read_input(plan, x, format, input, first, now, saturations);
         if (finite < now) {
-            *bad_sample = first + finite;
+            call->bad_sample = first + finite;
             return CIRCNN_STATUS_NOT_FINITE;
         }
         circnn_lap(work.clock, CIRCNN_CONVERSION);
