@@ -35,11 +35,11 @@ static inline int64_t circnn_round_shift64(int64_t v, int shift) {
     return (v + ((int64_t)1 << shift >> 1)) >> shift;
 }
 
-/* The same for sums of 32 bits and shifts up to 31; v + half may need a 33rd bit, so the bit that
- * decides the rounding is added after the shift. */
+/* The same for sums of 32 bits and shifts up to 31; v + half may need a 33rd bit, so all but the
+ * last bit is shifted out before 1 is added.  The sums of all layers are below INT32_MAX. */
 static inline int32_t circnn_round_shift(int32_t v, int shift) {
-    const int before = shift ? shift - 1 : 0;
-    return (v >> shift) + ((v >> before) & (shift != 0));
+    const int last = shift != 0;
+    return ((v >> (shift - last)) + last) >> last;
 }
 
 static inline int32_t circnn_interpolate(const int16_t *table, int32_t word) {

@@ -9,13 +9,13 @@
 #pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl"))),  \
                              apply_to = function)
 #else
-#pragma GCC target("avx2,avx512f,avx512bw,avx512dq,avx512vl")
+#pragma GCC target("prefer-vector-width=512,avx2,avx512f,avx512bw,avx512dq,avx512vl")
 #endif
 
 #define VECTOR_X86
 #define LANES 16
 #define SLOTS 16
-#define TILE 8
+#define TILE 4
 #define MULTIPLY_ADD_256(sum, a, b) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
 #define MULTIPLY_ADD_512(sum, a, b) _mm512_add_epi32(sum, _mm512_madd_epi16(a, b))
 

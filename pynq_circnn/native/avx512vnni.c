@@ -10,13 +10,13 @@
     __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))),                \
     apply_to = function)
 #else
-#pragma GCC target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#pragma GCC target("prefer-vector-width=512,avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #endif
 
 #define VECTOR_X86
 #define LANES 16
 #define SLOTS 16
-#define TILE 8
+#define TILE 4
 #define MULTIPLY_ADD_256(sum, a, b) _mm256_dpwssd_epi32(sum, a, b)
 #define MULTIPLY_ADD_512(sum, a, b) _mm512_dpwssd_epi32(sum, a, b)
 

@@ -214,27 +214,40 @@ static float power_of_two(int exponent) {
 
 _Static_assert(CIRCNN_LIMIT_EXPONENT <= 126, "2^exponent must be a normal float32");
 
-/* float32 to words: scaled exactly by a power of two, limited, rounded with halves to even. */
-static int quantize(const circnn_header *h, const float *restrict x, int16_t *restrict out,
-                    size_t count, int64_t *saturations) {
+/* float32 to words: scaled exactly by a power of two, limited, rounded with halves to even.  What
+ * is limited to 32767 beforehand rounds to what is limited afterwards, but cannot be counted. */
+INLINE int quantize_words(const circnn_header *h, const float *restrict x, int16_t *restrict out,
+                          size_t count, int32_t *counts) {
     const float scale = power_of_two(-h->input_exponent);
-    const float limit = CIRCNN_VALUE_MAX + 1;
+    const float limit = CIRCNN_VALUE_MAX + (counts ? 1 : 0);
     const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves no fraction bits */
-    const uint32_t exponent = 0x7F800000u;
-    uint32_t infinite = 0;
+    const int32_t round_bits = 0x4B400000;
+    const uint32_t infinite = 0x7F800000u << 1; /* bits without the sign; NaN is above */
+    uint32_t most = 0;
     int32_t limited = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t bits;
+        int32_t word;
         memcpy(&bits, &x[i], sizeof bits);
-        infinite |= (bits & exponent) == exponent; /* NaN or infinity */
+        most = bits << 1 > most ? bits << 1 : most;
         float v = x[i] * scale;
         v = v < limit ? v : limit; /* also takes care of NaN */
-        v = v > -limit ? v : -limit;
-        v = (v + round) - round;
-        out[i] = circnn_saturate((int32_t)v, &limited);
+        v = (v > -limit ? v : -limit) + round;
+        memcpy(&word, &v, sizeof word);
+        word -= round_bits;
+        out[i] = counts ? circnn_saturate(word, &limited) : (int16_t)word;
     }
-    if (saturations) *saturations += limited;
-    return !infinite;
+    if (counts) *counts += limited;
+    return most < infinite;
+}
+
+static int quantize(const circnn_header *h, const float *restrict x, int16_t *restrict out,
+                    size_t count, int64_t *saturations) {
+    int32_t limited = 0;
+    if (!saturations) return quantize_words(h, x, out, count, NULL);
+    const int finite = quantize_words(h, x, out, count, &limited);
+    *saturations += limited;
+    return finite;
 }
 
 static void quantize_bytes(const circnn_header *h, const uint8_t *restrict x,

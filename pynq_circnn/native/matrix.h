@@ -40,9 +40,10 @@ typedef struct matrix matrix;
 typedef void product_kernel(const matrix *m, const int16_t *weights, const int16_t *const *pixels,
                             size_t chunk, size_t vector, int16_t *out, int64_t *saturations);
 
+/* Kernels for four vectors of weights and one pixel, one vector and one pixel, and one vector and
+ * TILE pixels. */
 typedef struct {
-    product_kernel *one, *many; /* for one pixel, and for `pixels` of them */
-    size_t pixels;
+    product_kernel *four, *one, *one_many;
 } product_kernels;
 
 struct matrix {
@@ -65,7 +66,7 @@ struct matrix {
     size_t plane, zeros;     /* from plane 1 to 2; where a pixel of zeros lies in a plane */
     size_t staging, sums, pointers, scratch; /* where the parts of the scratch begin, in bytes */
 
-    product_kernels products[3]; /* for 4, 2 and 1 vectors of weights */
+    product_kernels products;
     int16_t *weights;
     segment *runs;
 };
@@ -92,125 +93,124 @@ INLINE void carry(sums *low, sums *high) {
     *low &= 0xFFFF;
 }
 
-/* (v + 2^(shift-1)) >> shift, and v for a shift of 0, for shifts up to 31. */
-INLINE sums rounded(sums v, int shift) {
-    return shift ? (v >> shift) + (v >> (shift - 1) & 1) : v;
-}
+/* (v + 2^(shift-1)) >> shift for shifts from 1 to 31, without a 33rd bit. */
+INLINE sums rounded(sums v, int shift) { return ((v >> (shift - 1)) + 1) >> 1; }
 
-/* The same for high * 2^16 + low with 0 <= low < 2^16, but where the result lies beyond 16 bits it
- * may be any that does. */
+_Static_assert((int64_t)RUN_SUM * CIRCNN_VALUE_MAX + 0xFFFF < INT32_MAX, "v + 1 must fit 32 bits");
+
+/* The rounding shift of high * 2^16 + low, which is exact unless it lies far beyond 16 bits. */
 INLINE sums rounded_wide(sums low, sums high, int shift) {
-    if (shift > 16) return rounded(high, shift - 16);
+    if (shift > 16) return rounded(high, shift - 16); /* low decides nothing */
     if (shift == 16) return high + (low >> 15);
-    const int32_t beyond = 16385; /* times 2, the least factor below, is beyond 16 bits */
-    const sums above = high > beyond, below = high < -beyond;
-    high = (high & ~above & ~below) | (above & beyond) | (below & -beyond);
-    return high * (1 << (16 - shift)) + rounded(low, shift);
+    const sums v = (sums)((unsigned_sums)between(high, -32766, 32766) << 16) + low;
+    return shift ? rounded(v, shift) : v;
 }
 
-static __attribute__((noinline)) void count_changes(const sums *before, const sums *after,
-                                                    int64_t *saturations) {
-    for (int slot = 0; slot < SLOTS; slot++) *saturations += (*before)[slot] != (*after)[slot];
+INLINE void round_totals(totals *t, int count, int shift, int widens) {
+    if (widens)
+        UNROLL for (int i = 0; i < count; i++)
+            t->low[i] = rounded_wide(t->low[i], t->high[i], shift);
+    else if (shift)
+        UNROLL for (int i = 0; i < count; i++) t->low[i] = rounded(t->low[i], shift);
 }
 
-INLINE sums limited_sums(sums v, int64_t *saturations) {
-    const sums limit = limited(v);
-    if (saturations) count_changes(&v, &limit, saturations);
-    return limit;
+static __attribute__((noinline, cold)) void count_limited(const sums *v, int64_t *saturations) {
+    for (int slot = 0; slot < SLOTS; slot++)
+        *saturations += (*v)[slot] > CIRCNN_VALUE_MAX || (*v)[slot] < -CIRCNN_VALUE_MAX;
 }
 
 /* Store the sums of one vector of weights for one pixel, as words that the inverse transform
  * reads.  The last vector may hold rows that are not there. */
 INLINE void store_sums(const matrix *m, sums re, sums im, size_t chunk, size_t vector,
-                       int16_t *pixel, int slots, int is_complex) {
-    if (is_complex) {
-        const sums both = (re & 0xFFFF) | im << 16;
-        const size_t at = slots < SLOTS ? vector * PAIR_WORDS
-                                        : vector * (size_t)m->k + chunk * PAIR_WORDS;
-        if (slots >= SLOTS || at + PAIR_WORDS <= m->sum_words)
+                       int16_t *pixel, int64_t *saturations, int slots, int is_complex) {
+    const pair_words both = narrowed_pairs(re, im);
+    size_t at = vector * PAIR_WORDS, words = PAIR_WORDS;
+    if (__builtin_expect(saturations != NULL, 0)) {
+        count_limited(&re, saturations);
+        if (is_complex) count_limited(&im, saturations);
+    }
+    if (is_complex && slots >= SLOTS) {
+        memcpy(pixel + vector * (size_t)m->k + chunk * PAIR_WORDS, &both, sizeof both);
+    } else if (is_complex) {
+        if (at + words <= m->sum_words)
             memcpy(pixel + at, &both, sizeof both);
         else
             memcpy(pixel + at, &both, (m->sum_words - at) * sizeof(int16_t));
     } else {
         int16_t real[SLOTS];
-        const size_t at = vector * SLOTS;
-        for (int slot = 0; slot < SLOTS; slot++) real[slot] = (int16_t)re[slot];
-        memcpy(pixel + at, real, least(SLOTS, m->sum_words - at) * sizeof(int16_t));
+        at = vector * SLOTS;
+        words = least(SLOTS, m->sum_words - at);
+        for (int slot = 0; slot < SLOTS; slot++) real[slot] = both[2 * slot];
+        memcpy(pixel + at, real, words * sizeof(int16_t));
     }
 }
 
 /* The sums of `vectors` vectors of weights times `pixels` pixels, held in registers. */
 INLINE void product(const matrix *m, const int16_t *w, const int16_t *const *pixel, size_t chunk,
                     size_t vector, int16_t *out, int64_t *saturations, int vectors, int pixels,
-                    int slots, int is_complex) {
+                    int slots, int is_complex, int widens) {
     const int count = vectors * pixels;
+    const size_t step = m->term_words, plane = m->plane;
     totals re, im;
-    UNROLL for (int i = 0; i < count; i++) re.low[i] = im.low[i] = (sums){0};
-    if (m->widens)
-        UNROLL for (int i = 0; i < count; i++) re.high[i] = im.high[i] = (sums){0};
+    UNROLL for (int i = 0; i < count; i++)
+        re.low[i] = im.low[i] = re.high[i] = im.high[i] = (sums){0};
 
-    for (const segment *run = m->runs; run < m->runs + m->segments; run++) {
+    const segment *run = m->runs, *end = run + m->segments;
+    do {
         const int16_t *x[TILE];
         UNROLL for (int n = 0; n < pixels; n++)
             x[n] = pixel[(size_t)n * m->positions + run->position] + chunk * PAIR_WORDS +
-                   run->begin * m->term_words;
-        for (uint32_t term = 0; term < run->count; term++) {
+                   run->begin * step;
+        uint32_t term = run->count;
+        do {
             pairs first[TILE], second[TILE];
             UNROLL for (int n = 0; n < pixels; n++) {
                 first[n] = load_pairs(x[n], slots);
-                if (is_complex) second[n] = load_pairs(x[n] + m->plane, slots);
-                x[n] += m->term_words;
+                if (is_complex) second[n] = load_pairs(x[n] + plane, slots);
+                x[n] += step;
             }
             UNROLL for (int v = 0; v < vectors; v++) {
-                const pairs weight = load_pairs(w, SLOTS);
-                w += PAIR_WORDS;
+                const pairs weight = load_pairs(w + v * PAIR_WORDS, SLOTS);
                 UNROLL for (int n = 0; n < pixels; n++) {
                     const int i = v * pixels + n;
                     re.low[i] = dot(re.low[i], weight, first[n]);
                     if (is_complex) im.low[i] = dot(im.low[i], weight, second[n]);
                 }
             }
-        }
-        if (m->widens && run->ends_run)
+            w += vectors * PAIR_WORDS;
+        } while (--term);
+        if (widens && run->ends_run)
             UNROLL for (int i = 0; i < count; i++) {
                 carry(&re.low[i], &re.high[i]);
                 if (is_complex) carry(&im.low[i], &im.high[i]);
             }
-    }
+    } while (++run < end);
 
-    UNROLL for (int i = 0; i < count; i++) {
-        sums r, s = {0};
-        if (m->widens) {
-            r = rounded_wide(re.low[i], re.high[i], m->shift);
-            if (is_complex) s = rounded_wide(im.low[i], im.high[i], m->shift);
-        } else {
-            r = rounded(re.low[i], m->shift);
-            if (is_complex) s = rounded(im.low[i], m->shift);
-        }
-        r = limited_sums(r, saturations);
-        if (is_complex) s = limited_sums(s, saturations);
-        store_sums(m, r, s, chunk, vector + (size_t)(i / pixels),
-                   out + (size_t)(i % pixels) * m->sum_words, slots, is_complex);
-    }
+    round_totals(&re, count, m->shift, widens);
+    if (is_complex) round_totals(&im, count, m->shift, widens);
+    UNROLL for (int i = 0; i < count; i++)
+        store_sums(m, re.low[i], im.low[i], chunk, vector + (size_t)(i / pixels),
+                   out + (size_t)(i % pixels) * m->sum_words, saturations, slots, is_complex);
 }
 
 /* The same for each number of vectors, of pixels, and of slots that fill a vector. */
-#define PRODUCT(NAME, VECTORS, PIXELS, SLOTS_, COMPLEX)                                           \
+#define PRODUCT(NAME, VECTORS, PIXELS, SLOTS_, COMPLEX, WIDENS)                                   \
     static void NAME(const matrix *m, const int16_t *weights, const int16_t *const *pixels,       \
                      size_t chunk, size_t vector, int16_t *out, int64_t *saturations) {           \
         product(m, weights, pixels, chunk, vector, out, saturations, VECTORS, PIXELS, SLOTS_,     \
-                COMPLEX);                                                                         \
+                COMPLEX, WIDENS);                                                                 \
     }
 #define PRODUCTS(NAME, SLOTS_, COMPLEX)                                                           \
-    PRODUCT(NAME##_4, 4, 1, SLOTS_, COMPLEX)                                                      \
-    PRODUCT(NAME##_4_many, 4, TILE / 4, SLOTS_, COMPLEX)                                          \
-    PRODUCT(NAME##_2, 2, 1, SLOTS_, COMPLEX)                                                      \
-    PRODUCT(NAME##_2_many, 2, TILE / 2, SLOTS_, COMPLEX)                                          \
-    PRODUCT(NAME##_1, 1, 1, SLOTS_, COMPLEX)                                                      \
-    PRODUCT(NAME##_1_many, 1, TILE, SLOTS_, COMPLEX)                                              \
-    static const product_kernels NAME[3] = {{NAME##_4, NAME##_4_many, TILE / 4},                  \
-                                            {NAME##_2, NAME##_2_many, TILE / 2},                  \
-                                            {NAME##_1, NAME##_1_many, TILE}};
+    PRODUCT(NAME##_4, 4, 1, SLOTS_, COMPLEX, 0)                                                   \
+    PRODUCT(NAME##_1, 1, 1, SLOTS_, COMPLEX, 0)                                                   \
+    PRODUCT(NAME##_1_many, 1, TILE, SLOTS_, COMPLEX, 0)                                           \
+    PRODUCT(NAME##_4_wide, 4, 1, SLOTS_, COMPLEX, 1)                                              \
+    PRODUCT(NAME##_1_wide, 1, 1, SLOTS_, COMPLEX, 1)                                              \
+    PRODUCT(NAME##_1_many_wide, 1, TILE, SLOTS_, COMPLEX, 1)                                      \
+    static const product_kernels NAME[2] = {                                                      \
+        {NAME##_4, NAME##_1, NAME##_1_many},                                                      \
+        {NAME##_4_wide, NAME##_1_wide, NAME##_1_many_wide},                                       \
+    };
 PRODUCTS(real_products, 1, 0)
 PRODUCTS(products_of_1, 1, 1)
 PRODUCTS(products_of_2, 2, 1)
@@ -259,28 +259,31 @@ static int64_t multiply_adds(size_t rounds) {
     return (int64_t)rounds * 2 * TILE * PAIR_WORDS;
 }
 
-/* All products of the output pixels of a tile; GROUP of them at a time, so that the weights need
- * not be read for every pixel. */
+/* All products of some output pixels, GROUP at the most: the weights are read once for them. */
 static void products(const matrix *m, const int16_t *const *pixels, size_t count, int16_t *out,
                      int64_t *saturations) {
-    const size_t terms = m->positions * m->terms;
+    const size_t vector_words = m->chunks * m->positions * m->terms * PAIR_WORDS;
     size_t vector = 0;
-    for (int kind = 0; kind < 3; kind++) {
-        const product_kernels *kernels = &m->products[kind];
-        const size_t at_once = (size_t)4 >> kind;
-        for (; vector + at_once <= m->vectors; vector += at_once)
-            for (size_t chunk = 0; chunk < m->chunks; chunk++) {
-                const int16_t *weights =
-                    m->weights + (vector * m->chunks + chunk * at_once) * terms * PAIR_WORDS;
-                size_t n = 0;
-                for (; n + kernels->pixels <= count; n += kernels->pixels)
-                    kernels->many(m, weights, pixels + n * m->positions, chunk, vector,
-                                  out + n * m->sum_words, saturations);
-                for (; n < count; n++)
-                    kernels->one(m, weights, pixels + n * m->positions, chunk, vector,
+    for (; vector + 4 <= m->vectors; vector += 4)
+        for (size_t chunk = 0; chunk < m->chunks; chunk++) {
+            const int16_t *w = m->weights + vector * vector_words +
+                               chunk * (vector_words / m->chunks) * 4;
+            for (size_t n = 0; n < count; n++)
+                m->products.four(m, w, pixels + n * m->positions, chunk, vector,
                                  out + n * m->sum_words, saturations);
-            }
-    }
+        }
+    for (; vector < m->vectors; vector++)
+        for (size_t chunk = 0; chunk < m->chunks; chunk++) {
+            const int16_t *w = m->weights + vector * vector_words +
+                               chunk * (vector_words / m->chunks);
+            size_t n = 0;
+            for (; n + TILE <= count; n += TILE)
+                m->products.one_many(m, w, pixels + n * m->positions, chunk, vector,
+                                     out + n * m->sum_words, saturations);
+            for (; n < count; n++)
+                m->products.one(m, w, pixels + n * m->positions, chunk, vector,
+                                out + n * m->sum_words, saturations);
+        }
 }
 
 /* -- transforms of many blocks -----------------------------------------------------------------
@@ -295,9 +298,9 @@ INLINE void load_points(const int16_t *rows, point *z, int k, const uint8_t *pla
     const size_t stride = row_words(k);
     const int points = k / 2;
     for (int column = 0; column < (int)stride; column += ROW) {
+        const int16_t *x = rows + column;
         words v[ROW];
-        UNROLL for (int i = 0; i < ROW; i++)
-            v[i] = load_rows(rows + column + (size_t)i * stride, stride);
+        UNROLL for (int i = 0; i < ROW; i++, x += stride) v[i] = load_rows(x, stride);
         transpose(v);
         UNROLL for (int i = 0; i < ROW / 2; i++) {
             const int n = column / 2 + i, inside = n & (points - 1);
@@ -324,19 +327,25 @@ INLINE words slot_zero(int k) {
     return join(mask, mask);
 }
 
-INLINE void store_spectra(const point *z, const matrix *m, int16_t *spectra) {
-    const size_t stride = row_words(m->k);
+/* Store the columns from `column` on in both planes; `zero` marks the words of slot 0. */
+INLINE void store_columns(const point *z, const matrix *m, int16_t *spectra, int column,
+                          words zero) {
+    const size_t stride = row_words(m->k), plane = m->plane;
     const words second = (words)((twins){0} + 0xFFFF0000u);
-    for (int column = 0; column < (int)stride; column += ROW) {
-        const words zero = column ? second ^ second : slot_zero(m->k);
-        words v[ROW];
-        rows_of_points(z, column, v);
-        UNROLL for (int i = 0; i < ROW; i++) {
-            int16_t *x = spectra + column + (size_t)i * stride;
-            store_rows(x, stride, conjugate_pairs(v[i]) & ~(zero & second));
-            store_rows(x + m->plane, stride, (swap_pairs(v[i]) & ~zero) | (v[i] & zero & second));
-        }
+    int16_t *x = spectra + column;
+    words v[ROW];
+    rows_of_points(z, column, v);
+    UNROLL for (int i = 0; i < ROW; i++, x += stride) {
+        store_rows(x, stride, conjugate_pairs(v[i]) & ~(zero & second));
+        store_rows(x + plane, stride, (swap_pairs(v[i]) & ~zero) | (v[i] & zero & second));
     }
+}
+
+INLINE void store_spectra(const point *z, const matrix *m, int16_t *spectra) {
+    const words none = {0};
+    store_columns(z, m, spectra, 0, slot_zero(m->k));
+    for (int column = ROW; column < (int)row_words(m->k); column += ROW)
+        store_columns(z, m, spectra, column, none);
 }
 
 INLINE void forward_rows(const circnn_layer *layer, const matrix *m, const int16_t *in,
@@ -358,10 +367,10 @@ INLINE void inverse_rows(const circnn_layer *layer, const matrix *m, int16_t *bl
         inverse_transform(x + block * m->k / 2, z + block * m->k / 2, m->log2,
                           layer->d.inverse_shifts, layer->tables, counts);
     for (int column = 0; column < (int)stride; column += ROW) {
+        int16_t *x = blocks + column;
         words v[ROW];
         rows_of_points(z, column, v);
-        UNROLL for (int i = 0; i < ROW; i++)
-            store_rows(blocks + column + (size_t)i * stride, stride, v[i]);
+        UNROLL for (int i = 0; i < ROW; i++, x += stride) store_rows(x, stride, v[i]);
     }
 }
 
@@ -559,7 +568,7 @@ static void order_weights(const circnn_layer *layer, const matrix *m) {
     const size_t terms = m->positions * m->terms;
     int16_t *w = m->weights;
     for (size_t vector = 0, at_once = 4; vector < m->vectors; vector += at_once) {
-        while (vector + at_once > m->vectors) at_once /= 2;
+        if (vector + at_once > m->vectors) at_once = 1;
         for (size_t chunk = 0; chunk < m->chunks; chunk++)
             for (size_t term = 0; term < terms; term++)
                 for (size_t v = vector; v < vector + at_once; v++)
@@ -578,12 +587,12 @@ static void prepare(circnn_layer *layer) {
     matrix *m = layer->prepared;
     *m = shape_of(&layer->d);
     plan_tile(&layer->d, m);
-    memcpy(m->products, products_for(m), sizeof m->products);
     uint8_t *next = (uint8_t *)layer->prepared + aligned(sizeof *m);
     m->weights = (int16_t *)(void *)next;
     m->runs = (segment *)(void *)(next + aligned(weight_words(m) * sizeof(int16_t)));
     order_weights(layer, m);
     plan_runs(layer, m);
+    m->products = products_for(m)[m->widens];
 }
 
 static size_t scratch_bytes(const circnn_layer *layer) {

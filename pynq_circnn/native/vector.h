@@ -36,6 +36,8 @@ typedef uint32_t twins __attribute__((vector_size(2 * LANES)));  /* the same in 
 typedef int16_t row __attribute__((vector_size(2 * ROW)));       /* neighbouring words */
 typedef int32_t sums __attribute__((vector_size(4 * SLOTS)));  /* a sum of each slot */
 
+typedef uint32_t unsigned_sums __attribute__((vector_size(4 * SLOTS)));
+
 /* Limit to +-32767; a lane of *counts goes up where that changes a value. */
 #define COUNT(counts, changed)                                                                    \
     do {                                                                                          \
@@ -163,7 +165,9 @@ static words weighted_sum(words a, words b, const int16_t *w, words *wrapped) {
 /* -- pairs of words, multiplied and added ------------------------------------------------------
  *
  * A vector of pairs holds (re, im) of SLOTS neighbouring slots.  load_pairs reads `slots` pairs
- * and repeats them where that is less than a vector. */
+ * and repeats them where that is less than a vector; narrowed_pairs limits sums to +-32767. */
+
+typedef int16_t pair_words __attribute__((vector_size(4 * SLOTS)));
 
 #if defined(VECTOR_X86)
 
@@ -190,10 +194,16 @@ INLINE pairs load_pairs(const int16_t *x, int slots) {
 INLINE sums dot(sums sum, pairs w, pairs x) {
     return (sums)MULTIPLY_ADD_512((__m512i)sum, w, x);
 }
-INLINE sums limited(sums v) {
-    const __m512i max = _mm512_set1_epi32(CIRCNN_VALUE_MAX);
-    const __m512i min = _mm512_set1_epi32(-CIRCNN_VALUE_MAX);
-    return (sums)_mm512_max_epi32(_mm512_min_epi32((__m512i)v, max), min);
+INLINE sums between(sums v, int32_t low, int32_t high) {
+    return (sums)_mm512_max_epi32(_mm512_min_epi32((__m512i)v, _mm512_set1_epi32(high)),
+                                  _mm512_set1_epi32(low));
+}
+INLINE pair_words narrowed_pairs(sums re, sums im) {
+    const __m512i packed = _mm512_packs_epi32((__m512i)re, (__m512i)im); /* 4 re, 4 im, ... */
+    const __m512i order = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
+    return (pair_words)_mm512_max_epi16(_mm512_shuffle_epi8(packed, order),
+                                        _mm512_set1_epi16(-CIRCNN_VALUE_MAX));
 }
 #else
 typedef __m256i pairs;
@@ -216,10 +226,16 @@ INLINE pairs load_pairs(const int16_t *x, int slots) {
 INLINE sums dot(sums sum, pairs w, pairs x) {
     return (sums)MULTIPLY_ADD_256((__m256i)sum, w, x);
 }
-INLINE sums limited(sums v) {
-    const __m256i max = _mm256_set1_epi32(CIRCNN_VALUE_MAX);
-    const __m256i min = _mm256_set1_epi32(-CIRCNN_VALUE_MAX);
-    return (sums)_mm256_max_epi32(_mm256_min_epi32((__m256i)v, max), min);
+INLINE sums between(sums v, int32_t low, int32_t high) {
+    return (sums)_mm256_max_epi32(_mm256_min_epi32((__m256i)v, _mm256_set1_epi32(high)),
+                                  _mm256_set1_epi32(low));
+}
+INLINE pair_words narrowed_pairs(sums re, sums im) {
+    const __m256i packed = _mm256_packs_epi32((__m256i)re, (__m256i)im); /* 4 re, 4 im, ... */
+    const __m256i order = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
+    return (pair_words)_mm256_max_epi16(_mm256_shuffle_epi8(packed, order),
+                                        _mm256_set1_epi16(-CIRCNN_VALUE_MAX));
 }
 #endif
 
@@ -245,8 +261,12 @@ INLINE pairs load_pairs(const int16_t *x, int slots) {
 INLINE sums dot(sums sum, pairs w, pairs x) {
     return vmlal_s16(vmlal_s16(sum, w.val[0], x.val[0]), w.val[1], x.val[1]);
 }
-INLINE sums limited(sums v) {
-    return vmaxq_s32(vminq_s32(v, vdupq_n_s32(CIRCNN_VALUE_MAX)), vdupq_n_s32(-CIRCNN_VALUE_MAX));
+INLINE sums between(sums v, int32_t low, int32_t high) {
+    return vmaxq_s32(vminq_s32(v, vdupq_n_s32(high)), vdupq_n_s32(low));
+}
+INLINE pair_words narrowed_pairs(sums re, sums im) {
+    const int16x4x2_t zipped = vzip_s16(vqmovn_s32(re), vqmovn_s32(im));
+    return vmaxq_s16(vcombine_s16(zipped.val[0], zipped.val[1]), vdupq_n_s16(-CIRCNN_VALUE_MAX));
 }
 
 #else
@@ -269,9 +289,14 @@ INLINE sums first_of(pairs p) { return (sums)(p * 65536) >> 16; }
 INLINE sums dot(sums sum, pairs w, pairs x) {
     return sum + first_of(w) * first_of(x) + (w >> 16) * (x >> 16);
 }
-INLINE sums limited(sums v) {
-    const sums above = v > CIRCNN_VALUE_MAX, below = v < -CIRCNN_VALUE_MAX;
-    return (v & ~above & ~below) | (above & CIRCNN_VALUE_MAX) | (below & -CIRCNN_VALUE_MAX);
+INLINE sums between(sums v, int32_t low, int32_t high) {
+    const sums above = v > high, below = v < low;
+    return (v & ~above & ~below) | (above & high) | (below & low);
+}
+INLINE pair_words narrowed_pairs(sums re, sums im) {
+    const sums first = between(re, -CIRCNN_VALUE_MAX, CIRCNN_VALUE_MAX);
+    const sums second = between(im, -CIRCNN_VALUE_MAX, CIRCNN_VALUE_MAX);
+    return (pair_words)((first & 0xFFFF) | second * 65536);
 }
 
 #endif
