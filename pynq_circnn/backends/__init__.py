@@ -77,6 +77,8 @@ class BasePlan(ABC):
         if out is None:
             out = np.empty((len(x),) + self.output_shape, dtype=np.float32)
         _check_array("out", out, ("float32",), (len(x),) + self.output_shape)
+        if not out.flags.writeable:
+            raise ValueError("out must be writeable. Received: a read-only array. Copy it.")
         if saturations is not None:
             _check_array("saturations", saturations, ("int64",), (len(self.network.layers),))
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:

@@ -21,14 +21,14 @@ try:
 except ImportError as error:
     lib, _why = None, str(error)
 else:
-    _FLOATS = ffi.typeof("float[]")
+    _FLOATS, _from_buffer, _run_plan = ffi.typeof("float[]"), ffi.from_buffer, lib.circnn_plan_run
 
 PREFERENCE = 10
 PARTS = ("conversion", "transform", "product", "epilogue", "other")  # where the time goes
 
 _TILE_BYTES = 1 << 19  # what the tensors of a tile of samples may take: a part of a level 2 cache
 _NAMES = {value: name for name, value in STATUS.items()}
-_FLOAT32 = np.dtype(np.float32)
+_FLOAT32, _ARRAY = np.dtype(np.float32), np.ndarray
 
 
 def unavailable() -> Optional[str]:
@@ -47,6 +47,12 @@ def kernel_sets() -> List[str]:
     while lib.circnn_kernels_name(len(names)) != ffi.NULL:
         names.append(ffi.string(lib.circnn_kernels_name(len(names))).decode())
     return names
+
+
+def counted_layers(network: QuantizedNetwork) -> np.ndarray:
+    """Return the numbers of the layers that have a saturation counter in C, in its order."""
+    own = [i for i, x in enumerate(network.layers) if not isinstance(x, (Reshape, Softmax))]
+    return np.array(own)
 
 
 class Plan(BasePlan):
@@ -84,9 +90,8 @@ class Plan(BasePlan):
         sample = lib.circnn_plan_workspace_bytes(self._plan, 2) - self._workspace_bytes(1)
         self._tile = max(1, _TILE_BYTES // sample)
         self._calls: List[Tuple[Any, np.ndarray]] = []  # those not in use; each run takes its own
-        self._last: Tuple[Any, ...] = ((), (), 0)  # the last shapes of x and out that were right
-        own = [i for i, x in enumerate(network.layers) if not isinstance(x, (Reshape, Softmax))]
-        self._counted = np.array(own)
+        self._last: Tuple[Any, ...] = (None, None, 0)  # the last shapes of x and out, if right
+        self._counted = counted_layers(network)
 
     @property
     def kernels(self) -> str:
@@ -108,22 +113,24 @@ class Plan(BasePlan):
         # computing.  from_buffer refuses what is not C-contiguous, and `out` that is read-only.
         x_shape, out_shape, samples = self._last
         if (
-            samples
-            and threads == 1
-            and saturations is None
-            and type(x) is type(out) is np.ndarray
-            and x.dtype is _FLOAT32
-            and out.dtype is _FLOAT32
+            type(x) is _ARRAY
+            and type(out) is _ARRAY
             and x.shape == x_shape
             and out.shape == out_shape
+            and x.dtype is _FLOAT32
+            and out.dtype is _FLOAT32
+            and saturations is None
+            and threads == 1
         ):
             try:
-                source = ffi.from_buffer(x)
-                target = ffi.from_buffer(_FLOATS, out, True)
+                source, target = _from_buffer(x), _from_buffer(_FLOATS, out, True)
             except (BufferError, ValueError):
                 return super().run(x, out, saturations, threads)
-            call = self._calls.pop() if self._calls else self._new_call()
-            status = lib.circnn_plan_run(self._plan, source, 0, target, samples, call[0])
+            try:
+                call = self._calls.pop()
+            except IndexError:
+                call = self._new_call()
+            status = _run_plan(self._plan, source, 0, target, samples, call[0])
             self._calls.append(call)
             if status:
                 raise not_finite(call[0].bad_sample)
@@ -170,7 +177,10 @@ class Plan(BasePlan):
         """Run some samples; return the first that is not finite, and the saturations."""
         x, out = x[begin:end], out[begin:end]
         counts = np.zeros(len(self._counted), dtype=np.int64)
-        call = self._calls.pop() if self._calls else self._new_call()
+        try:
+            call = self._calls.pop()
+        except IndexError:
+            call = self._new_call()
         call[0].saturations = ffi.from_buffer("int64_t[]", counts) if count else ffi.NULL
         status = lib.circnn_plan_run(
             self._plan,

@@ -618,6 +618,14 @@ static void forward_pixels(const circnn_layer *layer, const matrix *m, const int
     forward(layer, m, in, count, spectra, saturations);
 }
 
+/* Transform one row of an image to its place in the ring. */
+static void forward_row(const circnn_layer *layer, const matrix *m, const int16_t *image,
+                        size_t y, int16_t *spectra, int16_t *staging, int64_t *saturations) {
+    const size_t width = (size_t)layer->d.in_width, channels = (size_t)layer->d.in_channels;
+    forward_pixels(layer, m, image + y * width * channels, width,
+                   spectra + y % m->ring * m->row_pitch, staging, saturations);
+}
+
 /* For each kernel position, the spectra of the pixel that it reads for one output pixel. */
 static void point_to_pixels(const circnn_descriptor *d, const matrix *m, const int16_t *spectra,
                             size_t sample, int64_t y, int64_t x, const int16_t **pixels) {
@@ -671,10 +679,9 @@ static void matrix_tile(const circnn_layer *layer, const matrix *m, const int16_
         if (banded) {
             const int64_t under = (int64_t)(to - 1) * d->stride_height - d->pad_top +
                                   d->kernel_height;
-            for (; (int64_t)transformed < under && transformed < (size_t)d->in_height; transformed++)
-                forward_pixels(layer, m, in + transformed * width * (size_t)d->in_channels, width,
-                               spectra + transformed % m->ring * m->row_pitch, staging,
-                               saturations);
+            const size_t end = under < 0 ? 0 : least((size_t)under, (size_t)d->in_height);
+            for (; transformed < end; transformed++)
+                forward_row(layer, m, in, transformed, spectra, staging, saturations);
         }
         const size_t count = samples * (to - from) * (size_t)d->out_width;
         circnn_lap(clock, CIRCNN_TRANSFORM);
@@ -686,6 +693,9 @@ static void matrix_tile(const circnn_layer *layer, const matrix *m, const int16_
         circnn_lap(clock, CIRCNN_EPILOGUE);
         out += count * (size_t)d->out_channels;
     }
+    if (banded && saturations) /* rows that no window reads are transformed to be counted */
+        for (; transformed < (size_t)d->in_height; transformed++)
+            forward_row(layer, m, in, transformed, spectra, staging, saturations);
 }
 
 static void run_matrix(const circnn_layer *layer, const int16_t *in, int16_t *out, size_t samples,

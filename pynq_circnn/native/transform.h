@@ -24,8 +24,8 @@ INLINE point rotated(point b, enum rotation rotation, const circnn_twiddle *w, i
                      words *counts) {
     point t = b;
     if (rotation == BY_QUARTER) {
-        t.re = inverse ? -b.im : b.im;
-        t.im = inverse ? b.re : -b.re;
+        t.re = inverse ? negative(b.im) : b.im;
+        t.im = inverse ? b.re : negative(b.re);
     } else if (rotation == BY_TWIDDLE) {
         words wrapped_re, wrapped_im;
         t.re = symmetric(weighted_sum(b.re, b.im, w->re, counts ? &wrapped_re : NULL));
@@ -127,14 +127,14 @@ INLINE words half_up(words v, int halve) { return halve ? halved_sum(v, v ^ v) :
 
 /* The middle bin: its own mirror image, so that it is only conjugated (and halved). */
 INLINE point middle_bin(point z, int halve) {
-    const point x = {half_up(z.re, halve), half_up(-z.im, halve)};
+    const point x = {half_up(z.re, halve), half_up(negative(z.im), halve)};
     return x;
 }
 
 /* (a + conj c) / 2, and (a - conj c) / 2 with the rounding of a difference. */
 INLINE void even_odd(point a, point c, point *even, point *odd) {
     even->re = halved_sum(a.re, c.re);
-    even->im = halved_sum(a.im, -c.im);
+    even->im = halved_sum(a.im, negative(c.im));
     odd->re = halved_difference(a.re, even->re);
     odd->im = halved_difference(a.im, even->im);
 }
@@ -143,7 +143,7 @@ INLINE void even_odd(point a, point c, point *even, point *odd) {
 INLINE void mirrored(point e, point t, int halve, point *a, point *c, words *counts) {
     add_subtract(e.re, t.re, halve, &a->re, &c->re, counts);
     add_subtract(e.im, t.im, halve, &a->im, &c->im, counts);
-    c->im = -c->im;
+    c->im = negative(c->im);
 }
 
 /* Z -> X in place.  E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2 never leave
@@ -155,7 +155,7 @@ INLINE void split(point *z, int points, int halve, const circnn_twiddle *table, 
         const circnn_twiddle *w = table + m * (2 * CIRCNN_QUARTER_TURN / points);
         point a = z[m], c = z[points - m], e, o;
         e.re = halved_sum(a.re, c.re);
-        e.im = halved_sum(a.im, -c.im);
+        e.im = halved_sum(a.im, negative(c.im));
         o.re = halved_difference(a.im, e.im);
         o.im = halved_difference(c.re, e.re);
         mirrored(e, rotated(o, BY_TWIDDLE, w, 0, counts), halve, &z[m], &z[points - m], counts);
@@ -173,7 +173,7 @@ INLINE void merge(const point *x, point *z, int points, const uint8_t *places, i
         const circnn_twiddle *w = table + m * (2 * CIRCNN_QUARTER_TURN / points);
         point e, d;
         even_odd(x[m], x[points - m], &e, &d);
-        const point o = rotated(d, BY_TWIDDLE, w, 1, counts), t = {-o.im, o.re}; /* i O */
+        const point o = rotated(d, BY_TWIDDLE, w, 1, counts), t = {negative(o.im), o.re}; /* i O */
         mirrored(e, t, halve, &z[places[m]], &z[places[points - m]], counts);
     }
 }

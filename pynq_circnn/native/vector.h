@@ -32,6 +32,7 @@ enum { ROW = 8 }; /* words of 128 bits, in which all vectors here are read and w
 _Static_assert(LANES % ROW == 0, "lanes are whole rows of words");
 
 typedef int16_t words __attribute__((vector_size(2 * LANES)));   /* a word of each block */
+typedef uint16_t bits __attribute__((vector_size(2 * LANES)));   /* the same, wrapping round */
 typedef uint32_t twins __attribute__((vector_size(2 * LANES)));  /* the same in twos */
 typedef int16_t row __attribute__((vector_size(2 * ROW)));       /* neighbouring words */
 typedef int32_t sums __attribute__((vector_size(4 * SLOTS)));  /* a sum of each slot */
@@ -285,7 +286,7 @@ INLINE pairs load_pairs(const int16_t *x, int slots) {
     }
     return p;
 }
-INLINE sums first_of(pairs p) { return (sums)(p * 65536) >> 16; }
+INLINE sums first_of(pairs p) { return (sums)((unsigned_sums)p << 16) >> 16; }
 INLINE sums dot(sums sum, pairs w, pairs x) {
     return sum + first_of(w) * first_of(x) + (w >> 16) * (x >> 16);
 }
@@ -335,13 +336,17 @@ INLINE void transpose(words v[ROW]) {
     }
 }
 
+/* Differences that may wrap round: lanes that hold no block hold any bits. */
+INLINE words minus(words a, words b) { return (words)((bits)a - (bits)b); }
+INLINE words negative(words a) { return minus((words){0}, a); }
+
 /* (re, im) -> (im, re) */
 INLINE words swap_pairs(words v) { return (words)((twins)v >> 16 | (twins)v << 16); }
 
 /* (re, im) -> (re, -im) */
 INLINE words conjugate_pairs(words v) {
     const words second = (words)((twins){0} + 0xFFFF0000u);
-    return (v ^ second) - second;
+    return minus(v ^ second, second);
 }
 
 /* -- the arithmetic of fixed.py on vectors -----------------------------------------------------*/
@@ -351,12 +356,14 @@ INLINE words halved_sum(words a, words b) {
 #ifdef VECTOR_NEON
     return vrhaddq_s16(a, b);
 #else
-    return (a | b) - ((a ^ b) >> 1);
+    return minus(a | b, (a ^ b) >> 1);
 #endif
 }
 
 /* (a - b) >> 1, given the halved sum: a - ceil((a + b) / 2) = floor((a - b) / 2). */
-INLINE words halved_difference(words a, words halved_sum) { return a - halved_sum; }
+INLINE words halved_difference(words a, words halved_sum) {
+    return minus(a, halved_sum);
+}
 
 INLINE words symmetric(words v) { return largest(v, (words){0} - CIRCNN_VALUE_MAX); }
 
@@ -368,8 +375,8 @@ INLINE void add_subtract(words a, words b, int halve, words *sum, words *differe
     } else {
         *sum = symmetric(saturating_add(a, b));
         *difference = symmetric(saturating_subtract(a, b));
-        COUNT(counts, *sum != a + b);
-        COUNT(counts, *difference != a - b);
+        COUNT(counts, *sum != minus(a, negative(b)));
+        COUNT(counts, *difference != minus(a, b));
     }
 }
 
