@@ -36,6 +36,7 @@ OLD_PYTHON ?= $(firstword $(wildcard /root/.pyenv/versions/3.8.*/bin/python) $(s
                 $(shell command -v python3.9) $(shell command -v python3.10))
 test-board: $(OLD)/.ready
 	$(OLD)/bin/python -m pytest -q --ignore-glob='*/test_keras*' --ignore-glob='*/test_zoo*' \
+	    --ignore-glob='*/test_vivado*' \
 	    --ignore=pynq_circnn/keras --ignore=pynq_circnn/zoo
 
 $(OLD)/.ready: $(SOURCES)

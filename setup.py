@@ -65,7 +65,16 @@ setup(
         "demo": ["scikit-learn"],
         "train": ["keras>=3", "jax", "scikit-learn"],
         "plot": ["matplotlib"],
-        "test": ["pytest", "hypothesis", "scipy", "scikit-learn", "ruff", "mypy"],
+        "test": [
+            "pytest",
+            "hypothesis",
+            "scipy",
+            "scikit-learn",
+            "ruff",
+            "mypy",
+            "tclint",
+            "pynqmetadata>=0.2; python_version >= '3.10'",  # pynq's parser of hardware handoffs
+        ],
     },
     cffi_modules=["pynq_circnn/native/build.py:ffibuilder"],
     cmdclass={"build_ext": optional_build_ext},

@@ -14,8 +14,9 @@ import numpy as np
 
 from . import __version__
 from .errors import CircnnError
+from .layers import size_of
 
-MODULES = ("pynq_circnn.cli", "pynq_circnn.demo", "pynq_circnn.zoo.cli")
+MODULES = ("pynq_circnn.cli", "pynq_circnn.demo", "pynq_circnn.zoo.cli", "pynq_circnn.estimate")
 
 
 def add_command(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentParser:
@@ -108,7 +109,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         print_json({"backend": name, "predictions": y.tolist()})
     else:
         print(f"by the {name} back end", file=sys.stderr)
-        for row in np.atleast_2d(y):
+        for row in y.reshape(-1, size_of(model.output_shape)):
             best = int(row.argmax())
             label = model.labels[best] if model.labels else str(best)
             print(f"{label}\t{float(row[best]):.4f}")

@@ -6,7 +6,8 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from .contract import ACTIVATION_CODES, CONFIGURATIONS, OPCODES
+from .arrangement import MAX_STRIDE, Arrangement, Engine, arrange
+from .contract import ACTIVATION_CODES, CONFIGURATIONS, LIMITS, OPCODES
 from .errors import CompileError
 from .fixed import byte_rule, clip_word, reciprocal, slope_word, stage_count
 from .layers import (
@@ -28,15 +29,16 @@ from .layers import (
 from .program import Program, join
 from .quantized import QuantizedNetwork, alignment, preactivation_exponent
 
-ALIGN_WORDS = 8  # tensors begin at multiples of 16 bytes
+ALIGN_WORDS = 8  # tensors, and on hardware weights, scales and biases, begin at whole beats
 
 Fields = Dict[str, int]
 
 
 @dataclass
 class _Sections:
-    """The program's sections while they grow."""
+    """The program's sections while they grow; `align` words apart, as a configuration wants."""
 
+    align: int = 1
     weights: List[np.ndarray] = field(default_factory=list)
     scales: List[np.ndarray] = field(default_factory=list)
     biases: List[np.ndarray] = field(default_factory=list)
@@ -45,7 +47,8 @@ class _Sections:
         """Append an array and return its offset in words."""
         parts = getattr(self, section)
         offset = sum(part.size for part in parts)
-        parts.append(array)
+        parts.append(array.ravel())
+        parts.append(np.zeros(-array.size % self.align, array.dtype))
         return offset
 
 
@@ -231,8 +234,10 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
         )
     shapes = dict(network.shapes)
     addresses, activation_words = allocate(network.layers, shapes)
-    sections, descriptors = _Sections(), []
+    hardware = "lanes" in CONFIGURATIONS[configuration]
+    sections, descriptors = _Sections(align=ALIGN_WORDS if hardware else 1), []
     output: Layer = network.input
+    names = []
     for layer in network.layers[1:]:
         if isinstance(layer, Softmax):
             break
@@ -248,6 +253,9 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
             if len(layer.inputs) > 1:
                 fields["second_address"] = addresses[layer.inputs[1]]
             descriptors.append(fields)
+            names.append(layer.name)
+    if hardware:
+        _stream(network, descriptors, names, configuration)
 
     entry = network.input
     header = {
@@ -274,13 +282,103 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
     return program
 
 
+# -- what a hardware engine needs besides --------------------------------------------------------
+
+
+def _stream(
+    network: QuantizedNetwork, descriptors: List[Fields], names: List[str], configuration: str
+) -> None:
+    """Decide which layers read straight from the packet: their weights, or the first its input.
+
+    Weights stay in the engine if all of them fit.  Else the largest layers come with every
+    mini-batch, one after the other through the rows that the others leave free.
+    """
+    engine = Engine.of(configuration)
+    rows = {}
+    for index, fields in enumerate(descriptors):
+        if fields["opcode"] == OPCODES["matrix"]:
+            rows[index] = _checked(arrange(fields, engine), fields, names[index], configuration)
+    streamed: List[int] = []
+    by_size = sorted(rows, key=lambda index: rows[index])
+    while (
+        sum(rows.values())
+        - sum(rows[i] for i in streamed)
+        + max((rows[i] for i in streamed), default=0)
+        > engine.weights_rows
+    ):
+        streamed.append(by_size.pop())
+        descriptors[streamed[-1]]["stream"] = 2
+    if descriptors and 0 in rows and 0 not in streamed:
+        first, size = descriptors[0], size_of(network.input.shape)
+        sides = ("in", "out", "kernel")
+        pixel = all(first[f"{side}_{e}"] == 1 for side in sides for e in ("height", "width"))
+        whole = first["in_channels"] == size and arrange(first, engine).places == 1
+        if pixel and whole and _readers(network) == 1:
+            first["stream"] = 1
+
+
+def _readers(network: QuantizedNetwork) -> int:
+    """Return how many layers read the network's input, reshaped or not."""
+    same = {network.input.name}
+    readers = 0
+    for layer in network.layers[1:]:
+        if isinstance(layer, (Reshape, Softmax)):
+            if layer.inputs[0] in same:
+                same.add(layer.name)
+        else:
+            readers += sum(name in same for name in layer.inputs)
+    return readers
+
+
+def _checked(arrangement: Arrangement, fields: Fields, name: str, configuration: str) -> int:
+    """Return the rows of weights memory that a layer takes, if it fits at all."""
+    engine = Engine.of(configuration)
+    checks = (
+        ("weights", arrangement.weights_rows, engine.weights_rows),
+        ("spectra", arrangement.spectra_rows, engine.spectra_rows),
+    )
+    for memory, needed, available in checks:
+        if needed > available:
+            words = engine.row_words
+            raise CompileError(
+                f"layer {name!r} must fit the {memory} memory of configuration "
+                f"{configuration!r}: {available * words} words. Received: {needed * words}, "
+                f"{(needed - available) * words} too many. {_remedy(fields, engine)}"
+            )
+    if max(fields["stride_height"], fields["stride_width"]) > MAX_STRIDE:
+        raise CompileError(
+            f"strides of layer {name!r} must be at most {MAX_STRIDE} on configuration "
+            f"{configuration!r}. Received: {fields['stride_height']}, {fields['stride_width']}."
+        )
+    return arrangement.weights_rows
+
+
+def _remedy(fields: Fields, engine: Engine) -> str:
+    """Return which block size would make a layer fit, if any does."""
+    for log2 in range(fields["block_log2"] + 1, LIMITS["block_log2"] + 1):
+        k = 1 << log2
+        grid = {
+            "block_log2": log2,
+            "block_rows": -(-fields["out_channels"] // k),
+            "block_columns": -(-fields["in_channels"] // k),
+        }
+        other = arrange({**fields, **grid}, engine)
+        if other.weights_rows <= engine.weights_rows and other.spectra_rows <= engine.spectra_rows:
+            return f"Use block={k}."
+    return "No block size makes it fit: use fewer channels, or split the layer."
+
+
 def _check_fit(program: Program) -> None:
     limits = CONFIGURATIONS[program.configuration]
     used = {
-        "weights_words": program.weights.size,
         "activation_words": program.header["activation_words"],
         "layers": len(program.layers),
     }
+    if "lanes" in limits:  # weights were checked by rows, layer by layer
+        channels = max(program.scales.size, program.biases.size)
+        used["channel_words"] = channels
+    else:
+        used["weights_words"] = program.weights.size
     over = [
         f"{name}: {used[name]} of {limits[name]} ({used[name] - limits[name]} too many)"
         for name in used

@@ -5,6 +5,7 @@ made from the same two files by this module, which needs nothing but the standar
 therefore be executed on its own while the package is being built::
 
     python pynq_circnn/contract.py header           # prints the C header
+    python pynq_circnn/contract.py header z2        # prints the sizes of a configuration
     python pynq_circnn/contract.py page             # brings the tables of hw/ENGINE.md up to date
 """
 
@@ -61,6 +62,11 @@ MAGIC: int = _PROGRAM["magic"]
 PROGRAM_VERSION: int = _PROGRAM["version"]
 ALIGN_BYTES: int = _PROGRAM["align_bytes"]
 CONFIGURATIONS: Dict[str, Dict[str, Any]] = CONTRACT["configurations"]
+ENGINE: Dict[str, Any] = CONTRACT["engine"]
+IDENTITY: Dict[str, int] = _values(ENGINE["identity"])
+PACKET_KINDS: Dict[str, int] = _values(ENGINE["packets"]["kinds"])
+REGISTERS: Dict[str, int] = {row["name"]: row["offset"] for row in ENGINE["registers"]}
+REPLY_FIELDS: List[str] = [row["name"] for row in ENGINE["packets"]["reply"]]
 BLOCK_SIZES = tuple(2**i for i in range(LIMITS["block_log2"] + 1))
 
 assert len(HEADER) <= HEADER_WORDS and len(DESCRIPTOR) <= DESCRIPTOR_WORDS
@@ -86,7 +92,8 @@ def c_header() -> str:
 
     def enum(prefix: str, values: Dict[str, int]) -> None:
         for name, value in values.items():
-            lines.append(f"#define CIRCNN_{prefix}{name.upper()} ({value})")
+            suffix = "u" if value >= 1 << 31 else ""
+            lines.append(f"#define CIRCNN_{prefix}{name.upper()} ({value}{suffix})")
         lines.append("")
 
     enum("", ARITHMETIC)
@@ -95,6 +102,8 @@ def c_header() -> str:
     enum("OP_", OPCODES)
     enum("ACTIVATION_", ACTIVATION_CODES)
     layout = {"magic": MAGIC, "version": PROGRAM_VERSION, "align_bytes": ALIGN_BYTES}
+    enum("ENGINE_", IDENTITY)
+    enum("PACKET_", PACKET_KINDS)
     enum("PROGRAM_", {**layout, "header_words": HEADER_WORDS, "descriptor_words": DESCRIPTOR_WORDS})
     lines.append("typedef struct { int64_t min, max; } circnn_range;")
     for record, table in (("header", HEADER), ("descriptor", DESCRIPTOR)):
@@ -113,6 +122,21 @@ def c_header() -> str:
     return "\n".join(lines)
 
 
+def configuration_header(name: str) -> str:
+    """Return the C header with the sizes of one hardware configuration."""
+    lines = ["/* Generated from contract.json by contract.py: do not edit. */", ""]
+    for key, value in CONFIGURATIONS[name].items():
+        if isinstance(value, int):
+            lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({value})")
+    lines += [f"#define CIRCNN_CONFIG_DIGEST (0x{configuration_digest(name):08X}u)", ""]
+    return "\n".join(lines)
+
+
+def hardware_configurations() -> List[str]:
+    """Return the names of the configurations that are engines: all but the host's."""
+    return [name for name, values in CONFIGURATIONS.items() if "lanes" in values]
+
+
 def _table(head: List[str], rows: List[List[Any]]) -> str:
     cells = [head, ["---"] * len(head)] + rows
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in cells)
@@ -120,12 +144,15 @@ def _table(head: List[str], rows: List[List[Any]]) -> str:
 
 def page_tables() -> Dict[str, str]:
     """Return the tables of ``hw/ENGINE.md`` by the name of the mark that they stand behind."""
+    packets = ENGINE["packets"]
     named = {
         "arithmetic": CONTRACT["arithmetic"],
         "limits": CONTRACT["limits"],
         "opcodes": _PROGRAM["opcodes"],
         "activations": _PROGRAM["activations"],
         "status": CONTRACT["status"],
+        "identity": ENGINE["identity"],
+        "kinds": packets["kinds"],
     }
     tables = {
         mark: _table(
@@ -136,9 +163,22 @@ def page_tables() -> Dict[str, str]:
     for mark, record in (("header", HEADER), ("descriptor", DESCRIPTOR)):
         rows = [[f.index, f"`{f.name}`", f"{f.min} ... {f.max}", f.doc] for f in record.values()]
         tables[mark] = _table(["word", "field", "range", "meaning"], rows)
-    columns = ["weights_words", "activation_words", "layers"]
     rows = [
-        [f"`{name}`", *(c[key] for key in columns), f"`{configuration_digest(name):08x}`", c["doc"]]
+        [f"0x{r['offset']:02X}", f"`{r['name']}`", r["access"], r["doc"]]
+        for r in ENGINE["registers"]
+    ]
+    tables["registers"] = _table(["offset", "register", "access", "meaning"], rows)
+    for mark, fields in (("packet", packets["header"]), ("reply", packets["reply"])):
+        rows = [[i, f"`{field['name']}`", field["doc"]] for i, field in enumerate(fields)]
+        tables[mark] = _table(["word", "field", "meaning"], rows)
+    columns = ["weights_words", "activation_words", "layers", "lanes", "spectra_words"]
+    rows = [
+        [
+            f"`{name}`",
+            *(c.get(key, "") for key in columns),
+            f"`{configuration_digest(name):08x}`",
+            c["doc"],
+        ]
         for name, c in CONFIGURATIONS.items()
     ]
     tables["configurations"] = _table(["name", *columns, "digest", "meaning"], rows)
@@ -163,6 +203,8 @@ def fill_page(text: str) -> str:
 def _main(arguments: List[str]) -> None:
     if arguments == ["header"]:
         sys.stdout.write(c_header())
+    elif len(arguments) == 2 and arguments[0] == "header":
+        sys.stdout.write(configuration_header(arguments[1]))
     elif arguments == ["page"]:
         path = os.path.join(os.path.dirname(_HERE), "hw", "ENGINE.md")
         with open(path, encoding="utf-8") as file:
@@ -170,7 +212,7 @@ def _main(arguments: List[str]) -> None:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     else:
-        raise SystemExit("usage: contract.py header | page")
+        raise SystemExit("usage: contract.py header [CONFIGURATION] | page")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,9 @@ import warnings
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from . import backends, modelfile
-from .backends import BasePlan
+from .backends import BasePlan, NotFiniteError, not_finite
 from .floating import softmax
 from .layers import Layer, Softmax, _BlockCirculant, size_of
 from .metrics import METRICS
@@ -182,10 +181,11 @@ class Model:
             if number == 0:
                 print_fn(line)
         print_fn(line)
+        fewer = f" ({info['compression']:.1f}x fewer)" if info["weights"] else ""
         print_fn(
-            f"{info['weights']:,} weights instead of {info['dense_weights']:,} "
-            f"({info['compression']:.1f}x fewer); {info['bytes']:,} bytes instead of "
-            f"{info['dense_bytes']:,} of the dense float32 network"
+            f"{info['weights']:,} weights instead of {info['dense_weights']:,}{fewer}; "
+            f"{info['bytes']:,} bytes instead of {info['dense_bytes']:,} "
+            "of the dense float32 network"
         )
 
     # -- what it does ---------------------------------------------------------------------------
@@ -252,23 +252,23 @@ class Model:
         if isinstance(x, np.ndarray) or not _is_iterator(x):
             batch, single = self._batch(x)
             out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
-            bar = (
-                _bar(plan, verbose, len(batch)) if len(batch) > batch_size or verbose == 1 else None
-            )
-            for start in range(0, len(batch), batch_size):
-                part = slice(start, start + batch_size)
-                plan.run(batch[part], out[part])
-                if bar is not None:
-                    bar.update(len(out[part]))
-            if bar is not None:
-                bar.close()
+            if len(batch) <= batch_size and verbose != 1:
+                plan.run(batch, out)  # a bar would take longer
+            else:
+                with _bar(plan, verbose, len(batch)) as bar:
+                    for start in range(0, len(batch), batch_size):
+                        part = slice(start, start + batch_size)
+                        _run_part(plan, batch[part], out[part], start)
+                        bar.update(len(out[part]))
             out = self._finish(out)
             return out[0] if single else out
         parts = [np.empty((0, *self.output_shape), dtype=np.float32)]
         with _bar(plan, verbose, None) as bar:
             for piece in x:
                 batch, _ = self._batch(piece[0] if isinstance(piece, tuple) else piece)
-                parts.append(self._finish(plan.run(batch)))
+                out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
+                _run_part(plan, batch, out, sum(map(len, parts)))
+                parts.append(self._finish(out))
                 bar.update(len(batch))
         return np.concatenate(parts)
 
@@ -296,7 +296,8 @@ class Model:
         shape = self.input_shape
         if x.size == 0 and x.ndim == 1:
             x = x.reshape((0, *shape))
-        if shape[-1] == 1 and x.shape[-2:] == shape[:2] and x.ndim in (2, 3):
+        grey = len(shape) == 3 and shape[-1] == 1 and x.shape != shape
+        if grey and x.ndim in (2, 3) and x.shape[-2:] == shape[:2]:
             x = x[..., None]  # grey images without a channel axis
         single = x.shape == shape
         if single:
@@ -361,6 +362,11 @@ class Model:
         unknown = [name for name in metrics if name not in METRICS]
         if unknown:
             raise ValueError(f"metrics must be among {', '.join(METRICS)}. Received: {unknown}.")
+        if not hasattr(x, "__len__") or not hasattr(y, "__len__"):
+            raise ValueError(
+                "x and y must be arrays or lists. "
+                f"Received: {type(x).__name__} and {type(y).__name__}."
+            )
         if len(x) != len(y) or not len(x):
             raise ValueError(
                 f"x and y must have the same number of samples, at least one. "
@@ -444,7 +450,17 @@ def _is_iterator(x: Any) -> bool:
     )
 
 
+def _run_part(plan: BasePlan, x: np.ndarray, out: np.ndarray, start: int) -> None:
+    """Run a part of the samples, so that an error names the sample's number in the whole."""
+    try:
+        plan.run(x, out)
+    except NotFiniteError as error:
+        raise not_finite(start + error.sample) from None
+
+
 def _bar(plan: BasePlan, verbose: Union[str, int], total: Optional[int]) -> Any:
+    from tqdm.auto import tqdm  # slow to import, and most programs never show a bar
+
     return tqdm(
         total=total,
         desc=f"predict [{plan.name}]",

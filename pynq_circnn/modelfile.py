@@ -98,8 +98,20 @@ def dumps(data: ModelData) -> bytes:
     digest = hashlib.sha256(b"".join(array.tobytes() for array in members.values()))
     members["sha256"] = np.frombuffer(digest.digest(), np.uint8)
     buffer = io.BytesIO()
-    np.savez(buffer, **members)
+    with zipfile.ZipFile(buffer, "w") as archive:  # the members' date is ZipInfo's: 1980
+        for name, array in members.items():
+            info = zipfile.ZipInfo(name + ".npy")
+            info.create_system = 3
+            archive.writestr(info, _npy(array))
     return buffer.getvalue()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    """Return the bytes of an ``.npy`` file; NumPy's own differ from version to version."""
+    text = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': {array.shape}, }}"
+    text += " " * (-(len(text) + 11) % 64) + "\n"
+    size = len(text).to_bytes(2, "little")
+    return b"\x93NUMPY\x01\x00" + size + text.encode("ascii") + array.tobytes()
 
 
 def write(data: ModelData, path: Union[str, "os.PathLike[str]"]) -> None:

@@ -84,7 +84,8 @@ class Program:
             raise ProgramError(
                 f"a program must have at least {4 * HEADER_WORDS} bytes. Received: {len(data)}."
             )
-        header = _fields(HEADER, np.frombuffer(data, "<u4", HEADER_WORDS))
+        words = np.frombuffer(data, "<u4", HEADER_WORDS)
+        header = _fields(HEADER, words)
         expected = {"magic": MAGIC, "version": PROGRAM_VERSION, "bytes": len(data)}
         for name, value in expected.items():
             if header[name] != value:
@@ -92,12 +93,15 @@ class Program:
                     f"{name} of a program must be {value}. Received: {header[name]}. "
                     "Compile the network again."
                 )
-        blank = _record(HEADER, HEADER_WORDS, {**header, "checksum": 0}) + data[4 * HEADER_WORDS :]
-        if zlib.crc32(blank) != header["checksum"]:
+        blank = words.copy()
+        blank[HEADER["checksum"].index] = 0
+        checksum = zlib.crc32(data[4 * HEADER_WORDS :], zlib.crc32(blank.tobytes()))
+        if checksum != header["checksum"]:
             raise ProgramError(
-                f"checksum of the program must be {zlib.crc32(blank):08x}. "
+                f"checksum of the program must be {checksum:08x}. "
                 f"Received: {header['checksum']:08x}. The program is damaged; compile it again."
             )
+        _check_ranges(HEADER, words, header)
         names = {configuration_digest(name): name for name in CONFIGURATIONS}
         if header["configuration"] not in names:
             raise ProgramError(
@@ -121,7 +125,10 @@ class Program:
                 f"the sections must fill the program's {len(data)} bytes. Received: {position}."
             )
         words = np.frombuffer(data, "<u4", DESCRIPTOR_WORDS * header["layers"], 4 * HEADER_WORDS)
-        layers = [_fields(DESCRIPTOR, row) for row in words.reshape(-1, DESCRIPTOR_WORDS)]
+        layers = []
+        for row in words.reshape(-1, DESCRIPTOR_WORDS):
+            layers.append(_fields(DESCRIPTOR, row))
+            _check_ranges(DESCRIPTOR, row, layers[-1])
         derived = {"magic", "version", "configuration", "bytes", "checksum", "layers"}
         derived |= {f"{name}_words" for name in SECTIONS}
         own = {name: value for name, value in header.items() if name not in derived}
@@ -147,6 +154,20 @@ def _fields(fields: Mapping[str, Field], record: np.ndarray) -> Dict[str, int]:
         word = int(record[field.index])
         values[name] = word - (1 << 32) if field.min < 0 and word >= 1 << 31 else word
     return values
+
+
+def _check_ranges(fields: Mapping[str, Field], record: np.ndarray, values: Fields) -> None:
+    for name, field in fields.items():
+        if not field.min <= values[name] <= field.max:
+            raise ProgramError(
+                f"{name} of a program must lie in {field.min} ... {field.max}. "
+                f"Received: {values[name]}. Compile the network again."
+            )
+    if record[len(fields) :].any():
+        raise ProgramError(
+            "words behind the fields must be zero. "
+            f"Received: {record[len(fields) :].tolist()}. Compile the network again."
+        )
 
 
 def _padded(data: bytes) -> bytes:

@@ -11,7 +11,6 @@ from functools import singledispatch
 from typing import Any, Dict, List, Mapping, Tuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from . import floating
 from .backends import reference
@@ -155,16 +154,19 @@ def _target(layer: Any, peaks: Peaks, lowest: int) -> int:
     """Return the exponent to bring a layer's sum to, which itself has the exponent `lowest`."""
     if layer.activation not in ("sigmoid", "tanh"):
         target = exponent_for(float(peaks["preactivation"]), HEADROOM)
-        if layer.activation == "relu6":
-            target = min(target, exponent_for(6.0))
-        return max(target, lowest)
-    if lowest > TABLE_INPUT:
+        if layer.activation != "relu6":
+            return max(target, lowest)
+        finest = exponent_for(6.0)
+        target = max(min(target, finest), min(lowest, finest))
+    else:
+        target = finest = TABLE_INPUT
+    if lowest > finest:
         raise ValueError(
             f"the input of the {layer.activation} of layer {layer.name!r} must stay within 32,768 "
             f"times its useful range of +-8. Received: peak {float(peaks['preactivation']):.3g}. "
             "Scale the layer's weights down."
         )
-    return TABLE_INPUT
+    return target
 
 
 def _epilogue(
@@ -271,7 +273,7 @@ for _kind in (AveragePool2D, GlobalAveragePool2D):
 def calibration_array(network: Network, data: Any) -> np.ndarray:
     """Return calibration data as float64 of shape (n,) + input shape, or say what is wrong.
 
-    Unscaled ``uint8`` data are scaled as the network's input says.
+    Unscaled bytes, of any integer dtype, are scaled as the network's input says.
     """
     data = np.asarray(data)
     if data.dtype.kind not in "fiu":
@@ -286,7 +288,12 @@ def calibration_array(network: Network, data: Any) -> np.ndarray:
             f"Received: {data.shape}. Pass some hundred typical inputs as one array."
         )
     scale = network.input.uint8_scale
-    if data.dtype == np.uint8 and scale is not None:
+    if data.dtype.kind in "iu" and scale is not None:
+        if not (0 <= data.min() and data.max() <= 255):
+            raise ValueError(
+                "integers must be unscaled bytes, 0 ... 255, for this network. "
+                f"Received: {data.min()} ... {data.max()}. Pass scaled numbers as floats."
+            )
         return data.astype(np.float64) * scale + network.input.uint8_offset
     data = data.astype(np.float64)
     if not np.isfinite(data).all():
@@ -323,6 +330,8 @@ def quantize(network: Network, data: Any, verbose: bool = False) -> QuantizedNet
     largest = max(int(np.prod(shape)) for shape in network.shapes.values())
     chunk = max(1, _CHUNK_WORDS // largest)
     chunks = [data[start : start + chunk] for start in range(0, len(data), chunk)]
+    from tqdm.auto import tqdm  # slow to import, and most programs never quantise
+
     bar = tqdm(total=2 * len(chunks), desc="calibrating", disable=not verbose, leave=False)
 
     observer = _Observer()

@@ -8,7 +8,7 @@ from . import backends
 from .backends.native import Plan as NativePlan
 from .compiler import compile_program
 from .contract import CONFIGURATIONS
-from .errors import CompileError
+from .errors import BackendError, CompileError
 from .model import Model
 
 Runs = Dict[str, backends.BasePlan]
@@ -85,6 +85,12 @@ def verify(
     if data is not None:
         batches.append(("data", model.as_batch(data)))
     runs, left_out = plans_to_verify(model, names)
+    if not runs:
+        raise BackendError(
+            "a back end must be there to compare with the reference. "
+            f"Received: {', '.join(names or left_out) or 'none'}. "
+            + " ".join(f"Back end {name!r}: {reason}" for name, reason in left_out.items())
+        )
     results = []
     for label, x in batches:
         expected_counts = np.zeros(len(model.layers), dtype=np.int64)

@@ -8,6 +8,7 @@ from networks import KINDS, random_input, random_network
 
 from pynq_circnn import backends
 from pynq_circnn.contract import BLOCK_SIZES
+from pynq_circnn.errors import CompileError
 
 OTHERS = [name for name, why in backends.availability().items() if not why and name != "reference"]
 
@@ -17,7 +18,12 @@ def check_equal(network, x):
     expected = backends.get("reference").Plan(network).run(x, saturations=expected_counts)
     for name in OTHERS:
         counts = np.zeros_like(expected_counts)
-        actual = backends.get(name).Plan(network).run(x, saturations=counts)
+        try:
+            plan = backends.get(name).Plan(network)
+        except CompileError:
+            assert name != "native", "only the engine's memories can be too small"
+            continue
+        actual = plan.run(x, saturations=counts)
         np.testing.assert_array_equal(actual, expected, err_msg=name)
         np.testing.assert_array_equal(counts, expected_counts, err_msg=f"{name}: saturations")
 

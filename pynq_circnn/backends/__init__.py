@@ -108,12 +108,20 @@ def _check_array(name: str, array: np.ndarray, dtypes: Tuple[str, ...], shape: S
         )
 
 
+class NotFiniteError(ValueError):
+    """Input that holds NaN or infinity; ``sample`` is the first such one."""
+
+    def __init__(self, sample: int) -> None:
+        super().__init__(
+            "x must be finite. Received: NaN or infinity "
+            f"in sample {sample}. Replace it, numpy.nan_to_num does."
+        )
+        self.sample = sample
+
+
 def not_finite(sample: int) -> ValueError:
     """Return the error for input that holds NaN or infinity."""
-    return ValueError(
-        "x must be finite. Received: NaN or infinity "
-        f"in sample {sample}. Replace it, numpy.nan_to_num does."
-    )
+    return NotFiniteError(sample)
 
 
 def names() -> List[str]:

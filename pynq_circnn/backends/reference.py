@@ -39,7 +39,7 @@ from ..layers import (
     ZeroPadding2D,
 )
 from ..quantized import QuantizedNetwork, alignment, preactivation_exponent
-from . import BasePlan, not_finite
+from . import BasePlan, NotFiniteError, not_finite
 
 PREFERENCE = 0
 
@@ -218,6 +218,9 @@ class Plan(BasePlan):
         largest = max(int(np.prod(shape)) for shape in self.network.shapes.values())
         tile = max(1, _TILE_WORDS // largest)
         for start in range(0, len(x), tile):
-            words = run_words(self.network, x[start : start + tile], saturations)
+            try:
+                words = run_words(self.network, x[start : start + tile], saturations)
+            except NotFiniteError as error:
+                raise not_finite(start + error.sample) from None
             *_, last = words.values()
             out[start : start + tile] = dequantize(last, self.output_exponent)

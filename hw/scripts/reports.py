@@ -1,0 +1,203 @@
+"""What the reports of Vitis HLS and Vivado say, as Python values.
+
+Every function takes the text of one file and is written against the format of 2022.1 and 2024.1;
+what it looks for and does not find is an error, never a silent zero.
+"""
+
+import re
+from typing import Dict, List, NamedTuple, Optional
+from xml.etree import ElementTree
+
+
+class Loop(NamedTuple):
+    """One pipelined loop or function: its initiation intervals."""
+
+    name: str
+    achieved: int
+    target: Optional[int]
+
+
+class Synthesis(NamedTuple):
+    """The summary of a C synthesis (csynth.xml)."""
+
+    version: str
+    part: str
+    target_ns: float
+    estimated_ns: float
+    resources: Dict[str, int]
+
+
+class Timing(NamedTuple):
+    """The design timing summary of a routed design; slacks in ns, ``None`` where nothing is."""
+
+    setup_slack_ns: Optional[float]
+    hold_slack_ns: Optional[float]
+    pulse_width_slack_ns: Optional[float]
+    failing_endpoints: int
+    met: bool
+
+
+class Use(NamedTuple):
+    """How much of a resource a routed design uses."""
+
+    used: float
+    available: float
+
+
+class ReportError(ValueError):
+    """A report does not have the form that its tool gives it."""
+
+
+def _cells(line: str) -> List[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def loops(text: str) -> List[Loop]:
+    """Return the pipelined loops of one ``*_csynth.rpt``: the table with achieved and target II.
+
+    Notes
+    -----
+    A loop that is not pipelined has dashes in both columns and is left out. Loops inside a loop
+    carry plus signs before their name.
+    """
+    found: List[Loop] = []
+    columns: List[str] = []
+    for line in text.splitlines():
+        if not line.strip().startswith("|"):
+            columns = [] if not line.strip() else columns
+            continue
+        cells = _cells(line)
+        if "achieved" in cells and "target" in cells:
+            columns = cells
+        elif columns and len(cells) == len(columns):
+            row = dict(zip(columns, cells))
+            if row["achieved"].isdigit():
+                target = int(row["target"]) if row["target"].isdigit() else None
+                found.append(Loop(cells[0].lstrip("-+ "), int(row["achieved"]), target))
+    return found
+
+
+_PIPELINED = re.compile(
+    r"Pipelining result : Target II = (\d+|NA), Final II = (\d+), Depth = \d+"
+    r"(?:, (?:loop|function) '([^']*)')?"
+)
+
+
+def pipelined(log: str) -> List[Loop]:
+    """Return the loops and functions that a log of Vitis HLS tells the pipelining result of.
+
+    The reports have no target for a pipelined function; only the log has.
+    """
+    return [
+        Loop(name or "?", int(final), None if target == "NA" else int(target))
+        for target, final, name in _PIPELINED.findall(log)
+    ]
+
+
+def synthesis(text: str) -> Synthesis:
+    """Return the summary that ``csynth.xml`` holds.
+
+    Raises
+    ------
+    ReportError
+        If an element is missing or no number.
+    """
+    try:
+        root = ElementTree.fromstring(text)
+        estimates = root.find("AreaEstimates/Resources")
+        if estimates is None:
+            raise AttributeError("AreaEstimates/Resources")
+        resources = {element.tag: int(element.text or "") for element in estimates}
+
+        def word(path: str) -> str:
+            found = root.findtext(path)
+            if found is None:
+                raise AttributeError(path)
+            return found.strip()
+
+        return Synthesis(
+            version=word("ReportVersion/Version"),
+            part=word("UserAssignments/Part"),
+            target_ns=float(word("UserAssignments/TargetClockPeriod")),
+            estimated_ns=float(
+                word("PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod")
+            ),
+            resources=resources,
+        )
+    except (ElementTree.ParseError, AttributeError, ValueError) as error:
+        raise ReportError(
+            f"csynth.xml must hold the summary of a synthesis. Received: {error}. Run "
+            "make -C hw ip again, and look into build/hw/BOARD/ip.log."
+        ) from error
+
+
+def _number(word: str) -> Optional[float]:
+    return None if word in ("NA", "inf") else float(word)
+
+
+def timing(text: str) -> Timing:
+    """Return the design timing summary of a ``report_timing_summary``.
+
+    Raises
+    ------
+    ReportError
+        If there is no such table.
+    """
+    lines = text.splitlines()
+    for i, line in enumerate(lines):
+        if line.split()[:1] == ["WNS(ns)"] and i + 2 < len(lines):
+            heads = re.split(r"\s{2,}", line.strip())
+            row = dict(zip(heads, lines[i + 2].split()))
+            failing = [int(row[h]) for h in heads if h.endswith("Failing Endpoints") and h in row]
+            if "WHS(ns)" not in row or "WPWS(ns)" not in row:
+                break
+            return Timing(
+                setup_slack_ns=_number(row["WNS(ns)"]),
+                hold_slack_ns=_number(row["WHS(ns)"]),
+                pulse_width_slack_ns=_number(row["WPWS(ns)"]),
+                failing_endpoints=sum(failing),
+                met="All user specified timing constraints are met." in text,
+            )
+    raise ReportError(
+        "a timing report must hold the design timing summary, setup to pulse width. Received: "
+        "none. Run make -C hw timing again, and look into build/hw/BOARD/timing.log."
+    )
+
+
+_RESOURCES = {
+    "lut": ("Slice LUTs", "CLB LUTs"),
+    "register": ("Slice Registers", "CLB Registers"),
+    "bram36": ("Block RAM Tile",),
+    "uram": ("URAM",),
+    "dsp": ("DSPs",),
+}
+
+
+def utilization(text: str) -> Dict[str, Use]:
+    """Return what a ``report_utilization`` says of LUTs, registers, block RAM, URAM and DSPs.
+
+    Raises
+    ------
+    ReportError
+        If LUTs, registers, block RAM or DSPs are not in it (the XC7Z020 has no URAM).
+    """
+    found: Dict[str, Use] = {}
+    columns: List[str] = []
+    for line in text.splitlines():
+        if not line.strip().startswith("|"):
+            continue
+        cells = _cells(line)
+        if "Used" in cells and "Available" in cells:
+            columns = cells
+        elif columns and len(cells) == len(columns):
+            row = dict(zip(columns, cells))
+            for key, names in _RESOURCES.items():
+                if cells[0].rstrip("*") in names and key not in found:
+                    found[key] = Use(float(row["Used"]), float(row["Available"]))
+    missing = [key for key in _RESOURCES if key not in found and key != "uram"]
+    if missing:
+        raise ReportError(
+            f"a utilisation report must tell of {', '.join(missing)}. Received: none. Run "
+            "make -C hw timing again, and look into build/hw/BOARD/timing.log."
+        )
+    return found

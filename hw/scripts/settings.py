@@ -1,0 +1,175 @@
+"""The settings of one build: board, design and contract brought together.
+
+::
+
+    python3 hw/scripts/settings.py pynq-z2 BUILD
+
+Writes ``settings.tcl`` for the Tcl steps and the two headers that the HLS sources include, each
+only if it changes, so that make repeats no step in vain. Needs nothing but the standard library of
+Python 3.8, so that the machine with Vivado on it needs no package. Everything that the Tcl steps
+are told comes from here; they hold no number themselves.
+"""
+
+import json
+import os
+import sys
+from typing import Any, Dict, List
+
+HW = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CONTRACT = os.path.join(os.path.dirname(HW), "pynq_circnn")
+sys.path.insert(0, CONTRACT)
+
+import contract  # noqa: E402  (executed on its own, without the package and NumPy)
+
+
+def _read(*path: str) -> Any:
+    with open(os.path.join(HW, *path), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def boards() -> List[str]:
+    """Return the names of the boards that a bitstream can be built for."""
+    names = os.listdir(os.path.join(HW, "boards"))
+    return sorted(name[:-5] for name in names if name.endswith(".json"))
+
+
+def load(board: str) -> Dict[str, Any]:
+    """Return board, processor, design and engine configuration as one dictionary.
+
+    Raises
+    ------
+    ValueError
+        If the board is not known, its engine configuration is not in the contract, or the address
+        map does not lie on multiples of its ranges, or overlaps.
+    """
+    if board not in boards():
+        raise ValueError(
+            f"BOARD must be one of {', '.join(boards())}. Received: {board!r}. Choose one, or "
+            "describe the board in hw/boards/."
+        )
+    settings: Dict[str, Any] = _read("boards", f"{board}.json")
+    settings["board"] = board
+    configuration = settings["configuration"]
+    if configuration not in contract.hardware_configurations():
+        known = ", ".join(contract.hardware_configurations())
+        raise ValueError(
+            f"configuration must be an engine of the contract: {known}. Received: "
+            f"{configuration!r} for {board}. Add it to pynq_circnn/contract.json, or change "
+            f"hw/boards/{board}.json."
+        )
+    settings["part"] = contract.CONFIGURATIONS[configuration]["part"]
+    settings["fclk_mhz"] = contract.CONFIGURATIONS[configuration]["clock_mhz"]
+    settings["configuration_digest"] = f"{contract.configuration_digest(configuration):08x}"
+    processor = _read("boards", "processors", f"{settings.pop('processor')}.json")
+    processor["parameters"][processor["clock_parameter"]] = str(settings["fclk_mhz"])
+    settings["processor"] = processor
+    settings["design"] = _read("design.json")
+    settings["address_map"] = _address_map(processor, settings["design"])
+    return settings
+
+
+def _address_map(processor: Dict[str, Any], design: Dict[str, Any]) -> List[Dict[str, Any]]:
+    base, end, rows = int(processor["registers_base"], 16), 0, []
+    for row in sorted(design["address_map"], key=lambda row: int(row["offset"], 16)):
+        offset, extent = int(row["offset"], 16), int(row["range"], 16)
+        if offset % extent or extent & (extent - 1) or offset < end:
+            raise ValueError(
+                "a range of the address map must be a power of two, lie on a multiple of itself "
+                f"and overlap no other. Received: {row['segment']} at {offset:#x} of {extent:#x} "
+                f"bytes. Move it in hw/design.json to {-(-end // extent) * extent:#x}."
+            )
+        end = offset + extent
+        rows.append({"segment": row["segment"], "address": base + offset, "range": extent})
+    return rows
+
+
+def _pairs(values: Dict[str, Any]) -> str:
+    return " ".join(f"{{{name}}} {{{value}}}" for name, value in values.items())
+
+
+def tcl(settings: Dict[str, Any]) -> str:
+    """Return the settings as Tcl: one dictionary, every value in braces."""
+    processor, design = settings["processor"], settings["design"]
+    stream_bits = 8 * design["stream_bytes"]
+    burst = design["dma"]["burst_beats"]
+    dma = {
+        "c_include_sg": 0,
+        "c_sg_length_width": design["dma"]["length_bits"],
+        "c_include_mm2s_dre": 0,
+        "c_include_s2mm_dre": 0,
+        "c_m_axi_mm2s_data_width": stream_bits,
+        "c_m_axi_s2mm_data_width": stream_bits,
+        "c_m_axis_mm2s_tdata_width": stream_bits,
+        "c_s_axis_s2mm_tdata_width": stream_bits,
+        "c_mm2s_burst_size": burst,
+        "c_s2mm_burst_size": burst,
+    }
+    address_map = " ".join(
+        f"{{{row['segment']} {row['address']:#010x} {row['range']:#010x}}}"
+        for row in settings["address_map"]
+    )
+    engine = design["engine"]
+    values: Dict[str, Any] = {
+        "board": settings["board"],
+        "part": settings["part"],
+        "configuration": settings["configuration"],
+        "configuration_digest": settings["configuration_digest"],
+        "period_ns": f"{1000 / settings['fclk_mhz']:.3f}",
+        "name": design["name"],
+        "engine": ":".join(engine[key] for key in ("vendor", "library", "top", "version")),
+        "dma_parameters": _pairs(dma),
+        "interrupts": " ".join(design["interrupts"]),
+        "address_map": address_map,
+        "memory_masters": " ".join(design["memory_masters"]),
+        "external": _pairs(processor["external"]),
+        "processor_parameters": _pairs(processor["parameters"]),
+    }
+    for key in ("top", "vendor", "library", "version", "description"):
+        values[f"engine_{key}"] = engine[key]
+    for key in ("ip", "clock", "reset", "control", "control_clock", "memory", "memory_clock"):
+        values[f"processor_{key}"] = processor[key]
+    for key in ("interrupt", "address_space", "memory_segment"):
+        values[f"processor_{key}"] = processor[key]
+    values["memory_bytes"] = processor["memory_bytes"]
+    lines = [f"# Generated by hw/scripts/settings.py {settings['board']}: do not edit."]
+    lines.append("set settings [dict create]")
+    lines += [f"dict set settings {name} {{{value}}}" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def files(board: str) -> Dict[str, str]:
+    """Return what a build starts from: the text of each file by its name."""
+    settings = load(board)
+    return {
+        "settings.tcl": tcl(settings),
+        "circnn_contract.h": contract.c_header(),
+        "circnn_configuration.h": contract.configuration_header(settings["configuration"]),
+    }
+
+
+def write(board: str, build: str) -> None:
+    """Bring the files of a build folder up to date; one that is right keeps its time."""
+    texts = files(board)
+    os.makedirs(build, exist_ok=True)
+    for name, text in texts.items():
+        path = os.path.join(build, name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                if file.read() == text:
+                    continue
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def main(arguments: List[str]) -> None:
+    """Write the files of the board and into the folder that the command line names."""
+    if len(arguments) != 2:
+        raise SystemExit(f"usage: settings.py {' | '.join(boards())} BUILD")
+    try:
+        write(*arguments)
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,57 @@
+// The C simulation's door: packets in and out of one engine, as plain bytes.
+#include "csim.h"
+
+#include <new>
+
+#include "circnn_engine.hpp"
+
+struct circnn_csim {
+    Engine engine;
+    Report report;
+    AxiStream in{"in_stream"}, out{"out_stream"};
+};
+
+circnn_csim *circnn_csim_create(void) {
+    circnn_csim *csim = new (std::nothrow) circnn_csim();
+    return csim;
+}
+
+void circnn_csim_destroy(circnn_csim *csim) { delete csim; }
+
+size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats, uint64_t *reply,
+                        size_t room, uint32_t *registers) {
+    for (size_t i = 0; i < beats; i++) csim->in.write(AxiBeat{packet[i], 0xFF, i + 1 == beats});
+    engine_step(csim->engine, csim->in, csim->out, csim->report);
+    csim->in.check_empty();
+    size_t sent = 0;
+    bool last = false;
+    while (csim->out.size() > 0) {
+        const AxiBeat beat = csim->out.read();
+        if (last) fault("beats behind TLAST in ", "out_stream");
+        last = beat.last;
+        if (sent < room) reply[sent] = beat.data;
+        sent++;
+    }
+    if (!last) fault("no TLAST in ", "out_stream");
+    const Report &r = csim->report;
+    const uint32_t values[7] = {r.status,        r.detail,   r.samples,  r.saturations,
+                                r.product_trips, r.beats_in, r.beats_out};
+    for (int i = 0; i < 7; i++) registers[i] = values[i];
+    return sent;
+}
+
+void circnn_csim_clear_trips(circnn_csim *csim) {
+    Engine &e = csim->engine;
+    for (int i = 0; i < kMaxLayers; i++)
+        for (int unit = 0; unit < kUnits; unit++) e.trips[i][unit] = 0;
+    e.input_trips = e.output_trips = e.weight_trips = 0;
+}
+
+void circnn_csim_trips(const circnn_csim *csim, uint64_t *layers, uint64_t *moves) {
+    const Engine &e = csim->engine;
+    for (int i = 0; i < kMaxLayers; i++)
+        for (int unit = 0; unit < kUnits; unit++) layers[i * kUnits + unit] = e.trips[i][unit];
+    moves[0] = e.input_trips;
+    moves[1] = e.output_trips;
+    moves[2] = e.weight_trips;
+}

@@ -1,0 +1,34 @@
+// One simulated engine behind a C interface, for the csim back end and the emulated board.
+#ifndef CIRCNN_CSIM_H
+#define CIRCNN_CSIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct circnn_csim circnn_csim;
+
+// An engine as it is after reset, or NULL for want of memory.
+circnn_csim *circnn_csim_create(void);
+
+void circnn_csim_destroy(circnn_csim *csim);
+
+// One start: a packet in, TLAST on its last beat, and the packet out.  Returns the beats of the
+// latter, of which at most `room` are stored.  `registers`: status, detail, samples, saturations,
+// product_trips, beats_in, beats_out.
+size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats, uint64_t *reply,
+                        size_t room, uint32_t *registers);
+
+// Trips of every unit, summed over runs since they were cleared: layers x units (read, forward,
+// product, inverse, vector, epilogue, write), and of the input, output and weights loops.
+void circnn_csim_clear_trips(circnn_csim *csim);
+void circnn_csim_trips(const circnn_csim *csim, uint64_t *layers, uint64_t *moves);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

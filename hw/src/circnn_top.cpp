@@ -1,0 +1,40 @@
+// The top function: the engine behind two AXI-Streams and AXI-Lite registers.  The offsets are the
+// contract's; Vitis HLS puts the control word of an output, with its ap_vld bit, behind it.
+#include "circnn_top.hpp"
+
+void circnn_engine(AxiStream &in_stream, AxiStream &out_stream, uint32_t &status, uint32_t &detail,
+                   uint32_t &samples, uint32_t &saturations, uint32_t &product_trips,
+                   uint32_t &beats_in, uint32_t &beats_out, uint32_t &identity, uint32_t &version,
+                   uint32_t &configuration) {
+#pragma HLS INTERFACE axis port = in_stream
+#pragma HLS INTERFACE axis port = out_stream
+#pragma HLS INTERFACE s_axilite port = return bundle = control
+#pragma HLS INTERFACE s_axilite port = status bundle = control offset = 0x10
+#pragma HLS INTERFACE s_axilite port = detail bundle = control offset = 0x18
+#pragma HLS INTERFACE s_axilite port = samples bundle = control offset = 0x20
+#pragma HLS INTERFACE s_axilite port = saturations bundle = control offset = 0x28
+#pragma HLS INTERFACE s_axilite port = product_trips bundle = control offset = 0x30
+#pragma HLS INTERFACE s_axilite port = beats_in bundle = control offset = 0x38
+#pragma HLS INTERFACE s_axilite port = beats_out bundle = control offset = 0x40
+#pragma HLS INTERFACE s_axilite port = identity bundle = control offset = 0x48
+#pragma HLS INTERFACE s_axilite port = version bundle = control offset = 0x50
+#pragma HLS INTERFACE s_axilite port = configuration bundle = control offset = 0x58
+    static Engine engine;
+#pragma HLS ARRAY_PARTITION variable = engine.activations complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = engine.weights complete dim = 2
+#pragma HLS ARRAY_RESHAPE variable = engine.spectra complete dim = 2
+#pragma HLS ARRAY_RESHAPE variable = engine.channels.scales complete dim = 2
+#pragma HLS ARRAY_RESHAPE variable = engine.channels.biases complete dim = 2
+    Report report;
+    engine_step(engine, in_stream, out_stream, report);
+    status = report.status;
+    detail = report.detail;
+    samples = report.samples;
+    saturations = report.saturations;
+    product_trips = report.product_trips;
+    beats_in = report.beats_in;
+    beats_out = report.beats_out;
+    identity = CIRCNN_ENGINE_REPLY_MAGIC;
+    version = CIRCNN_ENGINE_INTERFACE_VERSION;
+    configuration = CIRCNN_CONFIG_DIGEST;
+}

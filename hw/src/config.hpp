@@ -1,0 +1,43 @@
+// Sizes of this engine, from the contract: circnn_configuration.h is generated for one
+// configuration, circnn_contract.h holds what all have in common.
+#ifndef CIRCNN_CONFIG_HPP
+#define CIRCNN_CONFIG_HPP
+
+#include <stdint.h>
+
+#include "circnn_configuration.h"
+#include "circnn_contract.h"
+
+constexpr int kLanes = CIRCNN_CONFIG_LANES;       // complex multiply-accumulate lanes
+constexpr int kRow = 2 * kLanes;                  // words that all lanes take in one trip
+constexpr int kBeat = 8;                          // words that the other units take in one trip
+constexpr int kRowBeats = kRow / kBeat;
+constexpr int kBanks = 16;                        // of the activation memory, one word wide
+constexpr int kButterflies = 8;                   // of each transform unit
+constexpr int kTripPoints = 2 * kButterflies;     // complex points that a transform trip takes
+constexpr int kMaxBlock = 1 << CIRCNN_LIMIT_BLOCK_LOG2;
+constexpr int kMinPoints = 64;                    // of a transform's batch, so that a pass is
+constexpr int kMaxPoints = kMaxBlock / 2;         // longer than a butterfly's latency
+constexpr int kMaxBatchRows = 2 * kMaxPoints / kRow;
+
+constexpr int kWeightRows = CIRCNN_CONFIG_WEIGHTS_WORDS / kRow;
+constexpr int kSpectraRows = CIRCNN_CONFIG_SPECTRA_WORDS / kRow;
+constexpr int kActivationWords = CIRCNN_CONFIG_ACTIVATION_WORDS;
+constexpr int kActivationRows = kActivationWords / kBanks;
+constexpr int kChannelWords = CIRCNN_CONFIG_CHANNEL_WORDS;  // scales, and as many biases
+constexpr int kChannelRows = kChannelWords / kBeat;
+constexpr int kMaxLayers = CIRCNN_CONFIG_LAYERS;
+constexpr int kMaxStride = 1024;
+constexpr int kMaxPace = 1024;
+constexpr uint32_t kMaxTrips = 0xFFFFFFFFu;       // bound of loops that end by themselves
+
+static_assert(kRow >= 16 && kRow <= 128 && (kRow & (kRow - 1)) == 0, "lanes: 8, 16, 32 or 64");
+static_assert(CIRCNN_CONFIG_WEIGHTS_WORDS % kRow == 0, "weights must fill whole rows");
+static_assert(CIRCNN_CONFIG_SPECTRA_WORDS % kRow == 0, "spectra must fill whole rows");
+static_assert(kActivationWords % kBanks == 0, "activations must fill whole rows of banks");
+static_assert(kChannelWords % kBeat == 0, "channels must fill whole rows");
+static_assert(2 * kMinPoints % kRow == 0 && kMinPoints % kTripPoints == 0, "whole rows, whole trips");
+
+typedef int16_t Word;
+
+#endif

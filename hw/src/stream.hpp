@@ -1,0 +1,93 @@
+// A first-in first-out channel between two units.
+//
+// Under synthesis it is the vendor's.  In simulation it holds any number of elements when the
+// units run one after the other, and complains about reading from an empty channel; with
+// CIRCNN_THREADS the units are threads, a channel holds `Depth` elements, and one that makes no
+// progress for a while is reported as a deadlock.
+#ifndef CIRCNN_STREAM_HPP
+#define CIRCNN_STREAM_HPP
+
+#ifdef __SYNTHESIS__
+
+#include <hls_stream.h>
+
+template <typename T, int Depth>
+using Stream = hls::stream<T, Depth>;
+
+#else
+
+#include <cstddef>
+#include <vector>
+
+#include "fault.hpp"
+
+#ifdef CIRCNN_THREADS
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#endif
+
+template <typename T, int Depth>
+class Stream {
+  public:
+    explicit Stream(const char *name) : name_(name) {}
+    Stream(const Stream &) = delete;
+    Stream &operator=(const Stream &) = delete;
+
+    void write(const T &value) {
+#ifdef CIRCNN_THREADS
+        std::unique_lock<std::mutex> lock(mutex_);
+        const bool ready = changed_.wait_for(lock, patience(), [this] { return size() < Depth; });
+        if (!ready) fault("deadlock: nobody reads from the full channel ", name_);
+        compact();
+        values_.push_back(value);
+        changed_.notify_all();
+#else
+        values_.push_back(value);
+#endif
+    }
+
+    T read() {
+#ifdef CIRCNN_THREADS
+        std::unique_lock<std::mutex> lock(mutex_);
+        const bool ready = changed_.wait_for(lock, patience(), [this] { return size() > 0; });
+        if (!ready) fault("deadlock: nobody writes to the empty channel ", name_);
+        const T value = values_[head_++];
+        changed_.notify_all();
+        return value;
+#else
+        if (size() == 0) fault("read from the empty channel ", name_);
+        const T value = values_[head_++];
+        compact();
+        return value;
+#endif
+    }
+
+    std::size_t size() const { return values_.size() - head_; }
+
+    // To be called when all units are done: nothing may be left behind.
+    void check_empty() const {
+        if (size() != 0) fault("leftovers in the channel ", name_);
+    }
+
+  private:
+    void compact() {
+        if (head_ == values_.size()) {
+            values_.clear();
+            head_ = 0;
+        }
+    }
+
+    const char *name_;
+    std::vector<T> values_;
+    std::size_t head_ = 0;
+#ifdef CIRCNN_THREADS
+    static std::chrono::seconds patience() { return std::chrono::seconds(20); }
+    std::mutex mutex_;
+    std::condition_variable changed_;
+#endif
+};
+
+#endif
+
+#endif

@@ -1,0 +1,110 @@
+// What travels between the units, and what a layer is once it is decoded.
+#ifndef CIRCNN_TYPES_HPP
+#define CIRCNN_TYPES_HPP
+
+#include "arithmetic.hpp"
+#include "axi.hpp"
+#include "stream.hpp"
+
+// Sixteen words of blocks on their way to the forward transform, or eight.
+struct BlockBeat {
+    Word w[kBanks];
+    bool wide;         // sixteen
+    uint8_t position;  // where in its batch, in beats of eight
+    bool counted;      // whether saturations count: not for a pixel that is read again
+    bool kept;         // whether any window needs it
+    bool batch_last, layer_last;
+};
+
+// One row of the spectra memory: as many words as the lanes take.
+struct SpectraRow {
+    Word w[kRow];
+};
+
+// Eight sums of products on their way to the inverse transform.
+struct SumBeat {
+    int64_t w[kBeat];  // 48 bits
+    uint8_t counted;   // how many of them, from the first on, are no padding
+};
+
+// Eight values on their way to the epilogue, from the inverse transform.
+struct ValueBeat {
+    Word w[kBeat];
+};
+
+// What the reader feeds the vector unit: a word of each operand.
+struct OperandBeat {
+    Word w[kBeat], v[kBeat];
+    bool first, last;  // of a window
+    bool zero;         // outside the image: nothing but zeros
+};
+
+// What the vector unit makes of it.
+struct TotalBeat {
+    int32_t w[kBeat];
+    uint16_t pixels;  // of the window
+};
+
+// Eight results on their way to the activation memory.
+struct ResultBeat {
+    Word w[kBeat];
+    uint8_t count;  // how many of them are channels of a pixel that exists
+};
+
+typedef Stream<BlockBeat, 16> BlockStream;
+typedef Stream<SpectraRow, 4> RowStream;
+typedef Stream<SumBeat, 16> SumStream;
+typedef Stream<ValueBeat, 16> ValueStream;
+typedef Stream<OperandBeat, 16> OperandStream;
+typedef Stream<TotalBeat, 16> TotalStream;
+typedef Stream<ResultBeat, 16> ResultStream;
+
+// What every unit counts.
+struct Count {
+    uint32_t trips;
+    uint32_t saturations;
+};
+
+// A descriptor and what follows from it.  A row of the spectra memory holds `side` blocks of each
+// of `places` pixels: side * places * k = kRow for k < kRow.  The places are strips of the image,
+// each with the columns that its windows reach, or the samples of the batch.
+struct Layer {
+    circnn_descriptor d;
+    int32_t in_words, out_words;
+    int32_t side;              // blocks of one pixel side by side in the lanes
+    int32_t places;            // pixels or samples side by side in the lanes
+    bool by_sample;            // the places are samples
+    int32_t chunks;            // rows that one block takes: k / kRow, at least 1
+    int32_t row_groups;        // output blocks of a pixel, `side` at a time
+    int32_t column_groups;     // input blocks of a pixel, `side` at a time
+    int32_t terms;             // products summed for one output
+    int32_t strip;             // output columns of a place
+    int32_t columns;           // input columns that a place transforms ...
+    int32_t kept_columns;      // ... of which windows reach the first so many
+    int32_t line_rows;         // rows of spectra memory for one row of the image
+    int32_t ring_lines;        // rows of the image that the spectra memory holds in turn
+    int32_t pace;              // product trips between two rows accepted
+    int32_t passes;            // of a transform over its batch
+    int32_t points_log2;       // complex points of a transform's batch
+    int32_t weights_row;       // first row in the weights memory
+    bool from_stream;          // the input comes straight from the packet
+    bool streamed;             // the weights come with every mini-batch
+};
+
+// How many samples of which kind a layer runs for, and where they lie.
+struct Batch {
+    int32_t samples;
+    int32_t stride;  // words of activation memory from one sample to the next
+    bool bytes;      // the packet holds unscaled bytes
+    circnn_header header;
+};
+
+// Samples side by side in the places of a layer, and the groups of them.
+inline int32_t samples_at_once(const Layer &layer) { return layer.by_sample ? layer.places : 1; }
+
+inline int32_t sample_groups(const Layer &layer, int32_t samples) {
+    const int32_t at_once = samples_at_once(layer);
+    return (samples + at_once - 1) / at_once;
+}
+
+#endif

@@ -1,0 +1,63 @@
+# What the stand-ins for Vivado and Vitis HLS share: options, files and how a script is run.
+
+# Splits the arguments of a command. SPEC names its options: {-name value -flag flag ...}. Sets
+# the array OPTION in the caller, with 0 for a flag that is not there, and returns the rest.
+proc options {command spec arguments} {
+    upvar 1 option option
+    array unset option
+    foreach {name kind} $spec {
+        if {$kind eq "flag"} {
+            set option($name) 0
+        }
+    }
+    set rest [list]
+    for {set i 0} {$i < [llength $arguments]} {incr i} {
+        set word [lindex $arguments $i]
+        if {![regexp {^-[a-z_]+$} $word]} {
+            lappend rest $word
+        } elseif {![dict exists $spec $word]} {
+            error "an option of $command must be one of [dict keys $spec]. Received: $word."
+        } elseif {[dict get $spec $word] eq "flag"} {
+            set option($word) 1
+        } else {
+            incr i
+            if {$i == [llength $arguments]} {
+                error "the option $word of $command must have a value. Received: none."
+            }
+            set option($word) [lindex $arguments $i]
+        }
+    }
+    return $rest
+}
+
+proc need {command name arguments} {
+    if {![llength $arguments]} {
+        error "$command must be given $name. Received: nothing."
+    }
+}
+
+proc write_file {path text} {
+    file mkdir [file dirname $path]
+    set file [open $path wb]
+    fconfigure $file -encoding utf-8
+    puts -nonewline $file $text
+    close $file
+}
+
+proc read_file {path} {
+    set file [open $path r]
+    fconfigure $file -encoding utf-8
+    set text [read $file]
+    close $file
+    return $text
+}
+
+# Runs a script as the tool would in batch mode: an error ends it with status 1.
+proc run_script {tool path} {
+    if {[catch {uplevel #0 [list source $path]} message details]} {
+        puts stderr "ERROR: \[$tool stand-in\] $message"
+        puts stderr [dict get $details -errorinfo]
+        exit 1
+    }
+    exit 0
+}

@@ -1,0 +1,165 @@
+# A stand-in for Vitis HLS in plain tclsh: runs the scripts, checks what they name, and packages
+# an IP core whose ports and registers are the contract's. It compiles and synthesises nothing.
+#
+#   tclsh hls.tcl vitis-run --mode hls --tcl SCRIPT | vitis_hls -f SCRIPT
+#
+# CIRCNN_STANDIN_II (1) is the initiation interval that its report states for a target of 1.
+
+set standin [file dirname [file normalize [info script]]]
+source [file join $standin common.tcl]
+
+set release 2024.1
+set project [dict create sources {} benches {}]
+
+proc open_project {args} {
+    set rest [options open_project {-reset flag} $args]
+    need open_project "a name" $rest
+    dict set ::project folder [file normalize [lindex $rest 0]]
+    if {$option(-reset)} {
+        file delete -force [dict get $::project folder]
+    }
+}
+
+proc set_top {name} {
+    dict set ::project top $name
+}
+
+proc add_files {args} {
+    set rest [options add_files {-tb flag -cflags value} $args]
+    foreach file $rest {
+        if {![file exists $file]} {
+            error "a file that is added must exist. Received: $file."
+        }
+        dict lappend ::project [expr {$option(-tb) ? "benches" : "sources"}] $file
+    }
+    foreach flag [expr {[info exists option(-cflags)] ? $option(-cflags) : ""}] {
+        if {[regexp {^-I(.*)$} $flag -> folder] && ![file isdirectory $folder]} {
+            error "an include folder must exist. Received: $folder."
+        }
+    }
+}
+
+proc open_solution {args} {
+    set rest [options open_solution {-reset flag -flow_target value} $args]
+    if {$option(-flow_target) ne "vivado"} {
+        error "the flow target must be vivado. Received: $option(-flow_target)."
+    }
+    dict set ::project solution [file join [dict get $::project folder] [lindex $rest 0]]
+}
+
+proc set_part {part} {
+    if {$part ni {xc7z020clg400-1 xczu7ev-ffvc1156-2-e}} {
+        error "the part must be one that the stand-in knows. Received: $part."
+    }
+    dict set ::project part $part
+}
+
+proc create_clock {args} {
+    options create_clock {-period value -name value} $args
+    if {![string is double -strict $option(-period)]} {
+        error "a period must be a number of ns. Received: $option(-period)."
+    }
+    dict set ::project period $option(-period)
+}
+
+proc ready {} {
+    foreach key {folder top solution part period} {
+        if {![dict exists $::project $key]} {
+            error "the project must have its $key by now. Received: none."
+        }
+    }
+    if {![llength [dict get $::project sources]]} {
+        error "the project must have sources. Received: none."
+    }
+}
+
+proc csim_design {args} {
+    options csim_design {-clean flag} $args
+    ready
+    if {![llength [dict get $::project benches]]} {
+        error "C simulation must have a test bench. Received: no file added with -tb."
+    }
+    puts "stand-in: C simulation not run"
+}
+
+# The top function and both streams must be in the sources; the report's numbers are made up.
+proc csynth_design {} {
+    ready
+    set top [dict get $::project top]
+    set text {}
+    foreach file [dict get $::project sources] {
+        append text [read_file $file]
+    }
+    if {![regexp "\\m$top\\s*\\(" $text]} {
+        error "the sources must define the top function. Received: no $top in them."
+    }
+    foreach port {in_stream out_stream} {
+        if {![regexp -nocase "#pragma\\s+HLS\\s+INTERFACE\\s+(mode=)?axis\[^\\n\]*=\\s*$port\\M" \
+                $text]} {
+            error "the top function must have a stream. Received: no axis pragma for $port."
+        }
+    }
+    set achieved [expr {[info exists ::env(CIRCNN_STANDIN_II)] ? $::env(CIRCNN_STANDIN_II) : 1}]
+    set estimated [format %.3f [expr {0.7 * [dict get $::project period]}]]
+    set reports [file join [dict get $::project solution] syn report]
+    write_file [file join $reports ${top}_csynth.rpt] [join [list \
+        "== Vitis HLS Report for '$top' (stand-in: no tool ran, every number is made up)" \
+        "    * Version:        $::release (stand-in)" \
+        "        * Loop: " \
+        "|           | Latency | Iteration| Initiation Interval | Trip |          |" \
+        "| Loop Name | min|max |  Latency | achieved|  target   | Count| Pipelined|" \
+        "|- PRODUCTS | 10 | 10 |        2 |    $achieved    |     1     |    10|       yes|" \
+        ""] \n]
+    write_file [file join $reports csynth.xml] "<?xml version=\"1.0\"?>
+<profile>
+  <ReportVersion><Version>$::release (stand-in)</Version></ReportVersion>
+  <UserAssignments>
+    <Part>[dict get $::project part]</Part>
+    <TopModelName>$top</TopModelName>
+    <TargetClockPeriod>[dict get $::project period]</TargetClockPeriod>
+    <ClockUncertainty>[format %.2f [expr {0.27 * [dict get $::project period]}]]</ClockUncertainty>
+  </UserAssignments>
+  <PerformanceEstimates>
+    <SummaryOfTimingAnalysis>
+      <EstimatedClockPeriod>$estimated</EstimatedClockPeriod>
+    </SummaryOfTimingAnalysis>
+  </PerformanceEstimates>
+  <AreaEstimates>
+    <Resources>
+      <BRAM_18K>1</BRAM_18K><DSP>1</DSP><FF>1</FF><LUT>1</LUT><URAM>0</URAM>
+    </Resources>
+    <AvailableResources>
+      <BRAM_18K>280</BRAM_18K><DSP>220</DSP><FF>106400</FF><LUT>53200</LUT><URAM>0</URAM>
+    </AvailableResources>
+  </AreaEstimates>
+</profile>
+"
+    dict set ::project synthesised 1
+}
+
+proc export_design {args} {
+    options export_design {-format value -vendor value -library value -version value
+        -ipname value -description value} $args
+    if {![dict exists $::project synthesised] || $option(-format) ne "ip_catalog"} {
+        error "export_design must follow csynth_design, with -format ip_catalog. Received: $args."
+    }
+    set vlnv $option(-vendor):$option(-library):$option(-ipname):$option(-version)
+    write_file [file join [dict get $::project solution] impl ip standin_ip.tcl] \
+        [exec python3 [file join $::standin engine_ip.py] $vlnv]
+}
+
+lassign $argv tool
+switch -- [join [lrange $argv 0 end-1]] {
+    "vitis-run --mode hls --tcl" - "vitis_hls -f" {
+        run_script "Vitis HLS" [lindex $argv end]
+    }
+    default {
+        if {[lindex $argv end] in {--version -version}} {
+            puts "Vitis HLS v$release stand-in: not Vitis HLS"
+            exit 0
+        }
+        puts stderr "ERROR: $tool must be run as vitis-run --mode hls --tcl SCRIPT or\
+            vitis_hls -f SCRIPT. Received: $argv."
+        exit 1
+    }
+}

@@ -1,0 +1,1 @@
+"""The bitstreams of the package by board; ``pynq.Overlay("circnn.bit")`` resolves to here."""

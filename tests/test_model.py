@@ -1,0 +1,476 @@
+"""The model's face: everything that predict takes and refuses, and what a model tells."""
+
+import os
+import pickle
+import threading
+import time
+import warnings
+
+import examples
+import numpy as np
+import pytest
+
+from pynq_circnn import BackendError, Model, ModelFileError, backends, load_model, shipped_models
+from pynq_circnn import layers as L
+from pynq_circnn import model as model_module
+from pynq_circnn.backends import native, reference
+from pynq_circnn.metrics import confusion_matrix
+
+MODEL = examples.model()
+X = examples.images(70)
+Y = MODEL.predict(X)
+
+
+def same(actual, expected=Y):
+    assert actual.dtype == np.float32
+    np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.fixture
+def no_native(monkeypatch):
+    monkeypatch.setattr(native, "unavailable", lambda: "no compiler. Install one.")
+
+
+# -- predict: what it takes ---------------------------------------------------------------------
+
+
+def test_output_is_the_softmax_of_what_a_plan_runs():
+    logits = MODEL.plan("reference").run(X)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    same(Y, powers / powers.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 69, 70, 71, 10**6, np.int64(5)])
+@pytest.mark.parametrize("backend", ["auto", "native", "reference"])
+def test_batch_size_changes_nothing(batch_size, backend):
+    same(MODEL.predict(X, batch_size, backend=backend))
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: x.tolist(),
+    lambda x: list(x),
+    lambda x: x[..., 0],
+    lambda x: x.astype(np.int64),
+    lambda x: x.astype(np.uint16),
+    lambda x: np.asfortranarray(x),
+    lambda x: np.repeat(x, 2, axis=0)[::2],
+    lambda x: x[::-1][::-1],
+    lambda x: memoryview(x),
+], ids=["nested lists", "list of arrays", "grey", "int64", "uint16", "fortran", "strided",
+        "reversed", "memoryview"])  # fmt: skip
+def test_bytes_come_in_many_forms(make):
+    same(MODEL.predict(make(X)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble, ">f4"])
+def test_floats_of_every_width(dtype):
+    x = (X / 256).astype(np.float16)  # exact in each
+    same(MODEL.predict(x.astype(dtype)), MODEL.predict(x.astype(np.float32)))
+
+
+def test_bytes_are_the_floats_they_stand_for():
+    np.testing.assert_allclose(MODEL.predict(X / 255), Y, atol=2e-3)
+
+
+def test_integers_are_numbers_where_the_model_takes_no_bytes():
+    model = examples.tiny_model()
+    x = np.array([[-3, 0, 2, 1]])
+    for dtype in (np.int8, np.int64):
+        same(model.predict(x.astype(dtype)), model.predict(x.astype(np.float32)))
+    same(model.predict(np.abs(x).astype(np.uint8)), model.predict(np.abs(x).astype(np.float32)))
+
+
+@pytest.mark.parametrize("one", [X[3], X[3, ..., 0], X[3].tolist()])
+def test_a_single_sample_comes_back_alone(one):
+    same(MODEL.predict(one), Y[3])
+
+
+@pytest.mark.parametrize("empty", [X[:0], X[:0, ..., 0], [], np.zeros(0), iter([]), iter([X[:0]])])
+def test_nothing_in_nothing_out(empty):
+    out = MODEL.predict(empty)
+    assert out.shape == (0, 3) and out.dtype == np.float32
+
+
+@pytest.mark.parametrize("generator", [
+    lambda: (X[i : i + 9] for i in range(0, 70, 9)),
+    lambda: ((X[i : i + 9], None) for i in range(0, 70, 9)),
+    lambda: iter(X),
+    lambda: iter([X[:50], X[:0], X[50:].tolist()]),
+    lambda: map(np.asarray, [X]),
+], ids=["batches", "tuples", "samples", "uneven", "map"])  # fmt: skip
+@pytest.mark.parametrize("verbose", ["auto", 0])
+def test_generators_of_batches(generator, verbose):
+    same(MODEL.predict(generator(), verbose=verbose))
+
+
+def test_a_1_by_1_image_is_one_sample():
+    model = Model(examples.quantized((L.Input("x", (), (1, 1, 1)), L.ScaleBias("y", ("x",)))))
+    assert model.predict(np.ones((1, 1, 1))).shape == (1, 1, 1)
+    assert model.predict(np.ones((4, 1, 1, 1))).shape == (4, 1, 1, 1)
+    assert model.predict(np.ones((4, 1, 1))).shape == (4, 1, 1, 1)
+
+
+def test_results_are_the_callers_own():
+    first = MODEL.predict(X[:2])
+    first[:] = 7
+    same(MODEL.predict(X[:2]), Y[:2])
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    same(MODEL.predict(frozen))
+
+
+# -- predict: what it refuses -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("x, message", [
+    (np.zeros((3, 5, 6, 1)), "must have shape (n, 6, 5, 1), or (6, 5, 1) for one sample"),
+    (np.zeros((3, 30)), "Reshape it"),
+    (np.zeros((3, 6, 5, 3)), "Received: (3, 6, 5, 3)"),
+    (np.zeros((0, 7)), "Received: (0, 7)"),
+    (np.float32(1), "Received: ()"),
+    (X.astype(bool), "must be real numbers. Received: dtype=bool"),
+    (X.astype(complex), "must be real numbers. Received: dtype=complex128"),
+    (X.astype(object), "must be real numbers. Received: dtype=object"),
+    (X.astype(str), "must be real numbers. Received: dtype=<U3"),
+    ("digits", "must be real numbers"),
+    (None, "must be real numbers. Received: dtype=object"),
+    ({"x": X}, "must be real numbers. Received: dtype=object"),
+    (X.astype("datetime64[s]"), "must be real numbers"),
+    (X.astype(int) - 1, "must be unscaled bytes, 0 ... 255, for this model. Received: -1 ... "),
+    (X.astype(int) + 1, "... 256. Pass scaled numbers as floats"),
+    (iter([X[:3], X[:3, :4]]), "Received: (3, 4, 5, 1)"),
+])  # fmt: skip
+def test_wrong_samples_are_refused(x, message):
+    with pytest.raises(ValueError) as error:
+        MODEL.predict(x)
+    assert message in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # NumPy below 1.24 makes an object array of it
+def test_ragged_lists_are_refused():
+    with pytest.raises(ValueError, match="x must be"):
+        MODEL.predict([[1, 2], [3]])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("sample", [0, 31, 40, 69])
+def test_what_is_not_finite_is_refused_with_its_place(value, backend, sample):
+    x = X / 255
+    x[sample, 2, 3] = value
+    x[69, 0, 0] = np.nan
+    for given in (x, iter([x[:10], x[10:]])):
+        with pytest.raises(ValueError, match=f"finite. Received: .* in sample {sample}\\."):
+            MODEL.predict(given, backend=backend)
+
+
+def test_reference_names_the_sample_in_later_tiles(monkeypatch):
+    monkeypatch.setattr(reference, "_TILE_WORDS", 1000)
+    x = (X / 255).astype(np.float32)
+    x[50] = np.nan
+    with pytest.raises(ValueError, match="in sample 50"):
+        MODEL.plan("reference").run(x)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, "32", None, True])
+def test_wrong_batch_sizes_are_refused(batch_size):
+    with pytest.raises(ValueError, match="batch_size must be a positive integer"):
+        MODEL.predict(X, batch_size)
+
+
+@pytest.mark.parametrize("verbose", [2, -1, "yes", None])
+def test_wrong_verbosity_is_refused(verbose):
+    with pytest.raises(ValueError, match="verbose must be 'auto', 0 or 1"):
+        MODEL.predict(X, verbose=verbose)
+
+
+def test_values_far_beyond_calibration_warn_at_the_callers_line():
+    with pytest.warns(UserWarning, match="more than twice what the model was calibrated") as record:
+        out = MODEL.predict(X.astype(np.float32))
+    assert record[0].filename == __file__ and "unscaled bytes as uint8" in str(record[0].message)
+    assert np.isfinite(out).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MODEL.predict(X / 255 * 1.5)
+
+
+# -- the progress bar ---------------------------------------------------------------------------
+
+
+def test_no_bar_for_what_is_quick(capsys):
+    MODEL.predict(X)
+    MODEL.predict(iter([X]))
+    MODEL.predict(X, verbose=0)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("x", [X, X[:5], lambda: iter([X])])
+def test_a_bar_when_asked_for(x, capsys):
+    MODEL.predict(x() if callable(x) else x, verbose=1)
+    captured = capsys.readouterr()
+    assert "predict [native]" in captured.err and "sample" in captured.err and not captured.out
+
+
+def test_a_bar_for_what_takes_long(capsys, monkeypatch):
+    monkeypatch.setattr(model_module, "_BAR_DELAY_SECONDS", 0.01)
+    plan = MODEL.plan("reference")
+    run = plan.run
+    monkeypatch.setattr(plan, "run", lambda *a: (time.sleep(0.05), run(*a)), raising=False)
+    MODEL.predict(X, 10, backend="reference")
+    assert "predict [reference]" in capsys.readouterr().err
+
+
+# -- back ends ----------------------------------------------------------------------------------
+
+
+def fresh():
+    return Model(MODEL.network)
+
+
+def test_auto_takes_the_native_back_end_and_says_so():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fresh().plan().name == "native"
+        assert fresh().plan("auto").name == "native"
+    assert fresh().plan("reference").name == "reference"
+
+
+def test_a_plan_is_made_once():
+    model = fresh()
+    assert model.plan("auto") is model.plan("native") is model.plan()
+
+
+def test_auto_says_when_it_takes_the_slow_one(no_native):
+    with pytest.warns(UserWarning, match=r"slow NumPy reference .* no compiler") as record:
+        same(fresh().predict(X, backend="auto"))
+    assert record[0].filename == __file__
+
+
+def test_a_back_end_asked_for_by_name_never_falls_back(no_native):
+    with pytest.raises(BackendError, match=r"'native' cannot run here: no compiler. Install one"):
+        fresh().predict(X, backend="native")
+
+
+@pytest.mark.parametrize("name", ["numpy", "", "Native", None, 3, "../native"])
+def test_unknown_back_ends_are_refused(name):
+    with pytest.raises(ValueError, match=r"'auto' or one of .*'native', 'reference'"):
+        fresh().predict(X, backend=name)
+
+
+def test_a_negative_preference_is_never_automatic(monkeypatch):
+    monkeypatch.setattr(native, "PREFERENCE", -1)
+    with pytest.warns(UserWarning):
+        assert fresh().plan().name == "reference"
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("arguments, message", [
+    ({"x": X.astype(np.float64)}, "x must be a C-contiguous float32 or uint8 array"),
+    ({"x": X[:, ::-1]}, "C-contiguous=False"),
+    ({"x": X.tolist()}, "Received: list"),
+    ({"x": np.float32(3)}, "Received: float32"),
+    ({"x": X[0]}, "of shape (6, 6, 5, 1)"),
+    ({"x": X, "out": np.zeros((70, 3))}, "out must be a C-contiguous float32"),
+    ({"x": X, "out": np.zeros((69, 3), np.float32)}, "of shape (70, 3)"),
+    ({"x": X, "saturations": np.zeros(3, np.int64)}, "of shape (12,)"),
+    ({"x": X, "saturations": np.zeros(12, np.int32)}, "int64"),
+])  # fmt: skip
+def test_plans_check_their_arrays(backend, arguments, message):
+    with pytest.raises(ValueError) as error:
+        MODEL.plan(backend).run(**arguments)
+    assert message in str(error.value)
+
+
+def test_threads_get_equal_results():
+    model, results, errors = fresh(), {}, []
+
+    def work(number):
+        try:
+            for _ in range(20):
+                results[number] = model.predict(X, batch_size=3 + number)
+                same(results[number])
+        except BaseException as error:  # reported below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and len(results) == 8
+
+
+# -- keeping a model ----------------------------------------------------------------------------
+
+
+def test_pickle():
+    MODEL.predict(X[:1])
+    again = pickle.loads(pickle.dumps(MODEL))
+    same(again.predict(X))
+    assert (again.name, again.labels, again.provenance) == (
+        MODEL.name, MODEL.labels, MODEL.provenance)  # fmt: skip
+
+
+def test_save_and_load(tmp_path):
+    path = tmp_path / "my.circnn"
+    path.write_bytes(b"old")
+    MODEL.save(path)
+    same(load_model(path).predict(X))
+    same(load_model(str(path)).predict(X))
+    assert os.listdir(tmp_path) == ["my.circnn"]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("where", ["os.replace", "os.fdopen", "os.chmod"])
+def test_a_failed_save_leaves_the_old_file(where, tmp_path, monkeypatch):
+    path = tmp_path / "my.circnn"
+    path.write_bytes(b"old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(where, fail)
+    with pytest.raises(OSError, match="disk full"):
+        MODEL.save(path)
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["my.circnn"]
+
+
+def test_models_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"one of .*'digits'.* Received: 'nothing'"):
+        load_model("nothing")
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path)
+    (tmp_path / "bad.circnn").write_bytes(b"not a model")
+    with pytest.raises(ModelFileError, match=r"bad\.circnn"):
+        load_model(tmp_path / "bad.circnn")
+
+
+# -- what a model tells -------------------------------------------------------------------------
+
+
+def test_shipped_models_load_and_are_what_they_say():
+    assert "digits" in shipped_models()
+    for name in shipped_models():
+        model = load_model(name)
+        assert model.name == name and model.provenance
+        assert model.predict(np.zeros(model.input_shape, np.uint8)).shape == model.output_shape
+
+
+def test_layers_and_shapes():
+    assert MODEL.input_shape == (6, 5, 1) and MODEL.output_shape == (3,)
+    assert [layer.name for layer in MODEL.layers][:3] == ["image", "conv", "norm"]
+    assert MODEL.get_layer("hidden").units == 8
+    with pytest.raises(ValueError, match=r"one of 'image', 'conv'.* Received: 'hiden'"):
+        MODEL.get_layer("hiden")
+    assert "several kinds" in repr(MODEL) and "(6, 5, 1) -> (3,)" in repr(MODEL)
+
+
+def test_parameters_are_counted():
+    conv, gate, hidden, logits = 9 * 4, 4 * 3 * 2 * 2, 3 * 8, 3 * 8
+    vectors = 2 * (4 + 4 + 6 + 8 + 3)  # scales and biases
+    assert MODEL.count_params() == conv + gate + hidden + logits + vectors
+    info = MODEL.info()
+    assert info["weights"] == conv + gate + hidden + logits
+    assert info["dense_weights"] == 9 * 1 * 4 + 4 * 4 * 6 + 24 * 8 + 8 * 3
+    assert info["dense_params"] == info["dense_weights"] + 4 + 8 + 6 + 8 + 3  # norm: 4 and 4
+    assert info["bytes"] == 2 * info["weights"] + (2 + 4) * vectors // 2
+    assert info["compression"] == round(info["dense_weights"] / info["weights"], 3)
+    assert info["params"] == MODEL.count_params()
+    entry = next(layer for layer in info["layers"] if layer["name"] == "hidden")
+    assert entry["block"] == 8 and entry["compression"] == 8.0 and entry["snr_db"] > 50
+
+
+def test_summary_is_a_table(capsys):
+    lines = []
+    MODEL.summary(print_fn=lines.append)
+    assert all(
+        any(layer.name in line and layer.kind in line for line in lines) for layer in MODEL.layers
+    )
+    assert "132 weights instead of 348 (2.6x fewer)" in lines[-1]
+    MODEL.summary()
+    assert capsys.readouterr().out == "\n".join(lines) + "\n"
+
+
+def test_summary_of_a_network_without_weights():
+    model = Model(examples.quantized((L.Input("x", (), (4, 4, 2)), L.MaxPool2D("y", ("x",)))))
+    lines = []
+    model.summary(lines.append)
+    assert "0 weights instead of 0;" in lines[-1] and model.info()["compression"] is None
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"labels": ["a", "b"]}, "labels must be 3, one an output. Received: 2"),
+    ({"labels": range(3)}, "labels must be texts"),
+    ({"name": None}, "name must be a text"),
+])  # fmt: skip
+def test_wrong_names_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Model(MODEL.network, **arguments)
+
+
+# -- evaluate -----------------------------------------------------------------------------------
+
+TRUTH = np.random.default_rng(9).integers(0, 3, 70)
+
+
+def test_classification_metrics():
+    names = ["accuracy", "top_3_accuracy", "top_5_accuracy", "crossentropy"]
+    results = MODEL.evaluate(X, TRUTH, metrics=names)
+    assert list(results) == names
+    assert results["accuracy"] == np.mean(Y.argmax(axis=1) == TRUTH)
+    assert results["top_3_accuracy"] == results["top_5_accuracy"] == 1.0  # of 3 classes
+    expected = -np.mean(np.log(Y[np.arange(70), TRUTH].astype(np.float64)))
+    assert results["crossentropy"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("truth", [TRUTH.tolist(), TRUTH[:, None], np.eye(3)[TRUTH],
+                                   TRUTH.astype(np.float32), TRUTH.astype(np.uint8)])  # fmt: skip
+def test_truth_comes_in_many_forms(truth):
+    assert MODEL.evaluate(X, truth) == MODEL.evaluate(X.tolist(), TRUTH, metrics="accuracy")
+
+
+def test_regression_metrics():
+    truth = np.zeros((70, 3))
+    results = MODEL.evaluate(X, truth, metrics=["mean_absolute_error", "mean_squared_error"])
+    assert results["mean_absolute_error"] == pytest.approx(np.mean(np.abs(Y)), rel=1e-6)
+    assert results["mean_squared_error"] == pytest.approx(np.mean(Y.astype(float) ** 2), rel=1e-6)
+
+
+@pytest.mark.parametrize("x, y, metrics, message", [
+    (X, TRUTH[:5], ["accuracy"], "same number of samples, at least one. Received: 70 and 5"),
+    (X[:0], TRUTH[:0], ["accuracy"], "Received: 0 and 0"),
+    (iter([X]), TRUTH, ["accuracy"], "arrays or lists"),
+    (X, 3, ["accuracy"], "arrays or lists"),
+    (X, TRUTH, ["precision"], "must be among accuracy, top_3"),
+    (X, TRUTH + 1, ["accuracy"], "y must hold classes 0 ... 2. Received: 1 ... 3"),
+    (X, TRUTH + 0.5, ["accuracy"], "70 integer classes or one-hot rows of 3"),
+    (X, [str(t) for t in TRUTH], ["accuracy"], "70 integer classes"),
+    (X, np.zeros((70, 4)), ["accuracy"], "Received: float64 of shape (70, 4)"),
+    (X, TRUTH, ["mean_squared_error"], "must have the predictions' shape (70, 3)"),
+])  # fmt: skip
+def test_wrong_evaluations_are_refused(x, y, metrics, message):
+    with pytest.raises(ValueError) as error:
+        MODEL.evaluate(x, y, metrics=metrics)
+    assert message in str(error.value)
+
+
+def test_crossentropy_needs_probabilities():
+    model = examples.tiny_model()
+    x = np.random.default_rng(0).normal(size=(10, 4))
+    with pytest.raises(ValueError, match="Let the model end in a softmax"):
+        model.evaluate(x, np.zeros(10, int), metrics=["crossentropy"])
+
+
+def test_confusion_matrix_counts_rows_of_the_truth():
+    matrix = confusion_matrix(TRUTH, Y)
+    for true in range(3):
+        for said in range(3):
+            assert matrix[true, said] == np.sum((TRUTH == true) & (Y.argmax(axis=1) == said))
+
+
+def test_names_of_back_ends_are_the_modules():
+    assert set(backends.names()) >= {"native", "reference"}
+    assert backends.availability()["reference"] is None

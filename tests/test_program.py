@@ -1,0 +1,358 @@
+"""The program: its bytes, what loaders refuse, places in memory, and the limits of engines."""
+
+import zlib
+
+import driver
+import examples
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import KINDS, random_input, random_layers, random_network
+
+from pynq_circnn import CompileError, ProgramError
+from pynq_circnn import layers as L
+from pynq_circnn.backends import native
+from pynq_circnn.compiler import allocate, compile_program
+from pynq_circnn.contract import (
+    CONFIGURATIONS,
+    DESCRIPTOR,
+    DESCRIPTOR_WORDS,
+    HEADER,
+    HEADER_WORDS,
+    OPCODES,
+    STATUS,
+)
+from pynq_circnn.network import infer_shapes
+from pynq_circnn.program import Program
+
+NETWORK = examples.model().network
+PROGRAM = compile_program(NETWORK)
+DATA = PROGRAM.to_bytes()
+OPS = {value: name for name, value in OPCODES.items()}
+
+
+def sealed(data):
+    """The bytes with a checksum and length that are right."""
+    words = np.frombuffer(data, "<u4", HEADER_WORDS).copy()
+    words[HEADER["bytes"].index], words[HEADER["checksum"].index] = len(data), 0
+    rest = data[4 * HEADER_WORDS :]
+    words[HEADER["checksum"].index] = zlib.crc32(words.tobytes() + rest)
+    return words.tobytes() + rest
+
+
+def with_word(index, value, data=DATA):
+    """The program with another 32-bit word, and a checksum that is right."""
+    changed = bytearray(data)
+    changed[4 * index : 4 * index + 4] = (value % 2**32).to_bytes(4, "little")
+    return sealed(bytes(changed))
+
+
+def status_in_c(data):
+    """The status, by name, of the native loader, and the layer at fault."""
+    ffi, lib = native.ffi, native.lib
+    handle, layer = ffi.new("circnn_plan **"), ffi.new("int32_t *")
+    choice = (ffi.NULL,) if len(ffi.typeof(lib.circnn_plan_create).args) == 5 else ()  # of kernels
+    status = lib.circnn_plan_create(data, len(data), *choice, handle, layer)
+    assert (handle[0] == ffi.NULL) == bool(status)
+    lib.circnn_plan_destroy(handle[0])
+    return {value: name for name, value in STATUS.items()}[status], layer[0]
+
+
+def descriptor_word(layer, name):
+    return HEADER_WORDS + DESCRIPTOR_WORDS * layer + DESCRIPTOR[name].index
+
+
+def layer_of(op):
+    return next(i for i, fields in enumerate(PROGRAM.layers) if OPS[fields["opcode"]] == op)
+
+
+# -- bytes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_round_trip(configuration):
+    program = compile_program(NETWORK, configuration)
+    again = Program.from_bytes(program.to_bytes())
+    assert again.to_bytes() == program.to_bytes()
+    assert again.configuration == configuration
+    assert {k: again.header[k] for k in program.header} == program.header
+    for fields, expected in zip(again.layers, program.layers):
+        assert {name: value for name, value in fields.items() if value} == {
+            name: value for name, value in expected.items() if value
+        }
+    for section in ("weights", "scales", "biases"):
+        np.testing.assert_array_equal(getattr(again, section), getattr(program, section))
+
+
+def test_round_trip_of_an_empty_program():
+    program = compile_program(examples.quantized((L.Input("x", (), (5,)),)))
+    assert Program.from_bytes(program.to_bytes()).layers == ()
+    assert status_in_c(program.to_bytes()) == ("ok", -1)
+
+
+def test_native_runs_what_was_read_back():
+    x = examples.images(5)
+    plan = native.Plan(NETWORK, Program.from_bytes(DATA))
+    np.testing.assert_array_equal(plan.run(x), examples.model().plan("reference").run(x))
+
+
+# -- what is refused ----------------------------------------------------------------------------
+
+
+def both_refuse(data, status, message=""):
+    with pytest.raises(ProgramError) as error:
+        Program.from_bytes(data)
+    assert message in str(error.value)
+    assert status_in_c(data)[0] == status
+
+
+@pytest.mark.parametrize("data, status, message", [
+    (b"", "bad_length", "at least 128 bytes"),
+    (DATA[:100], "bad_length", "at least 128 bytes"),
+    (DATA[:-8], "bad_length", "bytes of a program must be"),
+    (DATA + bytes(8), "bad_length", "bytes of a program must be"),
+    (with_word(HEADER["magic"].index, 0), "bad_header", "magic of a program must be 827212611"),
+    (with_word(HEADER["version"].index, 2), "bad_header", "version of a program must be 1"),
+    (DATA[:200] + bytes([DATA[200] ^ 1]) + DATA[201:], "bad_checksum", "checksum of"),
+    (DATA[:-1] + bytes([DATA[-1] ^ 1]), "bad_checksum", "compile it again"),
+    (sealed(DATA[:-8]), "bad_length", "biases"),
+    (sealed(DATA + bytes(8)), "bad_length", "the sections must fill"),
+    (with_word(HEADER["layers"].index, 4096), "bad_length", "must lie within"),
+    (with_word(HEADER["weights_words"].index, 2**30), "bad_length", "weights must lie within"),
+    (with_word(HEADER_WORDS - 1, 1), "bad_field", "words behind the fields must be zero"),
+])  # fmt: skip
+def test_damaged_programs_are_refused(data, status, message):
+    both_refuse(data, status, message)
+
+
+DERIVED = {"magic", "version", "bytes", "checksum", "configuration"}
+
+
+@pytest.mark.parametrize("name", [name for name in HEADER if name not in DERIVED])
+def test_header_fields_beyond_their_range_are_refused(name):
+    field = HEADER[name]
+    for value in {field.min - 1, field.max + 1, 2**32 - 1 if field.min >= 0 else -(2**31)}:
+        both_refuse(with_word(field.index, value), "bad_field", f"{name} of a program must lie in")
+
+
+@pytest.mark.parametrize("name", DESCRIPTOR)
+def test_descriptor_fields_beyond_their_range_are_refused(name):
+    field = DESCRIPTOR[name]
+    for value in {field.min - 1, field.max + 1, 2**31}:
+        for layer in (0, len(PROGRAM.layers) - 1):
+            data = with_word(descriptor_word(layer, name), value)
+            both_refuse(data, "bad_field", f"{name} of a program must lie in")
+            assert status_in_c(data)[1] == layer
+
+
+MEMORY = PROGRAM.header["activation_words"]
+CONV, ADD = layer_of("matrix"), layer_of("add")
+
+
+@pytest.mark.parametrize("op, name, value, status", [
+    (None, "input_address", MEMORY, "bad_address"),
+    (None, "output_address", MEMORY - 2, "bad_address"),
+    (None, "activation_words", 1, "bad_address"),
+    ("matrix", "input_address", MEMORY, "bad_address"),
+    ("matrix", "output_address", MEMORY - 1, "bad_address"),
+    ("matrix", "output_address", PROGRAM.layers[CONV]["input_address"], "bad_address"),
+    ("add", "second_address", PROGRAM.layers[ADD]["output_address"], "bad_address"),
+    ("add", "second_address", MEMORY - 1, "bad_address"),
+    ("matrix", "in_channels", 2**26, "bad_address"),
+    ("matrix", "kernel_height", 0, "bad_field"),
+    ("matrix", "kernel_height", 65535, "bad_field"),
+    ("matrix", "stride_width", 0, "bad_field"),
+    ("matrix", "block_log2", 1, "bad_field"),
+    ("matrix", "block_rows", 2, "bad_field"),
+    ("matrix", "block_columns", 2, "bad_field"),
+    ("matrix", "forward_shifts", 4, "bad_field"),
+    ("matrix", "inverse_shifts", 128, "bad_field"),
+    ("matrix", "weights_offset", PROGRAM.weights.size - 35, "bad_field"),
+    ("matrix", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
+    ("matrix", "biases_offset", PROGRAM.biases.size - 3, "bad_field"),
+    ("scale_bias", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
+    ("scale_bias", "biases_offset", PROGRAM.biases.size - 3, "bad_field"),
+    ("scale_bias", "out_width", 1, "bad_field"),
+    ("add", "out_width", 1, "bad_field"),
+    ("max_pool", "kernel_width", 0, "bad_field"),
+    ("max_pool", "stride_height", 65535, "bad_field"),
+    ("max_pool", "pad_top", 2, "bad_field"),
+    ("max_pool", "out_channels", 1, "bad_field"),
+    ("average_pool", "stride_height", 0, "bad_field"),
+    ("average_pool", "pad_left", 2, "bad_field"),
+    ("average_pool", "kernel_height", 4096, "bad_field"),
+    ("average_pool", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
+    ("pad", "pad_top", 2, "bad_field"),
+    ("pad", "pad_left", 65535, "bad_field"),
+    ("pad", "out_channels", 1, "bad_field"),
+])  # fmt: skip
+def test_contradictions_are_refused_by_the_loader(op, name, value, status):
+    index = HEADER[name].index if op is None else descriptor_word(layer_of(op), name)
+    assert status_in_c(with_word(index, value)) == (status, -1 if op is None else layer_of(op))
+
+
+def test_both_alignments_at_once_are_refused():
+    data = with_word(descriptor_word(ADD, "first_align"), 1)
+    assert status_in_c(with_word(descriptor_word(ADD, "second_align"), 1, data)) == (
+        "bad_field",
+        ADD,
+    )
+
+
+@pytest.mark.parametrize("section, word", [("weights", -32768), ("scales", -32768),
+                                           ("biases", 2**30 + 1),
+                                           ("biases", -(2**30) - 1)])  # fmt: skip
+def test_words_beyond_the_arithmetic_are_refused(section, word):
+    array = getattr(PROGRAM, section).copy()
+    array[-1] = word
+    sections = {"weights": PROGRAM.weights, "scales": PROGRAM.scales, "biases": PROGRAM.biases}
+    program = Program("host", PROGRAM.header, PROGRAM.layers, **{**sections, section: array})
+    assert status_in_c(program.to_bytes())[0] == "bad_field"
+
+
+def test_native_says_what_is_wrong():
+    layers = list(PROGRAM.layers)
+    layers[2] = {**layers[2], "output_address": layers[2]["input_address"]}
+    program = Program(
+        "host", PROGRAM.header, tuple(layers), PROGRAM.weights, PROGRAM.scales, PROGRAM.biases
+    )
+    with pytest.raises(ProgramError, match="Received: bad_address in layer 2"):
+        native.Plan(NETWORK, program)
+
+
+def test_unknown_configurations_are_refused():
+    with pytest.raises(ProgramError, match="configuration of the program must be known here"):
+        Program.from_bytes(with_word(HEADER["configuration"].index, 1))
+    with pytest.raises(ValueError, match="must be one of host, z2"):
+        compile_program(NETWORK, "z7")
+
+
+# -- places in the activation memory ------------------------------------------------------------
+
+
+def places_in_use(layers, shapes):
+    """Yield, for each layer, the tensors that must be intact while it runs."""
+    source = {}
+    for layer in layers:
+        shares = isinstance(layer, (L.Reshape, L.Softmax))
+        source[layer.name] = source[layer.inputs[0]] if shares else layer.name
+    readers = {}
+    for position, layer in enumerate(layers):
+        for name in layer.inputs:
+            readers.setdefault(source[name], []).append(position)
+    readers.setdefault(source[layers[-1].name], []).append(len(layers))
+    written = [
+        (position, layer.name)
+        for position, layer in enumerate(layers)
+        if source[layer.name] == layer.name
+    ]
+    for position, _ in enumerate(layers):
+        yield [
+            name for begin, name in written if begin <= position <= max(readers.get(name, [begin]))
+        ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=12)
+)
+def test_live_tensors_never_overlap(seed, kinds):
+    layers = random_layers(np.random.default_rng(seed), kinds)
+    try:
+        shapes = infer_shapes(layers)
+    except ValueError:
+        return  # an output that nobody reads
+    addresses, needed = allocate(tuple(layers), shapes)
+    for names in places_in_use(layers, shapes):
+        memory = np.zeros(needed, dtype=int)
+        for name in names:
+            size = L.size_of(shapes[name])
+            assert 0 <= addresses[name] and addresses[name] + size <= needed
+            assert addresses[name] % 8 == 0
+            memory[addresses[name] : addresses[name] + size] += 1
+        assert memory.max() <= 1, names
+
+
+def test_a_chain_needs_two_places():
+    layers = [L.Input("x", (), (80,))]
+    for i in range(10):
+        layers.append(L.ScaleBias(f"s{i}", (layers[-1].name,)))
+    assert allocate(tuple(layers), infer_shapes(layers))[1] == 160
+
+
+# -- limits of an engine ------------------------------------------------------------------------
+
+
+def chain(count):
+    layers = [L.Input("x", (), (500,))]
+    for i in range(count):
+        layers.append(L.ScaleBias(f"s{i}", (layers[-1].name,)))
+    return examples.quantized(layers, samples=2)
+
+
+def test_what_does_not_fit_is_said_with_figures():
+    limit = CONFIGURATIONS["tiny"]["layers"]
+    with pytest.raises(CompileError, match=rf"layers: {limit + 3} of {limit} \(3 too many\)"):
+        compile_program(chain(limit + 3), "tiny")
+    wide = examples.quantized([L.Input("x", (), (3000,)), L.ScaleBias("y", ("x",))], samples=2)
+    limit = CONFIGURATIONS["tiny"]["activation_words"]
+    with pytest.raises(CompileError, match=rf"6000 of {limit} \({6000 - limit} too many\)"):
+        compile_program(wide, "tiny")
+    assert compile_program(wide, "host").header["activation_words"] == 6000
+
+
+@pytest.mark.parametrize("configuration", [name for name in CONFIGURATIONS if name != "host"])
+def test_weights_just_fit_or_are_too_many(configuration):
+    limit = CONFIGURATIONS[configuration]["weights_words"]
+    exact = [L.Input("x", (), (256,)), L.Dense("y", ("x",), units=limit // 256)]
+    assert (
+        compile_program(examples.quantized(exact, samples=2), configuration).weights.size == limit
+    )
+    above = [exact[0], L.Dense("y", ("x",), units=2 * limit // 256)]
+    with pytest.raises(CompileError, match=f"{2 * limit}.* {limit} too many"):
+        compile_program(examples.quantized(above, samples=2), configuration)
+
+
+# -- fuzzing the loader -------------------------------------------------------------------------
+
+
+def interesting(rng, word):
+    choices = [0, 1, 2, 3, 7, 8, 255, 256, 4095, 65535, 65536, 2**26, 2**31 - 1, 2**31, 2**32 - 1,
+               word + 1, word - 1, 2 * word, word // 2,
+               word ^ 1 << int(rng.integers(0, 32))]  # fmt: skip
+    return int(choices[int(rng.integers(len(choices)))]) % 2**32
+
+
+def mutated(rng, data):
+    """One to four words of header, descriptors or sections changed; length and checksum right."""
+    changed = bytearray(data)
+    words = len(data) // 4
+    skipped = {HEADER[name].index for name in DERIVED}
+    for _ in range(int(rng.integers(1, 5))):
+        layers = int.from_bytes(data[20:24], "little")
+        top = HEADER_WORDS + DESCRIPTOR_WORDS * layers if rng.random() < 0.9 else words
+        at = int(rng.integers(top))
+        if at not in skipped:
+            word = int.from_bytes(changed[4 * at : 4 * at + 4], "little")
+            changed[4 * at : 4 * at + 4] = interesting(rng, word).to_bytes(4, "little")
+    return sealed(bytes(changed))
+
+
+@pytest.mark.skipif(not driver.compiler(), reason="no compiler with sanitizers here")
+def test_mutated_programs_never_leave_their_memory(tmp_path):
+    path, rng, records = driver.build(), np.random.default_rng(0), []
+    for seed in range(60):
+        own = np.random.default_rng(seed)
+        kinds = own.choice(KINDS, 5).tolist()
+        network = random_network(own, kinds, shape=tuple(own.integers(1, 7, 3).tolist()))
+        if network is None:
+            continue
+        data = compile_program(network).to_bytes()
+        x = random_input(own, network, 2)
+        records += [driver.record(mutated(rng, data), x, 1) for _ in range(60)]
+    statuses = [status for status, _, _ in driver.run(path, str(tmp_path), records)]
+    names = {value: name for name, value in STATUS.items()}
+    seen = {names.get(status, "not run"): statuses.count(status) for status in set(statuses)}
+    assert set(seen) <= {"ok", "not run", "bad_field", "bad_address", "bad_length", "no_memory"}
+    assert min(seen[name] for name in ("ok", "bad_field", "bad_address")) > 100, seen
