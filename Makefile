@@ -55,14 +55,14 @@ PYNQ ?= 3.1.2
 EMULATED_PYTHON ?= $(firstword $(wildcard /root/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
                      $(shell command -v python3.11) $(PYTHON))
 test-emulated: $(EMULATED)/.ready-$(PYNQ)
-	$(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
+	KERAS_BACKEND=jax $(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
 
 $(EMULATED)/.ready-$(PYNQ): $(SOURCES)
 	$(EMULATED_PYTHON) -m venv $(EMULATED)
 	$(EMULATED)/bin/python $(PIP) "setuptools<=80" wheel "cffi>=1.14" "numpy<2" tqdm
-	$(EMULATED)/bin/python $(PIP) --no-build-isolation "pynq==$(PYNQ)" "pycparser<3"
-	$(EMULATED)/bin/python $(PIP) --no-build-isolation -e ".[plot]" pytest hypothesis scipy \
-	    scikit-learn nbclient ipykernel ipywidgets "dask[distributed]"
+	$(EMULATED)/bin/python $(PIP) --no-build-isolation "pynq==$(PYNQ)" "pycparser<3" \
+	    -e ".[plot]" "numpy<2" "setuptools<=80" pytest hypothesis scipy scikit-learn keras jax \
+	    nbclient ipykernel ipywidgets "dask[distributed]"
 	rm -f $(EMULATED)/.ready-*
 	touch $@
 

@@ -8,7 +8,7 @@ from pynq_circnn import load_model
 from pynq_circnn.emulated import open_board
 from pynq_circnn.emulated.fabric import Fabric
 
-TIMEOUT = 0.5
+TIMEOUT = 1.0
 SLACK = 4.0  # for a machine that is busy with other things; alone it takes some milliseconds
 MODEL = load_model("digits")
 X = np.random.default_rng(0).integers(0, 256, (40, 64)).astype(np.uint8)

@@ -49,6 +49,7 @@ class BasePlan(ABC):
         x: np.ndarray,
         out: Optional[np.ndarray] = None,
         saturations: Optional[np.ndarray] = None,
+        threads: int = 1,
     ) -> np.ndarray:
         """Return the network's output for a batch, before a final softmax.
 
@@ -61,6 +62,8 @@ class BasePlan(ABC):
         saturations : C-contiguous int64 array with one element a layer, optional
             The number of words that each layer had to limit is added to it; the input's element
             counts values outside the calibrated range.
+        threads : int
+            The most threads among which the batch is divided; changes no result.
 
         Returns
         -------
@@ -72,8 +75,10 @@ class BasePlan(ABC):
             If an array is of another shape or dtype, or `x` holds NaN or infinity.
         """
         out = self._checked(x, out, saturations)
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise ValueError(f"threads must be a positive integer. Received: {threads!r}.")
         if len(x):
-            self._run(x, out, saturations)
+            self._run(x, out, saturations, threads)
         return out
 
     async def run_async(self, x: np.ndarray) -> np.ndarray:
@@ -92,18 +97,22 @@ class BasePlan(ABC):
         if out is None:
             out = np.empty((len(x),) + self.output_shape, dtype=np.float32)
         _check_array("out", out, ("float32",), (len(x),) + self.output_shape)
+        if not out.flags.writeable:
+            raise ValueError("out must be writeable. Received: a read-only array. Copy it.")
         if saturations is not None:
             _check_array("saturations", saturations, ("int64",), (len(self.network.layers),))
         return out
 
     @abstractmethod
-    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
+    def _run(
+        self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int
+    ) -> None:
         """Compute `out` from a checked batch of at least one sample."""
 
     async def _run_async(self, x: np.ndarray, out: np.ndarray) -> None:
         """Do as :meth:`_run`; in a thread, unless the back end knows better."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._run, x, out, None)
+        await loop.run_in_executor(None, self._run, x, out, None, 1)
 
 
 def _check_array(name: str, array: np.ndarray, dtypes: Tuple[str, ...], shape: Shape) -> None:
