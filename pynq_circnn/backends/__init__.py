@@ -46,6 +46,7 @@ class BasePlan(ABC):
         x: np.ndarray,
         out: Optional[np.ndarray] = None,
         saturations: Optional[np.ndarray] = None,
+        threads: int = 1,
     ) -> np.ndarray:
         """Return the network's output for a batch, before a final softmax.
 
@@ -58,6 +59,8 @@ class BasePlan(ABC):
         saturations : C-contiguous int64 array with one element a layer, optional
             The number of words that each layer had to limit is added to it; the input's element
             counts values outside the calibrated range.
+        threads : int
+            The most threads among which the batch is divided; changes no result.
 
         Returns
         -------
@@ -74,14 +77,20 @@ class BasePlan(ABC):
         if out is None:
             out = np.empty((len(x),) + self.output_shape, dtype=np.float32)
         _check_array("out", out, ("float32",), (len(x),) + self.output_shape)
+        if not out.flags.writeable:
+            raise ValueError("out must be writeable. Received: a read-only array. Copy it.")
         if saturations is not None:
             _check_array("saturations", saturations, ("int64",), (len(self.network.layers),))
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise ValueError(f"threads must be a positive integer. Received: {threads!r}.")
         if len(x):
-            self._run(x, out, saturations)
+            self._run(x, out, saturations, threads)
         return out
 
     @abstractmethod
-    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
+    def _run(
+        self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int
+    ) -> None:
         """Compute `out` from a checked batch of at least one sample."""
 
 

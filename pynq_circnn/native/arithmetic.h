@@ -9,6 +9,8 @@
 /* Right shifts of negative numbers are arithmetic in every compiler that this is built with. */
 _Static_assert((-3 >> 1) == -2, "right shift of a negative number must round down");
 
+static inline int32_t circnn_max(int32_t a, int32_t b) { return a > b ? a : b; }
+
 static inline int32_t circnn_clamp(int32_t v, int32_t low, int32_t high) {
     return v < low ? low : v > high ? high : v;
 }
@@ -33,10 +35,11 @@ static inline int64_t circnn_round_shift64(int64_t v, int shift) {
     return (v + ((int64_t)1 << shift >> 1)) >> shift;
 }
 
-/* The same for sums of 32 bits and shifts up to 31; v + half may need a 33rd bit, so the bit that
- * decides the rounding is added after the shift. */
+/* The same for sums of 32 bits and shifts up to 31; v + half may need a 33rd bit, so all but the
+ * last bit is shifted out before 1 is added.  The sums of all layers are below INT32_MAX. */
 static inline int32_t circnn_round_shift(int32_t v, int shift) {
-    return shift == 0 ? v : (v >> shift) + ((v >> (shift - 1)) & 1);
+    const int last = shift != 0;
+    return ((v >> (shift - last)) + last) >> last;
 }
 
 static inline int32_t circnn_interpolate(const int16_t *table, int32_t word) {
@@ -47,14 +50,17 @@ static inline int32_t circnn_interpolate(const int16_t *table, int32_t word) {
 }
 
 /* The end of every epilogue: one rounding shift of a 32-bit sum, the activation, saturation. */
-static inline int16_t circnn_finish(const circnn_descriptor *d, int32_t sum, int32_t *count) {
+static inline int16_t circnn_finish(const circnn_descriptor *d, int activation, int32_t sum,
+                                    int32_t *count) {
     int32_t t = circnn_round_shift(sum, d->output_shift), ignored = 0;
-    switch (d->activation) {
+    switch (activation) {
     case CIRCNN_ACTIVATION_RELU:
         return circnn_saturate(t < 0 ? 0 : t, count);
     case CIRCNN_ACTIVATION_RELU6:
-        if (d->clip < CIRCNN_VALUE_MAX) return (int16_t)circnn_clamp(t, 0, d->clip);
-        return circnn_saturate(t < 0 ? 0 : t, count);
+        /* a clip of 32767 is where 16 bits end, and what it cuts is a saturation */
+        t = t < 0 ? 0 : t;
+        *count += d->clip == CIRCNN_VALUE_MAX && t > CIRCNN_VALUE_MAX;
+        return (int16_t)circnn_clamp(t, 0, d->clip);
     case CIRCNN_ACTIVATION_SIGMOID:
         return (int16_t)circnn_interpolate(circnn_sigmoid, circnn_saturate(t, &ignored));
     case CIRCNN_ACTIVATION_TANH:

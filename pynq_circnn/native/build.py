@@ -8,7 +8,9 @@ import sys
 from cffi import FFI
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_SOURCES = ["plan.c", "program.c", "portable.c"]
+_SOURCES = [
+    "plan.c", "program.c", "portable.c", "avx2.c", "avx512.c", "avx512vnni.c", "neon.c",
+]  # fmt: skip
 
 
 def _write_contract() -> str:
@@ -29,7 +31,8 @@ def _declarations() -> str:
 
 
 def _flags() -> list:
-    flags = ["-std=c11", "-O3", "-Wall", "-Wextra"]
+    # nothing here reads the floating point exception flags, which keep loops from being vectors
+    flags = ["-std=c11", "-O3", "-fno-trapping-math", "-Wall", "-Wextra"]
     if sys.platform.startswith("linux") and platform.machine() == "armv7l":
         # Ubuntu's compiler for the board leaves NEON off unless it is told the processor
         flags += ["-mcpu=cortex-a9", "-mfpu=neon", "-mfloat-abi=hard"]
@@ -42,8 +45,12 @@ ffibuilder.set_source(
     "pynq_circnn._native",
     '#include "circnn.h"\n#include "circnn_contract.h"\n',
     sources=[os.path.relpath(os.path.join(_HERE, name)) for name in _SOURCES],
+    depends=[
+        os.path.relpath(os.path.join(_HERE, name))
+        for name in sorted(os.listdir(_HERE))
+        if name.endswith(".h")
+    ],
     include_dirs=[os.path.relpath(_HERE), os.path.relpath(_write_contract())],
     extra_compile_args=_flags(),
-    libraries=["m"],
     py_limited_api=False,
 )

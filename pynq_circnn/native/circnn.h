@@ -14,9 +14,15 @@ typedef struct circnn_plan circnn_plan;
 /* What the elements of a plan's input are. */
 enum { CIRCNN_FLOAT32 = 0, CIRCNN_UINT8 = 1 };
 
-/* Make a plan from a program; the bytes are copied.  *plan is NULL unless CIRCNN_STATUS_OK, and
- * *layer is the index of the descriptor at fault, or -1. */
-int circnn_plan_create(const uint8_t *program, size_t bytes, circnn_plan **plan, int32_t *layer);
+/* The name of a set of kernels that this machine can run, the fastest being number 0; NULL behind
+ * the last. */
+const char *circnn_kernels_name(size_t number);
+
+/* Make a plan from a program; the bytes are copied.  `kernels` is the name of a set, or NULL for
+ * the fastest.  *plan is NULL unless CIRCNN_STATUS_OK, and *layer is the index of the descriptor
+ * at fault, or -1. */
+int circnn_plan_create(const uint8_t *program, size_t bytes, const char *kernels,
+                       circnn_plan **plan, int32_t *layer);
 
 void circnn_plan_destroy(circnn_plan *plan);
 
@@ -24,19 +30,29 @@ void circnn_plan_destroy(circnn_plan *plan);
  * sample on is enough for any batch. */
 size_t circnn_plan_workspace_bytes(const circnn_plan *plan, size_t samples);
 
+/* What a call brings along: memory to work in, not shared with another call in progress, and where
+ * to tell what is worth telling. */
+typedef struct {
+    uint8_t *workspace; /* of any alignment */
+    size_t workspace_bytes;
+    int64_t *saturations; /* NULL, or 1 + layers counters to which the words limited at the input
+                             and by each layer are added; counting costs time */
+    int64_t *nanoseconds; /* NULL, or five counters to which the time is added that goes to
+                             conversion, transforms, products, epilogues and other layers */
+    size_t bad_sample;    /* the first sample with NaN or infinity (CIRCNN_STATUS_NOT_FINITE) */
+} circnn_call;
+
 /* Run the network on a batch.
  *
- * x            samples * input_words elements of `format`
- * y            samples * output_words values
- * workspace    bytes of any alignment, not shared with another call in progress
- * saturations  NULL, or 1 + layers counters to which the words limited at the input and by each
- *              layer are added
- * bad_sample   where the first sample with NaN or infinity is told (CIRCNN_STATUS_NOT_FINITE) */
+ * x  samples * input_words elements of `format`
+ * y  samples * output_words values */
 int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y, size_t samples,
-                    uint8_t *workspace, size_t workspace_bytes, int64_t *saturations,
-                    size_t *bad_sample);
+                    circnn_call *call);
 
 /* The name of the kernels that the plan uses. */
 const char *circnn_plan_kernels(const circnn_plan *plan);
+
+/* Do as many 16-bit multiply-adds as the plan's kernels can, `rounds` times; returns how many. */
+int64_t circnn_plan_multiply_adds(const circnn_plan *plan, size_t rounds);
 
 #endif

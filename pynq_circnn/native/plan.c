@@ -1,13 +1,11 @@
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "arithmetic.h"
 #include "circnn.h"
 #include "program.h"
 
-#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
 #error "float32 expressions must be evaluated as float32 (on 32-bit x86: -msse2 -mfpmath=sse)"
 #endif
 
@@ -16,7 +14,8 @@ enum { ALIGN_BYTES = 64 };
 struct circnn_plan {
     circnn_header header;
     const circnn_kernels *kernels;
-    size_t scratch_bytes; /* for one sample, the largest of all layers */
+    circnn_tables tables;
+    size_t scratch_bytes; /* the largest of all layers */
     uint8_t *data;        /* the program's scales and biases, and the prepared weights */
     circnn_layer layers[];
 };
@@ -25,7 +24,53 @@ static size_t aligned(size_t bytes) {
     return (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
 }
 
+/* -- sets of kernels ---------------------------------------------------------------------------*/
+
+static const circnn_kernels *const all_kernels[] = {
+#if defined(__x86_64__)
+    &circnn_avx512vnni_kernels, &circnn_avx512_kernels, &circnn_avx2_kernels,
+#elif defined(__ARM_NEON)
+    &circnn_neon_kernels,
+#endif
+    &circnn_portable_kernels, NULL,
+};
+
+static const circnn_kernels *available_kernels(size_t number) {
+    for (const circnn_kernels *const *kernels = all_kernels; *kernels; kernels++)
+        if ((*kernels)->available() && number-- == 0) return *kernels;
+    return NULL;
+}
+
+static const circnn_kernels *kernels_named(const char *name) {
+    const circnn_kernels *kernels = available_kernels(0);
+    for (size_t i = 0; name && kernels && strcmp(kernels->name, name) != 0; i++)
+        kernels = available_kernels(i + 1);
+    return kernels;
+}
+
+const char *circnn_kernels_name(size_t number) {
+    const circnn_kernels *kernels = available_kernels(number);
+    return kernels ? kernels->name : NULL;
+}
+
 /* -- making a plan -----------------------------------------------------------------------------*/
+
+/* The twiddles of both ways from the contract's table, and the orders of bit reversal. */
+static void fill_tables(circnn_tables *tables) {
+    for (int m = 0; m < CIRCNN_MAX_POINTS; m++) {
+        const int16_t re = circnn_twiddles_re[m], im = circnn_twiddles_im[m];
+        const circnn_twiddle forward = {{re, (int16_t)-im}, {im, re}};
+        const circnn_twiddle inverse = {{re, im}, {(int16_t)-im, re}};
+        tables->forward[m] = forward;
+        tables->inverse[m] = inverse;
+    }
+    for (int bits = 0; bits < CIRCNN_LIMIT_BLOCK_LOG2; bits++)
+        for (int n = 0; n < 1 << bits; n++) {
+            int reversed = 0;
+            for (int bit = 0; bit < bits; bit++) reversed |= (n >> bit & 1) << (bits - 1 - bit);
+            tables->reversed[bits][n] = (uint8_t)reversed;
+        }
+}
 
 static size_t data_bytes(const circnn_plan *plan) {
     const circnn_header *h = &plan->header;
@@ -64,6 +109,7 @@ static int load(circnn_plan *plan, const circnn_program *program) {
         if (layer->d.opcode != CIRCNN_OP_MATRIX) continue;
         layer->weights = weights + layer->d.weights_offset;
         layer->prepared = next;
+        layer->tables = &plan->tables;
         next += aligned(plan->kernels->prepared_bytes(layer));
         plan->kernels->prepare(layer);
         layer->weights = NULL;
@@ -74,17 +120,20 @@ static int load(circnn_plan *plan, const circnn_program *program) {
     return CIRCNN_STATUS_OK;
 }
 
-int circnn_plan_create(const uint8_t *bytes, size_t size, circnn_plan **out, int32_t *layer) {
+int circnn_plan_create(const uint8_t *bytes, size_t size, const char *kernels, circnn_plan **out,
+                       int32_t *layer) {
     circnn_program program;
     *out = NULL;
     *layer = -1;
+    if (!kernels_named(kernels)) return CIRCNN_STATUS_NO_KERNELS;
     int status = circnn_program_open(bytes, size, &program);
     if (status != CIRCNN_STATUS_OK) return status;
     const size_t layers = (size_t)program.header.layers;
     circnn_plan *plan = calloc(1, sizeof *plan + layers * sizeof *plan->layers);
     if (!plan) return CIRCNN_STATUS_NO_MEMORY;
     plan->header = program.header;
-    plan->kernels = circnn_portable_kernels();
+    plan->kernels = kernels_named(kernels);
+    fill_tables(&plan->tables);
     for (size_t i = 0; i < layers && status == CIRCNN_STATUS_OK; i++) {
         status = circnn_program_layer(&program, i, &plan->layers[i].d);
         *layer = status == CIRCNN_STATUS_OK ? -1 : (int32_t)i;
@@ -108,65 +157,60 @@ const char *circnn_plan_kernels(const circnn_plan *plan) { return plan->kernels-
 
 /* -- running it --------------------------------------------------------------------------------*/
 
+void circnn_clock_lap(circnn_clock *clock, circnn_part part) {
+    struct timespec time;
+    timespec_get(&time, TIME_UTC);
+    const int64_t now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+    if (part < CIRCNN_PARTS) clock->nanoseconds[part] += now - clock->last;
+    clock->last = now;
+}
+
+/* Activations of the samples, then what the kernels need, with slack for reading in vectors. */
 static size_t sample_bytes(const circnn_plan *plan) {
-    return 2 * (size_t)plan->header.activation_words + plan->scratch_bytes;
+    return 2 * (size_t)plan->header.activation_words;
+}
+
+static size_t shared_bytes(const circnn_plan *plan) {
+    return 3 * ALIGN_BYTES + 2 * CIRCNN_SLACK_WORDS + plan->scratch_bytes;
 }
 
 size_t circnn_plan_workspace_bytes(const circnn_plan *plan, size_t samples) {
-    return 2 * ALIGN_BYTES + samples * sample_bytes(plan);
-}
-
-/* float32 to words: scaled exactly by a power of two, limited, rounded with halves to even. */
-static int quantize(const circnn_header *h, const float *x, int16_t *words, size_t count,
-                    int64_t *saturations) {
-    const float scale = ldexpf(1.0f, -h->input_exponent);
-    const float limit = CIRCNN_VALUE_MAX + 1;
-    const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves no fraction bits */
-    int32_t limited = 0, infinite = 0;
-    for (size_t i = 0; i < count; i++) {
-        infinite |= !(fabsf(x[i]) <= FLT_MAX);
-        float v = x[i] * scale;
-        v = v < limit ? v : limit; /* also takes care of NaN */
-        v = v > -limit ? v : -limit;
-        v = (v + round) - round;
-        words[i] = circnn_saturate((int32_t)v, &limited);
-    }
-    *saturations += limited;
-    return infinite;
-}
-
-static void quantize_bytes(const circnn_header *h, const uint8_t *x, int16_t *words, size_t count,
-                           int64_t *saturations) {
-    int32_t limited = 0;
-    for (size_t i = 0; i < count; i++)
-        words[i] = circnn_saturate(
-            circnn_round_shift(x[i] * h->byte_scale + h->byte_bias, h->byte_shift), &limited);
-    *saturations += limited;
+    return shared_bytes(plan) + samples * sample_bytes(plan);
 }
 
 /* Quantise a tile of samples; returns the number of finite ones in front. */
 static size_t read_input(const circnn_plan *plan, const void *x, int format, int16_t *words,
                          size_t first, size_t samples, int64_t *saturations) {
-    const size_t count = (size_t)plan->header.input_words;
+    const circnn_header *h = &plan->header;
+    const size_t count = (size_t)h->input_words;
     for (size_t i = 0; i < samples; i++, words += count) {
         const size_t at = (first + i) * count;
         if (format == CIRCNN_UINT8)
-            quantize_bytes(&plan->header, (const uint8_t *)x + at, words, count, saturations);
-        else if (quantize(&plan->header, (const float *)x + at, words, count, saturations))
+            plan->kernels->quantize_bytes(h, (const uint8_t *)x + at, words, count, saturations);
+        else if (!plan->kernels->quantize(h, (const float *)x + at, words, count, saturations))
             return i;
     }
     return samples;
 }
 
-static void run_layer(const circnn_plan *plan, const circnn_layer *layer, int16_t *memory,
-                      size_t tile, size_t samples, void *scratch, int64_t *saturations) {
+/* Memory of a call: a tensor at address a of one sample lies at a * tile, the samples of a tile
+ * one behind the other. */
+typedef struct {
+    int16_t *memory;
+    size_t tile;
+    void *scratch;
+    circnn_clock *clock;
+} workspace;
+
+static void run_layer(const circnn_plan *plan, const circnn_layer *layer, const workspace *work,
+                      size_t samples, int64_t *saturations) {
     const circnn_kernels *kernels = plan->kernels;
-    const int16_t *in = memory + tile * (size_t)layer->d.input_address;
-    int16_t *out = memory + tile * (size_t)layer->d.output_address;
+    const int16_t *in = work->memory + work->tile * (size_t)layer->d.input_address;
+    int16_t *out = work->memory + work->tile * (size_t)layer->d.output_address;
     switch (layer->d.opcode) {
     case CIRCNN_OP_MATRIX:
-        kernels->matrix(layer, in, out, samples, saturations, scratch);
-        break;
+        kernels->matrix(layer, in, out, samples, saturations, work->scratch, work->clock);
+        return;
     case CIRCNN_OP_MAX_POOL:
         kernels->max_pool(layer, in, out, samples, saturations);
         break;
@@ -180,44 +224,51 @@ static void run_layer(const circnn_plan *plan, const circnn_layer *layer, int16_
         kernels->pad(layer, in, out, samples, saturations);
         break;
     case CIRCNN_OP_ADD:
-        kernels->add(layer, in, memory + tile * (size_t)layer->d.second_address, out, samples,
-                     saturations);
+        kernels->add(layer, in, work->memory + work->tile * (size_t)layer->d.second_address, out,
+                     samples, saturations);
         break;
     }
+    circnn_lap(work->clock, CIRCNN_OTHER);
 }
 
 int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y, size_t samples,
-                    uint8_t *workspace, size_t workspace_bytes, int64_t *saturations,
-                    size_t *bad_sample) {
+                    circnn_call *call) {
     const circnn_header *h = &plan->header;
+    const size_t bytes = call->workspace_bytes;
     if (format == CIRCNN_UINT8 && h->byte_scale == 0) return CIRCNN_STATUS_NO_BYTES;
-    if (workspace_bytes < circnn_plan_workspace_bytes(plan, 1)) return CIRCNN_STATUS_NO_WORKSPACE;
+    if (bytes < circnn_plan_workspace_bytes(plan, 1)) return CIRCNN_STATUS_NO_WORKSPACE;
 
-    /* Layer by layer over a tile of samples.  A tensor at address a of one sample lies at
-     * a * tile, the samples one behind the other. */
-    const size_t fit = (workspace_bytes - 2 * ALIGN_BYTES) / sample_bytes(plan);
-    const size_t tile = fit < samples ? fit : samples;
-    uint8_t *base = align_pointer(workspace);
-    int16_t *memory = (int16_t *)(void *)base;
-    void *scratch = align_pointer(base + 2 * tile * (size_t)h->activation_words);
-    const float scale = ldexpf(1.0f, h->output_exponent);
-    int64_t unread = 0;
+    circnn_clock clock = {0, call->nanoseconds};
+    int64_t *saturations = call->saturations;
+    const size_t fit = (bytes - shared_bytes(plan)) / sample_bytes(plan);
+    workspace work = {.tile = fit < samples ? fit : samples,
+                      .clock = call->nanoseconds ? &clock : NULL};
+    uint8_t *base = align_pointer(call->workspace);
+    work.memory = (int16_t *)(void *)base;
+    work.scratch =
+        align_pointer(base + work.tile * sample_bytes(plan) + 2 * CIRCNN_SLACK_WORDS);
 
-    for (size_t first = 0; first < samples; first += tile) {
-        const size_t now = samples - first < tile ? samples - first : tile;
-        int16_t *input = memory + tile * (size_t)h->input_address;
-        const size_t finite = read_input(plan, x, format, input, first, now,
-                                         saturations ? saturations : &unread);
+    circnn_lap(work.clock, CIRCNN_PARTS);
+    for (size_t first = 0; first < samples; first += work.tile) {
+        const size_t now = samples - first < work.tile ? samples - first : work.tile;
+        int16_t *input = work.memory + work.tile * (size_t)h->input_address;
+        const size_t finite = read_input(plan, x, format, input, first, now, saturations);
         if (finite < now) {
-            *bad_sample = first + finite;
+            call->bad_sample = first + finite;
             return CIRCNN_STATUS_NOT_FINITE;
         }
+        circnn_lap(work.clock, CIRCNN_CONVERSION);
         for (int32_t i = 0; i < h->layers; i++)
-            run_layer(plan, &plan->layers[i], memory, tile, now, scratch,
-                      saturations ? saturations + 1 + i : &unread);
-        const int16_t *output = memory + tile * (size_t)h->output_address;
-        float *to = y + first * (size_t)h->output_words;
-        for (size_t i = 0; i < now * (size_t)h->output_words; i++) to[i] = (float)output[i] * scale;
+            run_layer(plan, &plan->layers[i], &work, now,
+                      saturations ? saturations + 1 + i : NULL);
+        const int16_t *output = work.memory + work.tile * (size_t)h->output_address;
+        plan->kernels->dequantize(h, output, y + first * (size_t)h->output_words,
+                                  now * (size_t)h->output_words);
+        circnn_lap(work.clock, CIRCNN_CONVERSION);
     }
     return CIRCNN_STATUS_OK;
+}
+
+int64_t circnn_plan_multiply_adds(const circnn_plan *plan, size_t rounds) {
+    return plan->kernels->multiply_adds(rounds);
 }

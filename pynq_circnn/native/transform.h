@@ -1,188 +1,203 @@
 /* The transforms between real blocks and packed half spectra, LANES blocks side by side.
  *
- * k words of a block lie LANES apart, so that every step is the same operation on neighbouring
- * words, which the compiler turns into vector instructions.  The rules are those of
- * pynq_circnn/fixed.py: decimation in time, sums halved with rounding up, differences with
- * rounding down, every result saturated. */
+ * The rules are those of pynq_circnn/fixed.py: radix-2 decimation in time, sums halved with
+ * rounding up, differences with rounding down, every result saturated.  Two stages are computed
+ * in one go wherever two are left, so that the points go to memory half as often.
+ *
+ * Arguments that are constant at each call (inverse, counts == NULL, whether a stage halves)
+ * select code when it is compiled. */
 #ifndef CIRCNN_TRANSFORM_H
 #define CIRCNN_TRANSFORM_H
 
-#include "arithmetic.h"
-
-enum { LANES = 16, MAX_BLOCK = 1 << CIRCNN_LIMIT_BLOCK_LOG2, MAX_POINTS = MAX_BLOCK / 2 };
-
-typedef int16_t lane_words[LANES];
-typedef int32_t lane_counts[LANES];
-
-#define FOR_LANES for (int lane = 0; lane < LANES; lane++)
+#include "kernels.h"
+#include "vector.h"
 
 typedef struct {
-    lane_words re[MAX_POINTS], im[MAX_POINTS];
-} complex_block;
+    words re, im;
+} point;
 
-static inline int bit_reverse(int value, int bits) {
-    int reversed = 0;
-    for (int bit = 0; bit < bits; bit++) reversed |= ((value >> bit) & 1) << (bits - 1 - bit);
-    return reversed;
+enum rotation { BY_ONE, BY_QUARTER, BY_TWIDDLE };
+
+/* b times a twiddle, both products exact, one rounding, saturated; 1 and -+i bypass the
+ * multiplier. */
+INLINE point rotated(point b, enum rotation rotation, const circnn_twiddle *w, int inverse,
+                     words *counts) {
+    point t = b;
+    if (rotation == BY_QUARTER) {
+        t.re = inverse ? negative(b.im) : b.im;
+        t.im = inverse ? b.re : negative(b.re);
+    } else if (rotation == BY_TWIDDLE) {
+        words wrapped_re, wrapped_im;
+        t.re = symmetric(weighted_sum(b.re, b.im, w->re, counts ? &wrapped_re : NULL));
+        t.im = symmetric(weighted_sum(b.re, b.im, w->im, counts ? &wrapped_im : NULL));
+        COUNT(counts, t.re != wrapped_re);
+        COUNT(counts, t.im != wrapped_im);
+    }
+    return t;
 }
 
-/* t = b times a twiddle, both products exact, one rounding, saturated; 1 and -+i bypass the
- * multiplier.  `m` counts steps of the table's 256-point circle. */
-static inline void rotate(const int16_t *b_re, const int16_t *b_im, int m, int conjugate,
-                          int16_t *t_re, int16_t *t_im, int32_t *counts) {
-    const int sign = conjugate ? -1 : 1;
-    if (m == 0) {
-        FOR_LANES {
-            t_re[lane] = b_re[lane];
-            t_im[lane] = b_im[lane];
-        }
-    } else if (m == MAX_BLOCK / 4) {
-        FOR_LANES {
-            int32_t re = sign * b_im[lane], im = -sign * b_re[lane];
-            t_re[lane] = (int16_t)re;
-            t_im[lane] = (int16_t)im;
-        }
-    } else {
-        const int32_t w_re = circnn_twiddles_re[m], w_im = sign * circnn_twiddles_im[m];
-        const int32_t half = 1 << (CIRCNN_TWIDDLE_SHIFT - 1);
-        FOR_LANES {
-            int32_t re = b_re[lane] * w_re - b_im[lane] * w_im;
-            int32_t im = b_re[lane] * w_im + b_im[lane] * w_re;
-            t_re[lane] = circnn_saturate((re + half) >> CIRCNN_TWIDDLE_SHIFT, &counts[lane]);
-            t_im[lane] = circnn_saturate((im + half) >> CIRCNN_TWIDDLE_SHIFT, &counts[lane]);
+/* a + t takes the place of a, a - t that of b. */
+INLINE void butterfly(point *a, point *b, point t, int halve, words *counts) {
+    const point old = *a;
+    add_subtract(old.re, t.re, halve, &a->re, &b->re, counts);
+    add_subtract(old.im, t.im, halve, &a->im, &b->im, counts);
+}
+
+/* -- the complex stages ------------------------------------------------------------------------*/
+
+INLINE void first_stage(point *z, int points, int halve, words *counts) {
+    for (int n = 0; n < points; n += 2) butterfly(&z[n], &z[n + 1], z[n + 1], halve, counts);
+}
+
+/* One butterfly of each of four pairs: z[0], z[half] and z[2 half], z[3 half] in the first stage,
+ * then z[0], z[2 half] and z[half], z[3 half].  The second stage's twiddles are a quarter turn
+ * apart. */
+INLINE void four_points(point *z, int half, enum rotation first, enum rotation second,
+                        const circnn_twiddle *w1, const circnn_twiddle *w2, int halve1,
+                        int halve2, int inverse, words *counts) {
+    point a = z[0], b = z[half], c = z[2 * half], d = z[3 * half];
+    butterfly(&a, &b, rotated(b, first, w1, inverse, counts), halve1, counts);
+    butterfly(&c, &d, rotated(d, first, w1, inverse, counts), halve1, counts);
+    const enum rotation turned = second == BY_ONE ? BY_QUARTER : BY_TWIDDLE;
+    butterfly(&a, &c, rotated(c, second, w2, inverse, counts), halve2, counts);
+    butterfly(&b, &d, rotated(d, turned, w2 + CIRCNN_QUARTER_TURN, inverse, counts), halve2,
+              counts);
+    z[0] = a;
+    z[half] = b;
+    z[2 * half] = c;
+    z[3 * half] = d;
+}
+
+INLINE void two_stages(point *z, int points, int stage, int halve1, int halve2, int inverse,
+                       const circnn_twiddle *table, words *counts) {
+    const int half = 1 << stage, step = CIRCNN_QUARTER_TURN >> stage;
+    for (int group = 0; group < points; group += 4 * half) {
+        point *at = z + group;
+        four_points(at, half, BY_ONE, BY_ONE, table, table, halve1, halve2, inverse, counts);
+        for (int j = 1; j < half; j++) {
+            const circnn_twiddle *w1 = table + 2 * j * step, *w2 = table + j * step;
+            if (2 * j == half)
+                four_points(at + j, half, BY_QUARTER, BY_TWIDDLE, w1, w2, halve1, halve2, inverse,
+                            counts);
+            else
+                four_points(at + j, half, BY_TWIDDLE, BY_TWIDDLE, w1, w2, halve1, halve2, inverse,
+                            counts);
         }
     }
 }
 
-static inline int16_t sum(int32_t a, int32_t b, int shift, int32_t *count) {
-    return circnn_saturate((a + b + shift) >> shift, count);
-}
-
-static inline int16_t difference(int32_t a, int32_t b, int shift, int32_t *count) {
-    return circnn_saturate((a - b) >> shift, count);
-}
-
-/* The complex stages: the points come in bit-reversed order; bit s of `shifts` halves stage s. */
-static inline void complex_stages(complex_block *z, int log2_points, int shifts, int inverse,
-                                  int32_t *counts) {
-    for (int stage = 0; stage < log2_points; stage++) {
-        const int half = 1 << stage, shift = (shifts >> stage) & 1;
-        for (int group = 0; group < 1 << log2_points; group += 2 * half) {
-            for (int j = 0; j < half; j++) {
-                int16_t *a_re = z->re[group + j], *b_re = z->re[group + j + half];
-                int16_t *a_im = z->im[group + j], *b_im = z->im[group + j + half];
-                lane_words t_re, t_im;
-                rotate(b_re, b_im, j * (MAX_POINTS >> stage), inverse, t_re, t_im, counts);
-                FOR_LANES {
-                    const int16_t re = a_re[lane], im = a_im[lane];
-                    a_re[lane] = sum(re, t_re[lane], shift, &counts[lane]);
-                    a_im[lane] = sum(im, t_im[lane], shift, &counts[lane]);
-                    b_re[lane] = difference(re, t_re[lane], shift, &counts[lane]);
-                    b_im[lane] = difference(im, t_im[lane], shift, &counts[lane]);
-                }
-            }
+/* The points come in bit-reversed order; bit s of `shifts` halves stage s. */
+INLINE void complex_stages(point *z, int log2_points, int shifts, int inverse,
+                           const circnn_twiddle *table, words *counts) {
+    const int points = 1 << log2_points;
+    int stage = log2_points & 1;
+    if (stage) {
+        if (shifts & 1)
+            first_stage(z, points, 1, counts);
+        else
+            first_stage(z, points, 0, counts);
+    }
+    for (; stage < log2_points; stage += 2) {
+        switch (shifts >> stage & 3) {
+        case 0:
+            two_stages(z, points, stage, 0, 0, inverse, table, counts);
+            break;
+        case 1:
+            two_stages(z, points, stage, 1, 0, inverse, table, counts);
+            break;
+        case 2:
+            two_stages(z, points, stage, 0, 1, inverse, table, counts);
+            break;
+        default:
+            two_stages(z, points, stage, 1, 1, inverse, table, counts);
         }
     }
 }
 
-/* Slot 0 of the split and of the merge: two real numbers a, b become a + b and a - b. */
-static inline void real_pair(int16_t *a, int16_t *b, int shift, int32_t *counts) {
-    FOR_LANES {
-        const int32_t first = a[lane], second = b[lane];
-        a[lane] = sum(first, second, shift, &counts[lane]);
-        b[lane] = difference(first, second, shift, &counts[lane]);
-    }
+/* -- between the complex transform Z of N = k/2 points and the half spectrum X -----------------*/
+
+/* Slot 0 of both ways: two real numbers a, b become a + b and a - b. */
+INLINE point real_pair(point z, int halve, words *counts) {
+    point x;
+    add_subtract(z.re, z.im, halve, &x.re, &x.im, counts);
+    return x;
 }
 
-/* The middle bin: its own mirror image, so that it is only conjugated (and shifted). */
-static inline void middle_bin(int16_t *re, int16_t *im, int shift) {
-    FOR_LANES {
-        re[lane] = (int16_t)((re[lane] + shift) >> shift);
-        im[lane] = (int16_t)((-im[lane] + shift) >> shift);
-    }
+INLINE words half_up(words v, int halve) { return halve ? halved_sum(v, v ^ v) : v; }
+
+/* The middle bin: its own mirror image, so that it is only conjugated (and halved). */
+INLINE point middle_bin(point z, int halve) {
+    const point x = {half_up(z.re, halve), half_up(negative(z.im), halve)};
+    return x;
 }
 
-/* From the complex transform Z of N = k/2 points to the half spectrum X, in place.
- * E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2 never leave 16 bits. */
-static inline void split(complex_block *z, int points, int shift, int32_t *counts) {
-    real_pair(z->re[0], z->im[0], shift, counts);
-    if (points > 1) middle_bin(z->re[points / 2], z->im[points / 2], shift);
+/* (a + conj c) / 2, and (a - conj c) / 2 with the rounding of a difference. */
+INLINE void even_odd(point a, point c, point *even, point *odd) {
+    even->re = halved_sum(a.re, c.re);
+    even->im = halved_sum(a.im, negative(c.im));
+    odd->re = halved_difference(a.re, even->re);
+    odd->im = halved_difference(a.im, even->im);
+}
+
+/* a = e + t and c = conj(e - t) */
+INLINE void mirrored(point e, point t, int halve, point *a, point *c, words *counts) {
+    add_subtract(e.re, t.re, halve, &a->re, &c->re, counts);
+    add_subtract(e.im, t.im, halve, &a->im, &c->im, counts);
+    c->im = negative(c->im);
+}
+
+/* Z -> X in place.  E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2 never leave
+ * 16 bits. */
+INLINE void split(point *z, int points, int halve, const circnn_twiddle *table, words *counts) {
+    z[0] = real_pair(z[0], halve, counts);
+    if (points > 1) z[points / 2] = middle_bin(z[points / 2], halve);
     for (int m = 1; m < points / 2; m++) {
-        int16_t *z_re = z->re[m], *z_im = z->im[m];
-        int16_t *c_re = z->re[points - m], *c_im = z->im[points - m];
-        lane_words e_re, e_im, o_re, o_im, t_re, t_im;
-        FOR_LANES {
-            e_re[lane] = (int16_t)((z_re[lane] + c_re[lane] + 1) >> 1);
-            e_im[lane] = (int16_t)((z_im[lane] - c_im[lane] + 1) >> 1);
-            o_re[lane] = (int16_t)((z_im[lane] + c_im[lane]) >> 1);
-            o_im[lane] = (int16_t)((c_re[lane] - z_re[lane]) >> 1);
-        }
-        rotate(o_re, o_im, m * (MAX_POINTS / points), 0, t_re, t_im, counts);
-        FOR_LANES {
-            z_re[lane] = sum(e_re[lane], t_re[lane], shift, &counts[lane]);
-            z_im[lane] = sum(e_im[lane], t_im[lane], shift, &counts[lane]);
-            c_re[lane] = difference(e_re[lane], t_re[lane], shift, &counts[lane]);
-            c_im[lane] = (int16_t)-difference(e_im[lane], t_im[lane], shift, &counts[lane]);
-        }
+        const circnn_twiddle *w = table + m * (2 * CIRCNN_QUARTER_TURN / points);
+        point a = z[m], c = z[points - m], e, o;
+        e.re = halved_sum(a.re, c.re);
+        e.im = halved_sum(a.im, negative(c.im));
+        o.re = halved_difference(a.im, e.im);
+        o.im = halved_difference(c.re, e.re);
+        mirrored(e, rotated(o, BY_TWIDDLE, w, 0, counts), halve, &z[m], &z[points - m], counts);
     }
 }
 
-/* From the half spectrum X to the complex transform Z, in place: the mirror image of split. */
-static inline void merge(complex_block *z, int points, int shift, int32_t *counts) {
-    real_pair(z->re[0], z->im[0], 1, counts);
-    FOR_LANES {
-        z->re[0][lane] = (int16_t)((z->re[0][lane] + shift) >> shift);
-        z->im[0][lane] = (int16_t)((z->im[0][lane] + shift) >> shift);
-    }
-    if (points > 1) middle_bin(z->re[points / 2], z->im[points / 2], shift);
+/* X -> Z, from x to the bit-reversed places of z: the mirror image of split. */
+INLINE void merge(const point *x, point *z, int points, const uint8_t *places, int halve,
+                  const circnn_twiddle *table, words *counts) {
+    const point pair = real_pair(x[0], 1, counts);
+    z[0].re = half_up(pair.re, halve);
+    z[0].im = half_up(pair.im, halve);
+    if (points > 1) z[places[points / 2]] = middle_bin(x[points / 2], halve);
     for (int m = 1; m < points / 2; m++) {
-        int16_t *x_re = z->re[m], *x_im = z->im[m];
-        int16_t *c_re = z->re[points - m], *c_im = z->im[points - m];
-        lane_words e_re, e_im, d_re, d_im, o_re, o_im;
-        FOR_LANES {
-            e_re[lane] = (int16_t)((x_re[lane] + c_re[lane] + 1) >> 1);
-            e_im[lane] = (int16_t)((x_im[lane] - c_im[lane] + 1) >> 1);
-            d_re[lane] = (int16_t)((x_re[lane] - c_re[lane]) >> 1);
-            d_im[lane] = (int16_t)((x_im[lane] + c_im[lane]) >> 1);
-        }
-        rotate(d_re, d_im, m * (MAX_POINTS / points), 1, o_re, o_im, counts);
-        FOR_LANES {
-            const int32_t t_re = -o_im[lane], t_im = o_re[lane]; /* i O */
-            x_re[lane] = sum(e_re[lane], t_re, shift, &counts[lane]);
-            x_im[lane] = sum(e_im[lane], t_im, shift, &counts[lane]);
-            c_re[lane] = difference(e_re[lane], t_re, shift, &counts[lane]);
-            c_im[lane] = (int16_t)-difference(e_im[lane], t_im, shift, &counts[lane]);
-        }
+        const circnn_twiddle *w = table + m * (2 * CIRCNN_QUARTER_TURN / points);
+        point e, d;
+        even_odd(x[m], x[points - m], &e, &d);
+        const point o = rotated(d, BY_TWIDDLE, w, 1, counts), t = {negative(o.im), o.re}; /* i O */
+        mirrored(e, t, halve, &z[places[m]], &z[places[points - m]], counts);
     }
 }
 
-/* Swap the points into bit-reversed order. */
-static inline void reorder(complex_block *z, int log2_points) {
-    for (int n = 0; n < 1 << log2_points; n++) {
-        const int other = bit_reverse(n, log2_points);
-        if (other <= n) continue;
-        FOR_LANES {
-            const int16_t re = z->re[n][lane], im = z->im[n][lane];
-            z->re[n][lane] = z->re[other][lane];
-            z->im[n][lane] = z->im[other][lane];
-            z->re[other][lane] = re;
-            z->im[other][lane] = im;
-        }
-    }
+/* Samples (2n, 2n+1 in point n, the points in bit-reversed order) become the packed half spectrum
+ * of blocks of 2^log2 >= 2 words. */
+INLINE void forward_transform(point *z, int log2, int shifts, const circnn_tables *tables,
+                              words *counts) {
+    complex_stages(z, log2 - 1, shifts, 0, tables->forward, counts);
+    if (shifts >> (log2 - 1) & 1)
+        split(z, 1 << (log2 - 1), 1, tables->forward, counts);
+    else
+        split(z, 1 << (log2 - 1), 0, tables->forward, counts);
 }
 
-/* Samples (2n, 2n+1 in point n) become the packed half spectrum, for blocks of 2^log2 >= 2. */
-static inline void forward_transform(complex_block *z, int log2, int shifts, int32_t *counts) {
-    reorder(z, log2 - 1);
-    complex_stages(z, log2 - 1, shifts, 0, counts);
-    split(z, 1 << (log2 - 1), shifts >> (log2 - 1) & 1, counts);
-}
-
-/* The packed half spectrum becomes samples. */
-static inline void inverse_transform(complex_block *z, int log2, int shifts, int32_t *counts) {
-    merge(z, 1 << (log2 - 1), shifts & 1, counts);
-    reorder(z, log2 - 1);
-    complex_stages(z, log2 - 1, shifts >> 1, 1, counts);
+/* The packed half spectrum in x becomes samples in z. */
+INLINE void inverse_transform(const point *x, point *z, int log2, int shifts,
+                              const circnn_tables *tables, words *counts) {
+    const uint8_t *places = tables->reversed[log2 - 1];
+    if (shifts & 1)
+        merge(x, z, 1 << (log2 - 1), places, 1, tables->inverse, counts);
+    else
+        merge(x, z, 1 << (log2 - 1), places, 0, tables->inverse, counts);
+    complex_stages(z, log2 - 1, shifts >> 1, 1, tables->inverse, counts);
 }
 
 #endif
