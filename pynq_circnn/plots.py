@@ -110,55 +110,56 @@ def draw_zoo(results: Mapping[str, Any]) -> Any:
     figure, axes = _figure(8.5, 5)
     for name, record in results["models"].items():
         colour = COLOURS.get(name, INK)
-        front = results.get("fronts", {}).get(name, [])
-        if front:
-            axes.plot(
-                [point["bytes"] for point in front],
-                [100 * (1 - point["accuracy_int16"]) for point in front],
-                ".-",
-                color=colour,
-                alpha=0.5,
-                linewidth=1,
-                label=f"{name}, block sizes 1 to 128 (one seed each)",
-            )
-            for point in front:
-                axes.annotate(
-                    f"k={point['block']}",
-                    (point["bytes"], 100 * (1 - point["accuracy_int16"])),
-                    xytext=(0, -11),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=7,
-                    color=colour,
-                )
-        for kind, marker, fill in (("runs", "o", colour), ("twin_runs", "s", "white")):
-            runs = record[kind]
-            if not runs:
-                continue
-            errors = [100 * (1 - run["accuracy_int16"]) for run in runs]
-            mean = sum(errors) / len(errors)
-            size = record["bytes" if kind == "runs" else "twin_bytes"]
-            axes.errorbar(
-                size,
-                mean,
-                [[mean - min(errors)], [max(errors) - mean]],
-                fmt=marker,
-                color=colour,
-                markerfacecolor=fill,
-                markersize=7,
-                capsize=3,
-                label=f"{name}" if kind == "runs" else f"{name}, dense twin",
-            )
+        _front(axes, results["fronts"].get(name, []), colour)
+        ends = [_seeds(axes, record["runs"], record["bytes"], colour, colour)]
+        if record["twin_runs"]:
+            ends.append(_seeds(axes, record["twin_runs"], record["twin_bytes"], colour, "white"))
+            axes.plot(*zip(*ends), ":", color=colour, linewidth=1, zorder=1)
+        style = {"fontsize": 9, "color": colour, "textcoords": "offset points"}
+        axes.annotate(name, ends[0], xytext=(9, 5), **style)
+    for marker, meaning in (
+        ("o", "block-circulant"),
+        ("s", "its dense twin, same training"),
+        (".", "every layer at one block size k (one seed)"),
+    ):
+        face = "white" if marker == "s" else GREY
+        axes.plot([], [], marker, color=GREY, markerfacecolor=face, label=meaning)
     axes.set_xscale("log")
     axes.set_xlabel("bytes of weights, scales and biases (16 bit)")
     axes.set_ylabel("held-out error, % (mean and range of the seeds)")
     axes.set_ylim(bottom=0)
+    axes.margins(x=0.08)
     axes.grid(True, which="both", color="#eceff1", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False)
     axes.set_title("The zoo: error against size, 16-bit arithmetic", fontsize=10, loc="left")
     return figure
+
+
+def _error(run: Mapping[str, Any]) -> float:
+    """Return a run's held-out error in percent."""
+    return 100 * (1 - float(run["accuracy_int16"]))
+
+
+def _seeds(axes: Any, runs: Any, size: int, colour: str, face: str) -> Tuple[int, float]:
+    """Draw the mean and the range of a model's seeds and return the point."""
+    errors = [_error(run) for run in runs]
+    mean = sum(errors) / len(errors)
+    spread = [[mean - min(errors)], [max(errors) - mean]]
+    marker = "s" if face == "white" else "o"
+    style = {"color": colour, "markerfacecolor": face, "markersize": 7, "capsize": 3}
+    axes.errorbar(size, mean, spread, fmt=marker, **style)
+    return size, mean
+
+
+def _front(axes: Any, front: Any, colour: str) -> None:
+    points = [(point["bytes"], _error(point)) for point in front]
+    if points:
+        axes.plot(*zip(*points), ".-", color=colour, alpha=0.45, linewidth=1)
+    style = {"ha": "center", "fontsize": 7, "color": colour, "textcoords": "offset points"}
+    for point, place in zip(front, points):
+        axes.annotate(f"k={point['block']}", place, xytext=(0, -11), **style)
 
 
 def save(figure: Any, path: str) -> None:

@@ -160,6 +160,15 @@ def test_training_writes_model_and_figures_and_keeps_runs(tiny, tmp_path, capsys
     assert "the one under way does not resume" in capsys.readouterr().err
 
 
+def test_a_front_has_one_run_for_each_block_size(tiny, tmp_path, capsys):
+    assert main(["train", "digits", "--front", "8", "1", "--out", str(tmp_path)]) == 0
+    front = zoo.results(str(tmp_path / "results.json"))["fronts"]["digits"]
+    assert [point["block"] for point in front] == [1, 8]
+    assert front[0]["weights"] == 33_408 and front[1]["weights"] == 2_048 + 2_048 + 2 * 64
+    assert main(["train", "digits", "--front", "3", "--out", str(tmp_path)]) == 2
+    assert "block must be a power of two" in capsys.readouterr().err
+
+
 def test_training_is_reproducible(tiny):
     from pynq_circnn.zoo.recipes import train
 

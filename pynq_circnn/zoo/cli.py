@@ -8,6 +8,8 @@ from typing import Any, Dict
 
 from . import RESULTS, front_rows, markdown, results, rows
 
+FRONT = (1, 2, 4, 8, 16, 32, 64, 128)  # block sizes
+
 
 def _print_table(table: Any) -> None:
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
@@ -53,8 +55,9 @@ def _train(arguments: argparse.Namespace) -> int:
     path = os.path.join(arguments.out, os.path.basename(RESULTS))
     os.makedirs(arguments.out, exist_ok=True)
     try:
-        if arguments.front:
-            front = measure_front(recipe, data, arguments.seeds[0], kept)
+        if arguments.front is not None:
+            sizes = sorted(arguments.front or FRONT)
+            front = measure_front(recipe, data, sizes, arguments.seeds[0], kept)
             found: Dict[str, Any] = {"fronts": {recipe.name: front}}
             table = front_rows(front)
         else:
@@ -115,5 +118,9 @@ def register(commands: Any) -> None:
     parser.add_argument("--out", default=".", metavar="DIR", help="where the results go")
     parser.add_argument("--no-twin", action="store_true", help="leave the dense twin out")
     parser.add_argument(
-        "--front", action="store_true", help="train once for each block size 1 to 128 instead"
+        "--front",
+        type=int,
+        nargs="*",
+        metavar="K",
+        help="train once for each of these block sizes instead (1 to 128 by default)",
     )

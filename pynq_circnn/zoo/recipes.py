@@ -273,7 +273,7 @@ RECIPES: Dict[str, Recipe] = {
         ),
         Recipe(
             name="mnist_mlp",
-            blocks=(64, 64, 1),
+            blocks=(32, 64, 4),
             build=_mnist_mlp,
             load=load_mnist,
             epochs=20,

@@ -113,22 +113,23 @@ def measure(
 def measure_front(
     recipe: Recipe,
     data: Tuple[Split, Split],
+    sizes: Sequence[int],
     seed: int,
     folder: str,
     verbose: Any = "auto",
 ) -> List[Dict[str, Any]]:
-    """Return the figures of one run for each block size from 1 to 128.
+    """Return the figures of one run for each block size.
 
-    All circulant layers of the recipe get that size; its dense layers stay dense.
+    All layers that the recipe compresses get that size; its dense layers stay dense.
     """
     records = []
-    for block in (1, 2, 4, 8, 16, 32, 64, 128):
+    for block in sizes:
         blocks = [block if k > 1 else 1 for k in recipe.blocks]
         trained, figures = finished_run(recipe, data, blocks, seed, folder, verbose)
         model, figures = to_engine(recipe, trained, data, figures)
         info = model.info()
-        sizes = {"block": block, "weights": info["weights"], "bytes": info["bytes"]}
-        records.append({**sizes, **figures})
+        size = {"block": block, "weights": info["weights"], "bytes": info["bytes"]}
+        records.append({**size, **figures})
     return records
 
 
