@@ -53,8 +53,13 @@ setup(
     long_description=read("README.md"),
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
-    packages=find_packages(include=["pynq_circnn", "pynq_circnn.*"]),
+    packages=find_packages(include=["pynq_circnn", "pynq_circnn.*"])
+    + ["pynq_circnn.hw.src", "pynq_circnn.hw.sim"],
+    # the HLS sources live in hw/ and travel with the package: the csim back end compiles them
+    package_dir={"pynq_circnn.hw.src": "hw/src", "pynq_circnn.hw.sim": "hw/sim"},
     package_data={
+        "pynq_circnn.hw.src": ["*.cpp", "*.hpp"],
+        "pynq_circnn.hw.sim": ["*.cpp", "*.h"],
         "pynq_circnn": ["contract.json", "tables.json", "py.typed"],
         "pynq_circnn.zoo": ["*.circnn", "*.json"],
     },

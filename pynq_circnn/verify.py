@@ -38,11 +38,20 @@ def plans_to_verify(
     native one runs the program of each engine configuration that the network fits.
     """
     left_out: Dict[str, str] = {}
+    asked = names is not None
     if names is None:
         availability = backends.availability()
         names = [name for name, reason in availability.items() if reason is None]
         left_out = {name: reason for name, reason in availability.items() if reason is not None}
-    runs = {name: model.plan(name) for name in names if name != "reference"}
+    runs = {}
+    for name in names:
+        try:
+            if name != "reference":
+                runs[name] = model.plan(name)
+        except CompileError as error:  # an engine that the network does not fit
+            if asked:
+                raise
+            left_out[name] = str(error)
     if "native" in runs:
         for configuration in CONFIGURATIONS:
             label = f"native, {configuration} program"

@@ -103,12 +103,12 @@ output:
         engine.output_trips++;
 #endif
         Word words[kBanks];
-        read_words(engine.activations, sample * batch.stride + h.output_address + word, words);
+        read_words(engine.activations, sample * batch.stride + h.output_address + word,
+                   least(h.output_words - word, kBeat / 2), words);
         uint64_t beat = 0;
         for (int i = 0; i < kBeat / 2; i++) {
 #pragma HLS UNROLL
-            const uint64_t bits = static_cast<uint16_t>(words[i]);
-            if (word + i < h.output_words) beat |= bits << (16 * i);
+            beat |= static_cast<uint64_t>(static_cast<uint16_t>(words[i])) << (16 * i);
         }
         send(out, beat, false, report.beats_out);
         word += kBeat / 2;

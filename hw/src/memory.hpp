@@ -7,14 +7,15 @@
 
 typedef Word ActivationBank[kActivationRows];
 
-// Words address ... address + 15; those behind the memory's end are undefined.
-inline void read_words(const ActivationBank *memory, int32_t address, Word words[kBanks]) {
+// The first `count` of sixteen words are those at address ... address + count - 1, the rest zeros.
+inline void read_words(const ActivationBank *memory, int32_t address, int32_t count,
+                       Word words[kBanks]) {
     Word raw[kBanks];
     for (int bank = 0; bank < kBanks; bank++) {
 #pragma HLS UNROLL
         const int32_t ahead = (bank - address) & (kBanks - 1);
         const int32_t row = (address + ahead) / kBanks;
-        raw[bank] = memory[bank][row < kActivationRows ? row : 0];
+        raw[bank] = ahead < count ? memory[bank][row] : static_cast<Word>(0);
     }
     for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL

@@ -156,10 +156,10 @@ read_blocks:
             const int32_t pixel = c.row * d.in_width + p.image_column;
             const int32_t address = p.sample * batch.stride + d.input_address +
                                     pixel * d.in_channels + p.channel;
-            read_words(memory, wanted ? address : 0, words);
+            read_words(memory, address, wanted ? p.count : 0, words);
             for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
-                block.w[i] = wanted && i < p.count ? words[i] : static_cast<Word>(0);
+                block.w[i] = words[i];
             }
         }
         have_low = false;
@@ -221,16 +221,16 @@ read_windows:
         const int32_t address = c.sample * batch.stride + d.input_address +
                                 (row * d.in_width + column) * d.in_channels + c.channel;
         Word words[kBanks];
-        read_words(memory, inside ? address : 0, words);
+        const int32_t channels = least(d.in_channels - c.channel, kBeat);
+        read_words(memory, address, inside ? channels : 0, words);
         OperandBeat beat;
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            beat.w[i] = inside ? words[i] : static_cast<Word>(0);
+            beat.w[i] = words[i];
             beat.v[i] = 0;
         }
         beat.first = c.u == 0 && c.v == 0;
         beat.last = row + 1 == e.bottom && column + 1 == e.right;
-        beat.zero = !inside;
         out.write(beat);
         if (++c.v < e.right - e.left) continue;
         c.v = 0;
@@ -263,7 +263,8 @@ read_pairs:
         const int32_t address = sample * batch.stride + at +
                                 (second ? d.second_address : d.input_address);
         Word words[kBanks];
-        if (sample < batch.samples) read_words(memory, address, words);
+        const int32_t wanted = sample < batch.samples ? least(layer.out_words - at, kBanks) : 0;
+        read_words(memory, address, wanted, words);
         if (!second) {
             if (upper_waits) out.write(upper);
             upper_waits = false;
@@ -282,7 +283,6 @@ read_pairs:
                 upper.v[i] = words[i + kBeat];
             }
             lower.first = lower.last = upper.first = upper.last = true;
-            lower.zero = upper.zero = false;
             out.write(lower);
             upper_waits = at + kBeat < layer.out_words;
             at += kBanks;

@@ -25,6 +25,9 @@ using Stream = hls::stream<T, Depth>;
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#ifndef CIRCNN_PATIENCE_MS
+#define CIRCNN_PATIENCE_MS 60000
+#endif
 #endif
 
 template <typename T, int Depth>
@@ -82,7 +85,9 @@ class Stream {
     std::vector<T> values_;
     std::size_t head_ = 0;
 #ifdef CIRCNN_THREADS
-    static std::chrono::seconds patience() { return std::chrono::seconds(20); }
+    static std::chrono::milliseconds patience() {
+        return std::chrono::milliseconds(CIRCNN_PATIENCE_MS);
+    }
     std::mutex mutex_;
     std::condition_variable changed_;
 #endif

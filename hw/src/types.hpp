@@ -36,7 +36,6 @@ struct ValueBeat {
 struct OperandBeat {
     Word w[kBeat], v[kBeat];
     bool first, last;  // of a window
-    bool zero;         // outside the image: nothing but zeros
 };
 
 // What the vector unit makes of it.
