@@ -16,7 +16,13 @@ from . import __version__
 from .errors import CircnnError
 from .layers import size_of
 
-MODULES = ("pynq_circnn.cli", "pynq_circnn.demo", "pynq_circnn.zoo.cli", "pynq_circnn.estimate")
+MODULES = (
+    "pynq_circnn.cli",
+    "pynq_circnn.demo",
+    "pynq_circnn.zoo.cli",
+    "pynq_circnn.estimate",
+    "pynq_circnn.bench",
+)
 
 
 def add_command(commands: Any, name: str, run: Any, help: str) -> argparse.ArgumentParser:

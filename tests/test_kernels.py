@@ -49,8 +49,12 @@ def layer_network(rng, layer, shape, arrays, **schedule):
         **schedule,
     }
     layers = [L.Input("x", (), shape), layer]
-    arrays = {name: np.asarray(a, "int32" if name == "bias" else "int16") for name, a in arrays.items()}
-    return QuantizedNetwork(layers, {"x": {"exponent": -15}, layer.name: full}, {layer.name: arrays})
+    words = {
+        name: np.asarray(array, "int32" if name == "bias" else "int16")
+        for name, array in arrays.items()
+    }
+    schedules = {"x": {"exponent": -15}, layer.name: full}
+    return QuantizedNetwork(layers, schedules, {layer.name: words})
 
 
 @settings(max_examples=150, deadline=None)
