@@ -21,6 +21,7 @@ MODULES = (
     "pynq_circnn.demo",
     "pynq_circnn.zoo.cli",
     "pynq_circnn.estimate",
+    "pynq_circnn.bench",
     "pynq_circnn.doctor",
 )
 

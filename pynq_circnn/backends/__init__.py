@@ -78,7 +78,7 @@ class BasePlan(ABC):
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ValueError(f"threads must be a positive integer. Received: {threads!r}.")
         if len(x):
-            self._run(x, out, saturations, threads)
+            self._run_threads(x, out, saturations, threads)
         return out
 
     async def run_async(self, x: np.ndarray) -> np.ndarray:
@@ -104,15 +104,19 @@ class BasePlan(ABC):
         return out
 
     @abstractmethod
-    def _run(
+    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
+        """Compute `out` from a checked batch of at least one sample."""
+
+    def _run_threads(
         self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int
     ) -> None:
-        """Compute `out` from a checked batch of at least one sample."""
+        """Do the same with that many threads at the most; here with one."""
+        self._run(x, out, saturations)
 
     async def _run_async(self, x: np.ndarray, out: np.ndarray) -> None:
         """Do as :meth:`_run`; in a thread, unless the back end knows better."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._run, x, out, None, 1)
+        await loop.run_in_executor(None, self._run, x, out, None)
 
 
 def _check_array(name: str, array: np.ndarray, dtypes: Tuple[str, ...], shape: Shape) -> None:

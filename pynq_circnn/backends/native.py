@@ -153,7 +153,10 @@ class Plan(BasePlan):
         call.workspace_bytes = len(workspace)
         return call, workspace
 
-    def _run(
+    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
+        self._run_threads(x, out, saturations, 1)
+
+    def _run_threads(
         self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int
     ) -> None:
         parts = min(threads, len(x), _cores())

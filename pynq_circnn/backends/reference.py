@@ -212,9 +212,7 @@ class Plan(BasePlan):
 
     name = "reference"
 
-    def _run(
-        self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int
-    ) -> None:
+    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
         largest = max(int(np.prod(shape)) for shape in self.network.shapes.values())
         tile = max(1, _TILE_WORDS // largest)
         for start in range(0, len(x), tile):

@@ -73,9 +73,7 @@ class BoardPlan(BasePlan):
 
         return BYTES if x.dtype == np.uint8 else WORDS, fill, drain, limited
 
-    def _run(
-        self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int
-    ) -> None:
+    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
         engine = self._find()
         loadable = self._loadable(engine)
         format, fill, drain, limited = self._work(x, out)

@@ -69,6 +69,7 @@ struct matrix {
     product_kernels products;
     int16_t *weights;
     segment *runs;
+    size_t *offsets; /* of a kernel position in a plane, where no row of the ring comes round */
 };
 
 static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -504,7 +505,7 @@ static size_t weight_words(const matrix *m) {
 static size_t prepared_bytes(const circnn_layer *layer) {
     const matrix m = shape_of(&layer->d);
     return aligned(sizeof m) + aligned(weight_words(&m) * sizeof(int16_t)) +
-           2 * m.positions * m.terms * sizeof(segment);
+           aligned(2 * m.positions * m.terms * sizeof(segment)) + m.positions * sizeof(size_t);
 }
 
 /* The pair of weights of a slot; beyond the last row and the last input they are zero. */
@@ -590,6 +591,11 @@ static void prepare(circnn_layer *layer) {
     uint8_t *next = (uint8_t *)layer->prepared + aligned(sizeof *m);
     m->weights = (int16_t *)(void *)next;
     m->runs = (segment *)(void *)(next + aligned(weight_words(m) * sizeof(int16_t)));
+    m->offsets =
+        (size_t *)(void *)((uint8_t *)m->runs +
+                           aligned(2 * m->positions * m->terms * sizeof(segment)));
+    for (size_t n = 0, width = (size_t)layer->d.kernel_width; n < m->positions; n++)
+        m->offsets[n] = n / width * m->row_pitch + n % width * m->pixel_words;
     order_weights(layer, m);
     plan_runs(layer, m);
     m->products = products_for(m)[m->widens];
@@ -626,17 +632,25 @@ static void forward_row(const circnn_layer *layer, const matrix *m, const int16_
                    spectra + y % m->ring * m->row_pitch, staging, saturations);
 }
 
-/* For each kernel position, the spectra of the pixel that it reads for one output pixel. */
+/* For each kernel position, the spectra of the pixel that it reads for one output pixel.  `slot` is
+ * the place of the window's first row in the ring. */
 static void point_to_pixels(const circnn_descriptor *d, const matrix *m, const int16_t *spectra,
-                            size_t sample, int64_t y, int64_t x, const int16_t **pixels) {
-    const int64_t top = y * d->stride_height - d->pad_top;
-    const int64_t left = x * d->stride_width - d->pad_left;
+                            const int16_t *zeros, size_t slot, int64_t top, int64_t left,
+                            const int16_t **pixels) {
+    const int whole = left >= 0 && left + d->kernel_width <= d->in_width;
+    if (whole && top >= 0 && top + d->kernel_height <= d->in_height &&
+        slot + (size_t)d->kernel_height <= m->ring) {
+        const int16_t *first = spectra + slot * m->row_pitch + (size_t)left * m->pixel_words;
+        for (size_t n = 0; n < m->positions; n++) pixels[n] = first + m->offsets[n];
+        return;
+    }
     for (int64_t u = top; u < top + d->kernel_height; u++) {
-        const int16_t *line =
-            spectra + (sample * m->ring + (size_t)u % m->ring) * m->row_pitch;
+        const int16_t *line = spectra + slot * m->row_pitch;
+        const int row_inside = u >= 0 && u < d->in_height;
+        if (++slot == m->ring) slot = 0;
         for (int64_t v = left; v < left + d->kernel_width; v++) {
-            const int inside = u >= 0 && u < d->in_height && v >= 0 && v < d->in_width;
-            *pixels++ = inside ? line + (size_t)v * m->pixel_words : spectra + m->zeros;
+            const int inside = row_inside && v >= 0 && v < d->in_width;
+            *pixels++ = inside ? line + (size_t)v * m->pixel_words : zeros;
         }
     }
 }
@@ -646,17 +660,23 @@ static void product_rows(const circnn_layer *layer, const matrix *m, const int16
                          size_t samples, size_t from, size_t to, int16_t *blocks,
                          const int16_t **pixels, int64_t *saturations) {
     const circnn_descriptor *d = &layer->d;
+    const int64_t ring = (int64_t)m->ring;
     size_t count = 0;
     for (size_t sample = 0; sample < samples; sample++)
-        for (size_t y = from; y < to; y++)
+        for (size_t y = from; y < to; y++) {
+            const int16_t *image = spectra + sample * m->ring * m->row_pitch;
+            const int64_t top = (int64_t)y * d->stride_height - d->pad_top;
+            const size_t slot = (size_t)((top % ring + ring) % ring);
             for (size_t x = 0; x < (size_t)d->out_width; x++) {
-                point_to_pixels(d, m, spectra, sample, (int64_t)y, (int64_t)x,
+                const int64_t left = (int64_t)x * d->stride_width - d->pad_left;
+                point_to_pixels(d, m, image, spectra + m->zeros, slot, top, left,
                                 pixels + count * m->positions);
                 if (++count < GROUP) continue;
                 products(m, pixels, count, blocks, saturations);
                 blocks += count * m->sum_words;
                 count = 0;
             }
+        }
     products(m, pixels, count, blocks, saturations);
 }
 
