@@ -45,7 +45,8 @@ except ImportError:
 
 Transfer = Tuple[int, int]  # physical address, bytes
 
-RESET_SECONDS = 0.1
+RESET_SECONDS = 1.0
+_LOOK_SECONDS = 1e-4  # between looks at a reset
 _HOLD_SECONDS = 1e-3  # how long the engine is held in reset; some cycles would do
 
 
@@ -222,13 +223,14 @@ class Link:
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > end:
-                values = {name: int(self._dma.read(offset)) for name, offset in NAMES.items()}
+                values = {n: int(self._dma.read(o)) & ~RESERVED for n, o in NAMES.items()}
                 raise BoardError(
                     "reset_failed",
                     f"the DMA must {what} within {timeout:g} s. Received: it does not. "
                     "Download the overlay again; power the board off and on if that fails.",
                     values,
                 )
+            time.sleep(_LOOK_SECONDS)
 
     def acknowledge(self) -> None:
         """Clear the interrupt that told the end of an exchange."""
