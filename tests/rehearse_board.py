@@ -3,7 +3,7 @@
 ::
 
     apt-get install debootstrap qemu-user-static
-    python3 tests/rehearse_board.py /tmp/circnn-board      # as root; some minutes and 500 MB
+    python3 tests/rehearse_board.py /tmp/circnn-board      # as root, with setuptools and cffi
 
 Makes an armhf system (debootstrap), builds the package's sdist, installs it there the way a board
 does (``pip install --no-build-isolation`` with the system's own NumPy, cffi and setuptools),
@@ -13,6 +13,10 @@ that is there is used again; remove its folder to start anew.
 
 qemu is registered for ARM programs in a user namespace of its own (Linux 6.7 or newer), so nothing
 of the PC is changed. The times printed are those of an emulation; they say nothing of the board.
+
+Measured on two cores that others kept busy as well (load 6 to 8): about 3 minutes for the first
+stage, 17 for the second and Debian's packages, 4 for ``pip install`` (gcc under qemu), 3 s for
+``circnn verify digits``, 13 s for the 249 tests. The steps have been run so, but not all in one go.
 """
 
 import ctypes
@@ -164,7 +168,7 @@ def main() -> None:
         step("predict", "cd / && python3 -c 'import numpy, pynq_circnn; "
              'm = pynq_circnn.load_model("digits"); print(m.plan().name, m.plan().kernels, '
              "m.predict(numpy.zeros((2, 64), numpy.uint8)).shape)'")  # fmt: skip
-        tests = "test_backends.py test_fixed.py test_circulant.py test_modelfile.py"
+        tests = "test_circulant.py test_fixed.py"
         step("tests", "cd /root/source && tar xzf *.tar.gz && cd pynq_circnn-*/tests && "
              "mv ../pynq_circnn ../away && "
              f"python3 -m pytest -q -x -p no:cacheprovider {tests}")  # fmt: skip
