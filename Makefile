@@ -34,7 +34,7 @@ $(TEST)/.ready: $(SOURCES)
 	touch $@
 
 # The board's world: an old Python (3.8 to 3.10) with NumPy 1.2x and setuptools 59, without Keras.
-OLD_PYTHON ?= $(firstword $(wildcard /root/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8) \
+OLD_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8) \
                 $(shell command -v python3.9) $(shell command -v python3.10))
 test-board: $(OLD)/.ready
 	$(OLD)/bin/python -m pytest -q --ignore-glob='*/test_keras*' --ignore-glob='*/test_zoo*' \
@@ -52,7 +52,7 @@ $(OLD)/.ready: $(SOURCES)
 # The driver under the real pynq: an environment of its own, because of what pynq needs beside it.
 # PYNQ=3.0.1 tries another version.
 PYNQ ?= 3.1.2
-EMULATED_PYTHON ?= $(firstword $(wildcard /root/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
+EMULATED_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
                      $(shell command -v python3.11) $(PYTHON))
 test-emulated: $(EMULATED)/.ready-$(PYNQ)
 	KERAS_BACKEND=jax $(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
