@@ -6,6 +6,7 @@ installed are left out and named.
 """
 
 import argparse
+import functools
 import json
 import logging
 import os
@@ -53,7 +54,7 @@ def layer_network(size: int, block: int, seed: int = 0) -> Network:
         "scale": np.ones(size),
         "bias": rng.normal(0, 0.1, size),
     }
-    layers = [Input("x", (), (size,)), Dense("y", ("x",), units=size, block=block)]
+    layers = (Input("x", (), (size,)), Dense("y", ("x",), units=size, block=block))
     return Network(layers, {"y": parameters})
 
 
@@ -281,8 +282,8 @@ def bench_growth(rounds: int, seconds: float, installed: Mapping[str, str]) -> L
         y_largest = largest.run(x)
         matrix, bias = dense_matrix(network), network.parameters["y"]["bias"].astype(np.float32)
         sides: Dict[str, Side] = {
-            "native, k = 64": lambda plan=plan, x=x, y=y: plan.run(x, out=y),
-            "native, k = 256": lambda plan=largest, x=x, y=y_largest: plan.run(x, out=y),
+            "native, k = 64": functools.partial(plan.run, x, y),
+            "native, k = 256": functools.partial(largest.run, x, y_largest),
             "dense float32, NumPy": _numpy_dense(matrix, bias, x),
         }
         if "torch" in installed:
