@@ -429,9 +429,9 @@ def markdown(results: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     lines += [
         "",
-        f"One core of {host['processor']}, kernels {results['kernel_sets'][0]}, medians of CPU time; ",
+        f"One core of {host['processor']}, kernels {results['kernel_sets'][0]}, medians of CPU "
+        f"time; Python {host['python']}, {versions}.",
     ]
-    lines[-1] += f"Python {host['python']}, {versions}."
     for name, reason in results["left_out"].items():
         lines.append(f"Left out: {name} ({reason}).")
     return "\n".join(lines)
