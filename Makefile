@@ -1,14 +1,16 @@
 # make demo   sets itself up and classifies real handwritten digits (needs Python 3 and gcc)
 # make test   sets itself up and runs every check
+# make test-emulated   the same for driver and notebooks, under the real pynq on an emulated board
 PYTHON ?= python3
 DEMO := .venv
 TEST := .venv-test
 OLD := .venv-board
+EMULATED := .venv-emulated
 SOURCES := setup.py pyproject.toml pynq_circnn/contract.json pynq_circnn/contract.py \
            $(wildcard pynq_circnn/native/*)
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint test-board clean
+.PHONY: demo test lint test-board test-emulated clean
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/circnn demo
@@ -32,7 +34,7 @@ $(TEST)/.ready: $(SOURCES)
 	touch $@
 
 # The board's world: an old Python (3.8 to 3.10) with NumPy 1.2x and setuptools 59, without Keras.
-OLD_PYTHON ?= $(firstword $(wildcard /root/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8) \
+OLD_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8) \
                 $(shell command -v python3.9) $(shell command -v python3.10))
 test-board: $(OLD)/.ready
 	$(OLD)/bin/python -m pytest -q --ignore-glob='*/test_keras*' --ignore-glob='*/test_zoo*' \
@@ -47,5 +49,22 @@ $(OLD)/.ready: $(SOURCES)
 	$(OLD)/bin/python $(PIP) --no-build-isolation -e .
 	touch $@
 
+# The driver under the real pynq: an environment of its own, because of what pynq needs beside it.
+# PYNQ=3.0.1 tries another version.
+PYNQ ?= 3.1.2
+EMULATED_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
+                     $(shell command -v python3.11) $(PYTHON))
+test-emulated: $(EMULATED)/.ready-$(PYNQ)
+	KERAS_BACKEND=jax $(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
+
+$(EMULATED)/.ready-$(PYNQ): $(SOURCES)
+	$(EMULATED_PYTHON) -m venv $(EMULATED)
+	$(EMULATED)/bin/python $(PIP) "setuptools<=80" wheel "cffi>=1.14" "numpy<2" tqdm
+	$(EMULATED)/bin/python $(PIP) --no-build-isolation "pynq==$(PYNQ)" "pycparser<3" \
+	    -e ".[plot]" "numpy<2" "setuptools<=80" pytest hypothesis scipy scikit-learn keras jax \
+	    nbclient ipykernel ipywidgets "dask[distributed]"
+	rm -f $(EMULATED)/.ready-*
+	touch $@
+
 clean:
-	rm -rf $(DEMO) $(TEST) $(OLD) build dist *.egg-info pynq_circnn/*.so
+	rm -rf $(DEMO) $(TEST) $(OLD) $(EMULATED) build dist *.egg-info pynq_circnn/*.so

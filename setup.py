@@ -62,6 +62,9 @@ setup(
         "pynq_circnn.hw.sim": ["*.cpp", "*.h"],
         "pynq_circnn": ["contract.json", "tables.json", "py.typed"],
         "pynq_circnn.zoo": ["*.circnn", "*.json"],
+        "pynq_circnn.emulated": ["circnn.hwh"],
+        "pynq_circnn.overlays": ["README.md", "circnn.bit.d/*"],
+        "pynq_circnn.notebooks": ["*.ipynb"],
     },
     python_requires=">=3.8",
     setup_requires=["cffi>=1.14"],
@@ -70,6 +73,8 @@ setup(
         "demo": ["scikit-learn"],
         "train": ["keras>=3", "jax", "scikit-learn"],
         "plot": ["matplotlib"],
+        # pynq 3.1 needs pycparser.plyparser and pkg_resources, which newer ones lack
+        "emulated": ["pynq==3.1.2", "pycparser<3", "setuptools<=80", "numpy<2"],
         "test": [
             "pytest",
             "hypothesis",
@@ -83,7 +88,12 @@ setup(
     },
     cffi_modules=["pynq_circnn/native/build.py:ffibuilder"],
     cmdclass={"build_ext": optional_build_ext},
-    entry_points={"console_scripts": ["circnn = pynq_circnn.cli:main"]},
+    entry_points={
+        "console_scripts": ["circnn = pynq_circnn.cli:main"],
+        "pynq.lib": ["pynq_circnn = pynq_circnn.board.ip"],
+        "pynq.notebooks": ["pynq_circnn = pynq_circnn.notebooks"],
+        "pynq.overlays": ["pynq_circnn = pynq_circnn.overlays"],
+    },
     zip_safe=False,
     classifiers=[
         "Programming Language :: C",

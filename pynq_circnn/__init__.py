@@ -6,7 +6,16 @@
 (2, 10)
 """
 
-from .errors import BackendError, CircnnError, CompileError, ModelFileError, ProgramError
+from typing import Any
+
+from .errors import (
+    BackendError,
+    BoardError,
+    CircnnError,
+    CompileError,
+    ModelFileError,
+    ProgramError,
+)
 from .model import Model, load_model, shipped_models
 from .network import Network
 from .quantize import quantize
@@ -16,6 +25,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
+    "BoardError",
+    "CirCNNOverlay",
     "CircnnError",
     "CompileError",
     "Model",
@@ -27,3 +38,11 @@ __all__ = [
     "quantize",
     "shipped_models",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "CirCNNOverlay":  # imports pynq, which only the board has
+        from .board.overlay import CirCNNOverlay
+
+        return CirCNNOverlay
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

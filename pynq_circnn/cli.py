@@ -22,6 +22,7 @@ MODULES = (
     "pynq_circnn.zoo.cli",
     "pynq_circnn.estimate",
     "pynq_circnn.bench",
+    "pynq_circnn.doctor",
 )
 
 

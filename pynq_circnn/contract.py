@@ -185,11 +185,16 @@ def page_tables() -> Dict[str, str]:
     return tables
 
 
-def fill_page(text: str) -> str:
-    """Return the page with the table behind every mark ``<!-- contract: NAME -->`` renewed."""
-    tables = page_tables()
+def fill_marks(text: str, tables: Dict[str, str]) -> str:
+    """Return a page with what stands behind every mark ``<!-- NAME -->`` renewed.
+
+    Raises
+    ------
+    ValueError
+        If a mark, or the ``<!-- end -->`` behind it, is not there once.
+    """
     for mark, table in tables.items():
-        begin, end = f"<!-- contract: {mark} -->\n", "<!-- end -->"
+        begin, end = f"<!-- {mark} -->\n", "<!-- end -->"
         parts = text.split(begin)
         if len(parts) != 2 or end not in parts[1]:
             raise ValueError(
@@ -198,6 +203,12 @@ def fill_page(text: str) -> str:
             )
         text = parts[0] + begin + table + "\n" + parts[1][parts[1].index(end) :]
     return text
+
+
+def fill_page(text: str) -> str:
+    """Return ``hw/ENGINE.md`` with its tables renewed."""
+    tables = {f"contract: {name}": table for name, table in page_tables().items()}
+    return fill_marks(text, tables)
 
 
 def _main(arguments: List[str]) -> None:

@@ -1,5 +1,7 @@
 """The package's own exceptions; a wrong argument is a plain ``ValueError`` or ``TypeError``."""
 
+from typing import Any, Dict, Optional
+
 
 class CircnnError(Exception):
     """Base of every error that is not about an argument."""
@@ -19,3 +21,30 @@ class CompileError(CircnnError):
 
 class BackendError(CircnnError):
     """A back end that is unknown to this installation, or cannot run here."""
+
+
+class BoardError(BackendError):
+    """A board, its engine or its DMA that failed, or is not to be had.
+
+    Attributes
+    ----------
+    cause : str
+        One word for programs, such as ``lost_tlast``; the message says the same for people.
+    registers : dict
+        The registers as they were, by name.
+    """
+
+    def __init__(self, cause: str, message: str, registers: Optional[Dict[str, int]] = None):
+        self.cause = cause
+        self.registers = dict(registers or {})
+        shown = ", ".join(f"{name}={value:#x}" for name, value in self.registers.items())
+        super().__init__(message + (f" Registers: {shown}." if shown else ""))
+
+    def __reduce__(self) -> Any:
+        return _board_error, (self.cause, str(self), self.registers)
+
+
+def _board_error(cause: str, text: str, registers: Dict[str, int]) -> BoardError:
+    error = BoardError(cause, text)
+    error.registers = registers
+    return error

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import backends, modelfile
 from .backends import BasePlan, NotFiniteError, not_finite
+from .errors import BackendError, CompileError
 from .floating import softmax
 from .layers import Layer, Softmax, _BlockCirculant, size_of
 from .metrics import METRICS
@@ -203,18 +204,37 @@ class Model:
         """
         with self._lock:
             if backend not in self._plans:
-                name = backends.select(backend)
-                if backend == "auto" and name == "reference":
-                    reason = backends.get("native").unavailable()
-                    warnings.warn(
-                        f"the slow NumPy reference is used, since back end 'native' cannot run "
-                        f"here: {reason}",
-                        stacklevel=3,
-                    )
-                if name not in self._plans:
-                    self._plans[name] = backends.get(name).Plan(self.network)
-                self._plans[backend] = self._plans[name]
+                if backend == "auto":
+                    self._plans[backend] = self._best_plan()
+                else:
+                    self._plans[backend] = self._new_plan(backends.select(backend))
             return self._plans[backend]
+
+    def _new_plan(self, name: str) -> BasePlan:
+        if name not in self._plans:
+            self._plans[name] = backends.get(name).Plan(self.network)
+        return self._plans[name]
+
+    def _best_plan(self) -> BasePlan:
+        """Return a plan of the best back end that takes the network, and warn of a poor one."""
+        first, *others = backends.preferred()
+        if first == "reference":
+            reason = backends.get("native").unavailable()
+            warnings.warn(
+                f"the slow NumPy reference is used, since back end 'native' cannot run "
+                f"here: {reason}",
+                stacklevel=4,
+            )
+        try:
+            return self._new_plan(first)
+        except (BackendError, CompileError) as error:
+            if not others:
+                raise
+            warnings.warn(
+                f"back end {others[0]!r} is used, since {first!r} cannot run this model: {error}",
+                stacklevel=4,
+            )
+            return self._new_plan(others[0])
 
     def predict(
         self,
@@ -255,7 +275,9 @@ class Model:
             batch, single = self._batch(x)
             out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
             threads = max(1, min(backends.cores(), len(batch) // _THREAD_SAMPLES))
-            step = batch_size if threads == 1 else max(batch_size, threads * _THREAD_SAMPLES)
+            step = max(batch_size, plan.samples_at_once)
+            if threads > 1:
+                step = max(step, threads * _THREAD_SAMPLES)
             if len(batch) <= step and verbose != 1:
                 plan.run(batch, out, threads=threads)  # a bar would take longer
             else:
@@ -275,6 +297,22 @@ class Model:
                 parts.append(self._finish(out))
                 bar.update(len(batch))
         return np.concatenate(parts)
+
+    async def predict_async(self, x: Any, backend: str = "auto") -> np.ndarray:
+        """Return what :meth:`predict` does, leaving the event loop to others meanwhile.
+
+        On a board the end of the engine's work is told by an interrupt; elsewhere a thread works.
+
+        Parameters
+        ----------
+        x : array-like
+            A batch, or one sample.
+        backend : str
+            As :meth:`predict` takes it.
+        """
+        batch, single = self._batch(x)
+        out = self._finish(await self.plan(backend).run_async(batch))
+        return out[0] if single else out
 
     def _finish(self, out: np.ndarray) -> np.ndarray:
         return softmax(out) if isinstance(self.layers[-1], Softmax) else out

@@ -88,7 +88,10 @@ def fabric(configuration: str) -> Dict[str, List[Item]]:
     row = 2 * sizes["lanes"]
     layer_bits = 1200 * -(-sizes["layers"] // 64)
     lut = [
-        Item("transform points", 2 * 7000, "two of: 128 points, 8:1 in Pease's order, loading"),
+        Item(
+            "transform points", 2 * 3 * 16 * 68, "two of: 3 memories, 16 banks of 33 bits, RAM32M"
+        ),
+        Item("transform ways", 2 * 4800, "two of: one 16-way crossbar of 16 points, rotations"),
         Item("butterflies", 2 * 4500, "two of: 24 add, round, saturate of complex words"),
         Item("spread", 3 * 16 * row, "six stages of two-way switches, two a LUT"),
         Item("lanes", 40 * sizes["lanes"], "sums before and behind the multipliers"),
@@ -100,9 +103,8 @@ def fabric(configuration: str) -> Dict[str, List[Item]]:
         Item("control", 3500, "cursors, packets, CRC, registers"),
     ]
     ff = [
-        Item("transform points", 2 * 4 * 128 * 33, "two of: four buffers of 128 points"),
         Item("sums", 48 * row, "the sums that are held"),
-        Item("pipelines", 16000, "registers of the pipelines"),
+        Item("pipelines", 28000, "registers of the pipelines, 16 points wide in the transforms"),
     ]
     return {"lut": lut, "ff": ff}
 

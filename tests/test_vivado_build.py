@@ -218,7 +218,7 @@ def test_the_readme_of_the_overlays_has_the_addresses():
     lines = tools.settings.load("pynq-z2")["design"]["interrupts"]
     assert lines == ["engine/interrupt", "dma/mm2s_introut", "dma/s2mm_introut"]
     assert "0 engine, 1 DMA sent, 2 DMA received" in text
-    command = ["git", "-C", tools.ROOT, "ls-files", "overlays/circnn.bit.d"]
+    command = ["git", "-C", tools.ROOT, "ls-files", "pynq_circnn/overlays/circnn.bit.d"]
     committed = subprocess.run(command, capture_output=True, text=True).stdout
     assert bool(committed) != ("There is no bitstream here" in text)
 

@@ -2,6 +2,7 @@
 #ifndef CIRCNN_ENGINE_HPP
 #define CIRCNN_ENGINE_HPP
 
+#include "forward.hpp"
 #include "load.hpp"
 #include "product.hpp"
 #include "read.hpp"

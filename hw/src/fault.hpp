@@ -10,4 +10,12 @@
     std::abort();
 }
 
+// A statement of the design that the simulation checks and synthesis leaves out.
+#ifdef __SYNTHESIS__
+#define CIRCNN_CHECK(holds, what, where)
+#else
+#define CIRCNN_CHECK(holds, what, where) \
+    if (!(holds)) fault(what, where)
+#endif
+
 #endif

@@ -9,22 +9,7 @@
 #ifndef CIRCNN_FORWARD_HPP
 #define CIRCNN_FORWARD_HPP
 
-#include "types.hpp"
-
-inline int32_t reverse_bits(int32_t value, int bits) {
-    int32_t v = value;  // of at most 8 bits
-    v = ((v & 0x55) << 1) | ((v >> 1) & 0x55);
-    v = ((v & 0x33) << 2) | ((v >> 2) & 0x33);
-    v = ((v & 0x0F) << 4) | ((v >> 4) & 0x0F);
-    return v >> (8 - bits);
-}
-
-// Twiddle of a butterfly of stage s, in steps of the table's circle, from the sums and
-// differences (r0 is the highest of s bits) that led there.
-inline int32_t twiddle_of(int32_t path, int stage) {
-    const int32_t j = stage == 0 ? 0 : reverse_bits(path & ((1 << stage) - 1), stage);
-    return j * (kMaxPoints >> stage);
-}
+#include "transform.hpp"
 
 // Three stages at once on points that lie an eighth of the block apart; in Pease's order.
 inline void three_stages(const Layer &layer, Point x[8], uint32_t &count) {
@@ -65,48 +50,6 @@ inline void small_stages(const Layer &layer, Point x[4], int log2_points, uint32
     }
 }
 
-// Which two slots of sixteen the split and the merge take together: in bit-reversed order bin m
-// and its mirror image N - m lie mirrored in their octave.  The first of each pair is even.
-struct Pair {
-    int32_t even, odd;
-};
-
-inline Pair pair_of(int32_t index, int32_t points) {
-    const int32_t p2 = points < 16 ? points : 16;
-    const int32_t block = index / (p2 / 2) * p2, i = index % (p2 / 2);
-    // octaves of the first row: {0, 1}, {2, 3}, {4, 7}, {6, 5}, {8, 15}, {10, 13}, ...
-    if (i == 0) return Pair{block, block + 1};
-    if (i == 1) return Pair{block + 2, block + 3};
-    if (i < 4) return Pair{block + 2 * i, block + 11 - 2 * i};
-    return Pair{block + 2 * i, block + 23 - 2 * i};
-}
-
-// The same for a row of sixteen that is not a block's first: its lower half goes with the upper
-// half of the row that mirrors it.
-inline int32_t mirror_row(int32_t row) {
-    int32_t octave = 1;
-octave:
-    for (int step = 0; step < 3; step++) {
-#pragma HLS UNROLL
-        if (2 * octave <= row) octave *= 2;
-    }
-    return 3 * octave - 1 - row;
-}
-
-// Absolute positions of the pair `index` (0 to 7) of a trip over blocks of `points` points.
-inline Pair pair_at(int32_t trip, int32_t index, int32_t points) {
-    const int32_t base = trip * kTripPoints;
-    const int32_t block_rows = points > kTripPoints ? points / kTripPoints : 1;
-    const int32_t row = trip % block_rows;
-    if (row == 0) {
-        const Pair p = pair_of(index, points);
-        return Pair{base + p.even, base + p.odd};
-    }
-    const int32_t other = (trip - row + mirror_row(row)) * kTripPoints;
-    return index % 2 == 0 ? Pair{base + index, other + 15 - index}
-                          : Pair{other + 15 - index, base + index};
-}
-
 // Slot 0: two real numbers.
 inline void split_zero(Point &z, int shift, uint32_t &count) {
     uint32_t limited = 0;
@@ -114,12 +57,6 @@ inline void split_zero(Point &z, int shift, uint32_t &count) {
     z.re = re;
     z.im = im;
     count += z.counted ? limited : 0u;
-}
-
-// The middle bin is its own mirror image: it is only conjugated and shifted.
-inline void middle(Point &z, int shift) {
-    z.re = static_cast<Word>((z.re + shift) >> shift);
-    z.im = static_cast<Word>((-z.im + shift) >> shift);
 }
 
 // E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2 never leave 16 bits.
@@ -153,65 +90,93 @@ inline void split_pair(const Layer &layer, Point &even, Point &odd, int32_t slot
 
 // -- passes: each takes sixteen points a trip ---------------------------------------------------
 
-inline void first_pass(const Layer &layer, int32_t trip, const Point from[kMaxPoints],
-                       Point to[kMaxPoints], uint32_t &count) {
-    const int log2_points = layer.d.block_log2 - 1;
-    const int32_t blocks_log2 = layer.points_log2 - log2_points;
-    const int32_t apart = (1 << layer.points_log2) / 8;
-    for (int half = 0; half < 2; half++) {
-#pragma HLS UNROLL
-        const int32_t at = 2 * trip + half;
-        Point x[8];
-        for (int i = 0; i < 8; i++) {
-#pragma HLS UNROLL
-            const int32_t p = at + i * apart;  // point number over block number
-            const int32_t block = p & ((1 << blocks_log2) - 1), n = p >> blocks_log2;
-            x[i] = from[(block << log2_points) + n];
-        }
-        three_stages(layer, x, count);
-        for (int i = 0; i < 8; i++) {
-#pragma HLS UNROLL
-            to[8 * at + i] = x[i];
-        }
-    }
-}
+// The memories: what is loaded in natural order, skewed; what the passes work on and what is sent,
+// in rows as they are.  `batch` says which half of a memory a batch has.
+struct ForwardMemory {
+    Points loaded, work, ready;
+    uint8_t written[2][2 * kMaxPoints / kBeat];  // which beats of a batch were loaded at all
+};
 
-inline void stage_pass(const Layer &layer, int32_t trip, int stage, const Point from[kMaxPoints],
-                       Point to[kMaxPoints], uint32_t &count) {
-    const int32_t half = 1 << (layer.points_log2 - 1);
-    const int shift = (layer.d.forward_shifts >> stage) & 1;
-    for (int i = 0; i < kButterflies; i++) {
-#pragma HLS UNROLL
-        const int32_t j = trip * kButterflies + i;
-        butterfly(from[j], from[j + half], twiddle_of(j, stage), false, shift, to[2 * j],
-                  to[2 * j + 1], count);
-    }
-}
-
-inline void split_trip(const Layer &layer, int32_t trip, const Point *from, Point *to,
+inline void split_trip(const Layer &layer, const TripRows &rows, Point x[kTripPoints],
                        uint32_t &count) {
     const int32_t points = 1 << (layer.d.block_log2 - 1);
     for (int i = 0; i < kButterflies; i++) {
 #pragma HLS UNROLL
-        const Pair pair = points == 1
-                              ? Pair{trip * kTripPoints + 2 * i, trip * kTripPoints + 2 * i + 1}
-                              : pair_at(trip, i, points);
-        Point even = from[pair.even], odd = from[pair.odd];
-        split_pair(layer, even, odd, pair.even, count);
-        to[pair.even] = even;
-        to[pair.odd] = odd;
+        const Pair pair = trip_pair(rows, i, points);
+        split_pair(layer, x[pair.even], x[pair.odd], trip_point(rows, pair.even), count);
     }
 }
 
-// Blocks of at most eight samples, or of one, which is its own spectrum.
-inline void small_pass(const Layer &layer, int32_t trip, const Point from[kMaxPoints],
-                       Point to[kMaxPoints], uint32_t &count) {
+// A point that was not loaded in this batch does not count.
+inline void drop_unwritten(const ForwardMemory &memory, int32_t batch, int32_t at, Point &x) {
+    x.counted = x.counted && memory.written[batch][at / (kBeat / 2)] != 0;
+}
+
+inline void first_pass(const Layer &layer, int32_t trip, int32_t batch, ForwardMemory &memory,
+                       int32_t to, uint32_t &count) {
     const int log2_points = layer.d.block_log2 - 1;
-    const int32_t base = trip * kTripPoints;
+    const int32_t blocks_log2 = layer.points_log2 - log2_points;
+    const int32_t apart = (1 << layer.points_log2) / 8;
+    Point row[kTripPoints];
+    for (int half = 0; half < 2; half++) {
+#pragma HLS UNROLL
+        int32_t at[8], bank[8];
+        Point x[8];
+        for (int i = 0; i < 8; i++) {
+#pragma HLS UNROLL
+            const int32_t p = 2 * trip + half + i * apart;  // point number over block number
+            const int32_t block = p & ((1 << blocks_log2) - 1), n = p >> blocks_log2;
+            at[i] = (block << log2_points) + n;
+            bank[i] = loaded_bank(at[i]);
+        }
+        gather<8>(memory.loaded, batch, at, bank, x);
+        for (int i = 0; i < 8; i++) {
+#pragma HLS UNROLL
+            drop_unwritten(memory, batch, at[i], x[i]);
+        }
+        three_stages(layer, x, count);
+        for (int i = 0; i < 8; i++) {
+#pragma HLS UNROLL
+            row[8 * half + i] = x[i];
+        }
+    }
+    write_row(memory.work, to, trip, row);
+}
+
+inline void stage_pass(const Layer &layer, int32_t trip, int stage, Points &work, int32_t from,
+                       uint32_t &count) {
+    const int32_t between = (1 << (layer.points_log2 - 1)) / kTripPoints;  // rows
+    const int32_t low = trip / 2, first = trip % 2 * kHalfRow;
+    const int shift = (layer.d.forward_shifts >> stage) & 1;
+    Point row[kTripPoints];
+    for (int i = 0; i < kButterflies; i++) {
+#pragma HLS UNROLL
+        const Point a = work.bank[first + i][point_row(from, low)];
+        const Point b = work.bank[first + i][point_row(from, low + between)];
+        butterfly(a, b, twiddle_of(trip * kButterflies + i, stage), false, shift, row[2 * i],
+                  row[2 * i + 1], count);
+    }
+    write_row(work, 1 - from, trip, row);
+}
+
+inline void split_pass(const Layer &layer, int32_t trip, const Points &work, int32_t from,
+                       Points &ready, int32_t to, uint32_t &count) {
+    const TripRows rows = trip_rows(trip, 1 << (layer.d.block_log2 - 1));
     Point x[kTripPoints];
+    read_halves(work, from, rows.low, rows.high, x);
+    split_trip(layer, rows, x, count);
+    write_halves(ready, to, rows.low, rows.high, x);
+}
+
+// Blocks of at most eight samples, or of one, which is its own spectrum.
+inline void small_pass(const Layer &layer, int32_t trip, int32_t batch, ForwardMemory &memory,
+                       uint32_t &count) {
+    const int log2_points = layer.d.block_log2 - 1;
+    Point x[kTripPoints];
+    read_row(memory.loaded, batch, trip, 2 * trip, x);
     for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
-        x[i] = from[base + i];
+        drop_unwritten(memory, batch, trip * kTripPoints + i, x[i]);
     }
     if (log2_points > 0) {
         for (int group = 0; group < kTripPoints; group += 4) {
@@ -219,69 +184,71 @@ inline void small_pass(const Layer &layer, int32_t trip, const Point from[kMaxPo
             small_stages(layer, x + group, log2_points, count);
         }
     }
-    if (log2_points >= 0) split_trip(layer, 0, x, x, count);
-    for (int i = 0; i < kTripPoints; i++) {
-#pragma HLS UNROLL
-        to[base + i] = x[i];
-    }
+    if (log2_points >= 0) split_trip(layer, TripRows{trip, trip, false}, x, count);
+    write_row(memory.ready, batch, trip, x);
 }
 
-inline void forward_trip(const Layer &layer, int pass, int32_t trip, const Point from[kMaxPoints],
-                         Point to[kMaxPoints], uint32_t &count) {
+inline void forward_trip(const Layer &layer, const Passes &p, int32_t batch, ForwardMemory &memory,
+                         uint32_t &count) {
+    const int32_t from = (p.pass + 1) % 2;  // the half of the work memory that pass - 1 wrote
     if (layer.d.block_log2 <= 3)
-        small_pass(layer, trip, from, to, count);
-    else if (pass == layer.passes - 1)
-        split_trip(layer, trip, from, to, count);
-    else if (pass == 0)
-        first_pass(layer, trip, from, to, count);
+        small_pass(layer, p.trip, batch, memory, count);
+    else if (p.pass == layer.passes - 1)
+        split_pass(layer, p.trip, memory.work, from, memory.ready, batch, count);
+    else if (p.pass == 0)
+        first_pass(layer, p.trip, batch, memory, 0, count);
     else
-        stage_pass(layer, trip, pass + 2, from, to, count);
+        stage_pass(layer, p.trip, p.pass + 2, memory.work, from, count);
 }
 
 // -- the unit -----------------------------------------------------------------------------------
 
-struct Passes {
-    int32_t pass, trip;
-    bool busy;
-};
-
-// Step through passes of P/16 trips each.
-inline void advance(const Layer &layer, Passes &p) {
-    if (++p.trip < (1 << layer.points_log2) / kTripPoints) return;
-    p.trip = 0;
-    p.busy = ++p.pass < layer.passes;
-}
-
-inline void store_block(const BlockBeat &beat, Point loaded[kMaxPoints]) {
-    for (int i = 0; i < kBanks / 2; i++) {
+// Four or eight points, side by side in one row.
+inline void store_block(const BlockBeat &beat, int32_t batch, ForwardMemory &memory) {
+    const int32_t first = beat.position * (kBeat / 2);
+    const int32_t row = first / kPointBanks, shift = first + 2 * row;
+    const int32_t points = beat.wide ? kBeat : kBeat / 2;
+    for (int b = 0; b < kPointBanks; b++) {
 #pragma HLS UNROLL
-        if (i < kBeat / 2 || beat.wide)
-            loaded[beat.position * (kBeat / 2) + i] =
-                Point{beat.w[2 * i], beat.w[2 * i + 1], beat.counted};
+        const int32_t i = (b - shift) & (kPointBanks - 1);
+        if (i < points)
+            memory.loaded.bank[b][point_row(batch, row)] =
+                Point{beat.w[2 * (i % kBeat)], beat.w[2 * (i % kBeat) + 1], beat.counted};
     }
+    memory.written[batch][beat.position] = 1;
+    if (beat.wide) memory.written[batch][beat.position + 1] = 1;
 }
 
-inline void send_row(const Point ready[kMaxPoints], int32_t row, RowStream &out) {
+inline void send_row(const Points &ready, int32_t batch, int32_t row, RowStream &out) {
     SpectraRow spectra;
     for (int i = 0; i < kRow / 2; i++) {
 #pragma HLS UNROLL
-        spectra.w[2 * i] = ready[row * (kRow / 2) + i].re;
-        spectra.w[2 * i + 1] = ready[row * (kRow / 2) + i].im;
+        const int32_t at = row * (kRow / 2) + i;
+        const Point x = ready.bank[at % kPointBanks][point_row(batch, at / kPointBanks)];
+        spectra.w[2 * i] = x.re;
+        spectra.w[2 * i + 1] = x.im;
     }
     out.write(spectra);
 }
 
 inline void forward_transform(const Layer &layer, BlockStream &in, RowStream &out, Count &count) {
     if (layer.d.opcode != CIRCNN_OP_MATRIX) return;
-    // four buffers that change their parts: one is loaded, two are worked on, one is sent
-    Point buffers[4][kMaxPoints] = {};
-#pragma HLS ARRAY_PARTITION variable = buffers complete dim = 0
+    ForwardMemory memory = {};
+#pragma HLS ARRAY_PARTITION variable = memory.loaded.bank complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = memory.work.bank complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = memory.ready.bank complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = memory.written complete dim = 0
+#pragma HLS BIND_STORAGE variable = memory.loaded.bank type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = memory.work.bank type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = memory.ready.bank type = ram_1wnr impl = lutram
+#pragma HLS DEPENDENCE variable = memory.work.bank inter false
     bool kept[3][kMaxBatchRows] = {};
     int32_t rows[3] = {0, 0, 0};  // of the batches loaded, worked on and sent
-    int loaded = 0, from = 1, to = 2, ready = 3;
     bool last_loaded = false;
 batches:
     for (uint32_t batch = 0; batch < kMaxTrips; batch++) {
+        // halves of the memories: the batch worked on has the other one than its neighbours
+        const int32_t here = static_cast<int32_t>(batch % 2), other = 1 - here;
         bool loading = !last_loaded;
         Passes passes = {0, 0, rows[1] > 0};
         int32_t sent = 0;
@@ -290,9 +257,9 @@ batches:
 #pragma HLS UNROLL
             kept[0][i] = false;
         }
-        for (int i = 0; i < kMaxPoints; i++) {
+        for (int i = 0; i < 2 * kMaxPoints / kBeat; i++) {
 #pragma HLS UNROLL
-            buffers[loaded][i].counted = false;
+            memory.written[here][i] = 0;
         }
     forward:
         for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
@@ -301,7 +268,7 @@ batches:
             count.trips++;
             if (loading) {
                 const BlockBeat beat = in.read();
-                store_block(beat, buffers[loaded]);
+                store_block(beat, here, memory);
                 const int32_t row = (beat.position + (beat.wide ? 1 : 0)) / kRowBeats;
                 kept[0][row] = beat.kept;
                 loading = !beat.batch_last;
@@ -309,27 +276,14 @@ batches:
                 rows[0] = row + 1;
             }
             if (passes.busy) {
-                const bool last_pass = passes.pass == layer.passes - 1;
-                forward_trip(layer, passes.pass, passes.trip, buffers[from], buffers[to],
-                             count.saturations);
+                forward_trip(layer, passes, other, memory, count.saturations);
                 advance(layer, passes);
-                if (passes.trip == 0 && !last_pass) {
-                    const int other = from;  // what was written is read in the next pass
-                    from = to;
-                    to = other;
-                }
             }
             if (sent < rows[2]) {
-                if (kept[2][sent]) send_row(buffers[ready], sent, out);
+                if (kept[2][sent]) send_row(memory.ready, here, sent, out);
                 sent++;
             }
         }
-        // loaded -> from -> to -> ready
-        const int free = ready;
-        ready = to;
-        to = from;
-        from = loaded;
-        loaded = free;
         rows[2] = rows[1];
         rows[1] = rows[0];
         for (int i = 0; i < kMaxBatchRows; i++) {

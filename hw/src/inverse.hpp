@@ -7,7 +7,7 @@
 #ifndef CIRCNN_INVERSE_HPP
 #define CIRCNN_INVERSE_HPP
 
-#include "forward.hpp"
+#include "transform.hpp"
 
 inline void merge_zero(Point &x, int shift) {
     const int32_t re = (x.re + x.im + 1) >> 1, im = (x.re - x.im) >> 1;
@@ -62,33 +62,29 @@ inline void two_stages(const Layer &layer, Point x[4], uint32_t &count) {
     butterfly(y[1], y[3], kMaxBlock / 4, true, second, x[1], x[3], count);
 }
 
-// Positions of a trip's sixteen points: half a row and half of its mirror image.
-inline int32_t position_at(const Layer &layer, int32_t trip, int32_t index) {
-    const int32_t points = layer.d.block_log2 == 0 ? 1 : 1 << (layer.d.block_log2 - 1);
-    const int32_t block_rows = points > kTripPoints ? points / kTripPoints : 1;
-    const int32_t row = trip % block_rows;
-    if (row == 0 || index < kTripPoints / 2) return trip * kTripPoints + index;
-    return (trip - row + mirror_row(row)) * kTripPoints + index;
-}
+// The memories: what is loaded in rows as they are; what the passes work on and what is sent, with
+// their quarters skewed.
+struct InverseMemory {
+    Points loaded, work, ready;
+};
 
-inline void merge_pass(const Layer &layer, int32_t trip, const Point from[kMaxPoints],
-                       Point to[kMaxPoints], uint32_t &count) {
+inline void merge_pass(const Layer &layer, int32_t trip, const Points &loaded, int32_t from,
+                       Points &target, int32_t to, int32_t beats, uint32_t &count) {
     const int log2 = layer.d.block_log2;
     const int32_t points = log2 == 0 ? 1 : 1 << (log2 - 1);
+    const TripRows rows = trip_rows(trip, points);
     Point x[kTripPoints];
+    read_halves(loaded, from, rows.low, rows.high, x);
     for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
-        x[i] = from[position_at(layer, trip, i)];
+        // a point that was not loaded in this batch does not count
+        x[i].counted = x[i].counted && trip_point(rows, i) / (kBeat / 2) < beats;
     }
-    const bool mirrored = points > kTripPoints && trip % (points / kTripPoints) != 0;
     if (log2 > 0) {
         for (int i = 0; i < kButterflies; i++) {
 #pragma HLS UNROLL
-            // within the sixteen, half rows go together as i and 15 - i
-            Pair pair = points == 1 ? Pair{2 * i, 2 * i + 1} : pair_of(i, points);
-            if (mirrored) pair = i % 2 == 0 ? Pair{i, 15 - i} : Pair{15 - i, i};
-            merge_pair(layer, x[pair.even], x[pair.odd],
-                       position_at(layer, trip, pair.even), count);
+            const Pair pair = trip_pair(rows, i, points);
+            merge_pair(layer, x[pair.even], x[pair.odd], trip_point(rows, pair.even), count);
         }
     }
     if (log2 > 1) {
@@ -98,38 +94,55 @@ inline void merge_pass(const Layer &layer, int32_t trip, const Point from[kMaxPo
         }
     }
     const int stages = log2 > 2 ? 2 : log2 > 1 ? 1 : 0;
+    int32_t at[kTripPoints], bank[kTripPoints];
     for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
-        const int32_t p = position_at(layer, trip, i);
-        to[(p >> stages) | ((p & ((1 << stages) - 1)) << (layer.points_log2 - stages))] = x[i];
+        const int32_t p = trip_point(rows, i);
+        at[i] = (p >> stages) | ((p & ((1 << stages) - 1)) << (layer.points_log2 - stages));
+        bank[i] = quarter_bank(at[i], layer.points_log2);
     }
+    scatter(target, to, at, bank, x);
 }
 
-inline void inverse_stage(const Layer &layer, int32_t trip, int stage, const Point from[kMaxPoints],
-                          Point to[kMaxPoints], uint32_t &count) {
-    const int32_t half = 1 << (layer.points_log2 - 1);
+// Two rows of halves, each in the half of the banks that the skew of their quarters gives them.
+inline void inverse_stage(const Layer &layer, int32_t trip, int stage, const Points &work,
+                          int32_t from, Points &target, int32_t to, uint32_t &count) {
+    const int32_t between = (1 << (layer.points_log2 - 1)) / kTripPoints;  // rows
     const int shift = (layer.d.inverse_shifts >> (stage + 1)) & 1;
+    Point x[kTripPoints], high[kButterflies], low[kButterflies];
+    read_row(work, from, trip, quarter_bank(trip * kTripPoints, layer.points_log2), x);
     for (int i = 0; i < kButterflies; i++) {
 #pragma HLS UNROLL
-        const int32_t q = trip * kButterflies + i;
-        const int32_t j = (2 * q) >> (layer.points_log2 - stage);
-        butterfly(from[2 * q], from[2 * q + 1], j * (kMaxPoints >> stage), true, shift, to[q],
-                  to[q + half], count);
+        const int32_t j = (trip * kTripPoints + 2 * i) >> (layer.points_log2 - stage);
+        butterfly(x[2 * i], x[2 * i + 1], j * (kMaxPoints >> stage), true, shift, high[i], low[i],
+                  count);
+    }
+    const int32_t first = quarter_bank(trip * kButterflies, layer.points_log2);
+    for (int b = 0; b < kPointBanks; b++) {
+#pragma HLS UNROLL
+        const int32_t i = (b - first) & (kPointBanks - 1);
+        const bool sums = i < kButterflies;
+        target.bank[b][point_row(to, trip / 2 + (sums ? 0 : between))] =
+            sums ? high[i % kButterflies] : low[i % kButterflies];
     }
 }
 
-inline void inverse_trip(const Layer &layer, int pass, int32_t trip, const Point from[kMaxPoints],
-                         Point to[kMaxPoints], uint32_t &count) {
-    if (pass == 0)
-        merge_pass(layer, trip, from, to, count);
+inline void inverse_trip(const Layer &layer, const Passes &p, int32_t batch, int32_t beats,
+                         InverseMemory &memory, uint32_t &count) {
+    const bool last = p.pass == layer.passes - 1;
+    const int32_t from = (p.pass + 1) % 2;  // the half of the work memory that pass - 1 wrote
+    Points &target = last ? memory.ready : memory.work;
+    const int32_t to = last ? batch : 1 - from;
+    if (p.pass == 0)
+        merge_pass(layer, p.trip, memory.loaded, batch, target, to, beats, count);
     else
-        inverse_stage(layer, trip, pass + 1, from, to, count);
+        inverse_stage(layer, p.trip, p.pass + 1, memory.work, from, target, to, count);
 }
 
 // -- the unit -----------------------------------------------------------------------------------
 
-inline void store_sums(const Layer &layer, const SumBeat &beat, int32_t at,
-                       Point loaded[kMaxPoints], uint32_t &count) {
+inline void store_sums(const Layer &layer, const SumBeat &beat, int32_t at, int32_t batch,
+                       Points &loaded, uint32_t &count) {
     Word w[kBeat];
     for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
@@ -137,24 +150,35 @@ inline void store_sums(const Layer &layer, const SumBeat &beat, int32_t at,
         w[i] = saturate64(round_shift64(beat.w[i], layer.d.accumulate_shift), limited);
         count += i < beat.counted ? limited : 0u;
     }
-    for (int i = 0; i < kBeat / 2; i++) {
+    const int32_t first = at * (kBeat / 2);
+    for (int b = 0; b < kPointBanks; b++) {
 #pragma HLS UNROLL
-        loaded[at * (kBeat / 2) + i] = Point{w[2 * i], w[2 * i + 1], 2 * i + 1 < beat.counted};
+        const int32_t i = (b - first) & (kPointBanks - 1);
+        if (i < kBeat / 2)
+            loaded.bank[b][point_row(batch, first / kPointBanks)] =
+                Point{w[2 * i % kBeat], w[(2 * i + 1) % kBeat], 2 * i + 1 < beat.counted};
     }
 }
 
-inline void send_values(const Layer &layer, const Point ready[kMaxPoints], int32_t at,
+inline void send_values(const Layer &layer, const Points &ready, int32_t batch, int32_t beat_at,
                         ValueStream &out) {
     const int log2_points = layer.d.block_log2 > 0 ? layer.d.block_log2 - 1 : 0;
     const int32_t blocks_log2 = layer.points_log2 - log2_points;
+    int32_t at[kBeat / 2], bank[kBeat / 2];
+    for (int i = 0; i < kBeat / 2; i++) {
+#pragma HLS UNROLL
+        const int32_t p = beat_at * (kBeat / 2) + i;
+        const int32_t block = p >> log2_points, n = p & ((1 << log2_points) - 1);
+        at[i] = (n << blocks_log2) + block;
+        bank[i] = quarter_bank(at[i], layer.points_log2);
+    }
+    Point x[kBeat / 2];
+    gather<kBeat / 2>(ready, batch, at, bank, x);
     ValueBeat beat;
     for (int i = 0; i < kBeat / 2; i++) {
 #pragma HLS UNROLL
-        const int32_t p = at * (kBeat / 2) + i;
-        const int32_t block = p >> log2_points, n = p & ((1 << log2_points) - 1);
-        const Point point = ready[(n << blocks_log2) + block];
-        beat.w[2 * i] = point.re;
-        beat.w[2 * i + 1] = point.im;
+        beat.w[2 * i] = x[i].re;
+        beat.w[2 * i + 1] = x[i].im;
     }
     out.write(beat);
 }
@@ -178,52 +202,43 @@ inline int32_t next_batch(uint32_t left, int32_t batch_beats, int32_t shortest) 
 inline void inverse_transform(const Layer &layer, const Batch &batch, SumStream &in,
                               ValueStream &out, Count &count) {
     if (layer.d.opcode != CIRCNN_OP_MATRIX) return;
-    Point buffers[4][kMaxPoints] = {};
-#pragma HLS ARRAY_PARTITION variable = buffers complete dim = 0
+    InverseMemory memory = {};
+#pragma HLS ARRAY_PARTITION variable = memory.loaded.bank complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = memory.work.bank complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = memory.ready.bank complete dim = 1
+#pragma HLS BIND_STORAGE variable = memory.loaded.bank type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = memory.work.bank type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = memory.ready.bank type = ram_1wnr impl = lutram
+#pragma HLS DEPENDENCE variable = memory.work.bank inter false
     const int32_t batch_beats = (1 << layer.points_log2) / (kBeat / 2);
     uint32_t left = sum_beats(layer, batch.samples);
     int32_t beats[3] = {0, 0, 0};  // of the batches loaded, worked on and sent
-    int loaded = 0, from = 1, to = 2, ready = 3;
 batches:
     for (uint32_t number = 0; number < kMaxTrips; number++) {
+        // halves of the memories: the batch worked on has the other one than its neighbours
+        const int32_t here = static_cast<int32_t>(number % 2), other = 1 - here;
         const int32_t wanted = next_batch(left, batch_beats, layer.chunks * kRowBeats);
         Passes passes = {0, 0, beats[1] > 0};
         int32_t sent = 0;
         beats[0] = 0;
-        for (int i = 0; i < kMaxPoints; i++) {
-#pragma HLS UNROLL
-            buffers[loaded][i].counted = false;
-        }
     inverse:
         for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
             if (beats[0] == wanted && !passes.busy && sent == beats[2]) break;
             count.trips++;
             if (beats[0] < wanted) {
-                store_sums(layer, in.read(), beats[0], buffers[loaded], count.saturations);
+                store_sums(layer, in.read(), beats[0], here, memory.loaded, count.saturations);
                 beats[0]++;
             }
             if (passes.busy) {
-                const bool last_pass = passes.pass == layer.passes - 1;
-                inverse_trip(layer, passes.pass, passes.trip, buffers[from], buffers[to],
-                             count.saturations);
+                inverse_trip(layer, passes, other, beats[1], memory, count.saturations);
                 advance(layer, passes);
-                if (passes.trip == 0 && !last_pass) {
-                    const int other = from;
-                    from = to;
-                    to = other;
-                }
             }
             if (sent < beats[2]) {
-                send_values(layer, buffers[ready], sent, out);
+                send_values(layer, memory.ready, here, sent, out);
                 sent++;
             }
         }
-        const int free = ready;
-        ready = to;
-        to = from;
-        from = loaded;
-        loaded = free;
         left -= static_cast<uint32_t>(beats[0]);
         beats[2] = beats[1];
         beats[1] = beats[0];

@@ -10,6 +10,7 @@ A back end module defines
     A :class:`BasePlan`: one network made ready to run.
 """
 
+import asyncio
 import importlib
 import os
 import pkgutil
@@ -35,6 +36,8 @@ class BasePlan(ABC):
     """
 
     name: str = ""
+    samples_at_once: int = 1
+    """How many samples a call should have at least; the plan bounds its memory by itself."""
 
     def __init__(self, network: QuantizedNetwork) -> None:
         self.network = network
@@ -72,6 +75,23 @@ class BasePlan(ABC):
         ValueError
             If an array is of another shape or dtype, or `x` holds NaN or infinity.
         """
+        out = self._checked(x, out, saturations)
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise ValueError(f"threads must be a positive integer. Received: {threads!r}.")
+        if len(x):
+            self._run_threads(x, out, saturations, threads)
+        return out
+
+    async def run_async(self, x: np.ndarray) -> np.ndarray:
+        """Return what :meth:`run` does, leaving the event loop to others meanwhile."""
+        out = self._checked(x, None, None)
+        if len(x):
+            await self._run_async(x, out)
+        return out
+
+    def _checked(
+        self, x: np.ndarray, out: Optional[np.ndarray], saturations: Optional[np.ndarray]
+    ) -> np.ndarray:
         shape = self.network.input.shape
         dtypes = ("float32",) if self.network.input.uint8_scale is None else ("float32", "uint8")
         _check_array("x", x, dtypes, (len(x),) + shape if np.ndim(x) else shape)
@@ -82,10 +102,6 @@ class BasePlan(ABC):
             raise ValueError("out must be writeable. Received: a read-only array. Copy it.")
         if saturations is not None:
             _check_array("saturations", saturations, ("int64",), (len(self.network.layers),))
-        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-            raise ValueError(f"threads must be a positive integer. Received: {threads!r}.")
-        if len(x):
-            self._run_threads(x, out, saturations, threads)
         return out
 
     @abstractmethod
@@ -97,6 +113,11 @@ class BasePlan(ABC):
     ) -> None:
         """Do the same with that many threads at the most; here with one."""
         self._run(x, out, saturations)
+
+    async def _run_async(self, x: np.ndarray, out: np.ndarray) -> None:
+        """Do as :meth:`_run`; in a thread, unless the back end knows better."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._run, x, out, None)
 
 
 def _check_array(name: str, array: np.ndarray, dtypes: Tuple[str, ...], shape: Shape) -> None:
@@ -162,6 +183,13 @@ def availability() -> Dict[str, Optional[str]]:
     return {name: get(name).unavailable() for name in names()}
 
 
+def preferred() -> List[str]:
+    """Return the back ends that ``auto`` may take, the best one first."""
+    ready = [name for name, reason in availability().items() if reason is None]
+    taken = [name for name in ready if get(name).PREFERENCE >= 0]
+    return sorted(taken, key=lambda name: -get(name).PREFERENCE)
+
+
 def select(name: str = "auto") -> str:
     """Return the back end to use: the one asked for, or the best available for ``auto``.
 
@@ -173,8 +201,7 @@ def select(name: str = "auto") -> str:
         If the one asked for cannot run here; another is never taken in its place.
     """
     if name == "auto":
-        ready = [n for n, reason in availability().items() if reason is None]
-        return max((n for n in ready if get(n).PREFERENCE >= 0), key=lambda n: get(n).PREFERENCE)
+        return preferred()[0]
     reason = get(name).unavailable()
     if reason is not None:
         raise BackendError(f"back end {name!r} cannot run here: {reason}")

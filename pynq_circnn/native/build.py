@@ -10,7 +10,9 @@ from cffi import FFI
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _SOURCES = [
     "plan.c", "program.c", "portable.c", "avx2.c", "avx512.c", "avx512vnni.c", "neon.c",
+    "exchange.c", "words.c",
 ]  # fmt: skip
+_HEADERS = ["circnn.h", "exchange.h", "words.h"]
 
 
 def _write_contract() -> str:
@@ -25,9 +27,12 @@ def _write_contract() -> str:
 
 
 def _declarations() -> str:
-    """Return what cffi has to know of circnn.h: everything between its preprocessor lines."""
-    with open(os.path.join(_HERE, "circnn.h"), encoding="utf-8") as file:
-        return "".join(line for line in file if not line.startswith("#"))
+    """Return what cffi has to know of the headers: all but their preprocessor lines."""
+    lines = []
+    for name in _HEADERS:
+        with open(os.path.join(_HERE, name), encoding="utf-8") as file:
+            lines += [line for line in file if not line.startswith("#")]
+    return "".join(lines)
 
 
 def _flags() -> list:
@@ -43,7 +48,7 @@ ffibuilder = FFI()
 ffibuilder.cdef(_declarations())
 ffibuilder.set_source(
     "pynq_circnn._native",
-    '#include "circnn.h"\n#include "circnn_contract.h"\n',
+    "".join(f'#include "{name}"\n' for name in [*_HEADERS, "circnn_contract.h"]),
     sources=[os.path.relpath(os.path.join(_HERE, name)) for name in _SOURCES],
     depends=[
         os.path.relpath(os.path.join(_HERE, name))

@@ -61,7 +61,8 @@ def _train(arguments: argparse.Namespace) -> int:
             found: Dict[str, Any] = {"fronts": {recipe.name: front}}
             table = front_rows(front)
         else:
-            model, record = measure(recipe, data, arguments.seeds, kept, not arguments.no_twin)
+            twins = arguments.seeds if arguments.twin_seeds is None else arguments.twin_seeds
+            model, record = measure(recipe, data, arguments.seeds, twins, kept)
             record["command"] = _command(arguments)
             found = {"models": {recipe.name: record}}
             table = rows(found)
@@ -90,7 +91,9 @@ def _command(arguments: argparse.Namespace) -> str:
     words = ["circnn", "train", arguments.name]
     words += ["--data", "DIR"] if arguments.data else []
     words += ["--seeds", *map(str, arguments.seeds)]
-    return " ".join(words + (["--no-twin"] if arguments.no_twin else []))
+    if arguments.twin_seeds is not None:
+        words += ["--twin-seeds", *map(str, arguments.twin_seeds)]
+    return " ".join(words)
 
 
 def register(commands: Any) -> None:
@@ -116,7 +119,9 @@ def register(commands: Any) -> None:
         "--seeds", type=int, nargs="+", default=[0], help="one run each; the first is written"
     )
     parser.add_argument("--out", default=".", metavar="DIR", help="where the results go")
-    parser.add_argument("--no-twin", action="store_true", help="leave the dense twin out")
+    parser.add_argument(
+        "--twin-seeds", type=int, nargs="*", help="of the dense twin, if others; none leaves it out"
+    )
     parser.add_argument(
         "--front",
         type=int,

@@ -77,8 +77,8 @@ def measure(
     recipe: Recipe,
     data: Tuple[Split, Split],
     seeds: Sequence[int],
+    twin_seeds: Sequence[int],
     folder: str,
-    twin: bool = True,
     verbose: Any = "auto",
 ) -> Tuple[Model, Dict[str, Any]]:
     """Return the model of the first seed in 16 bits, and the record of all seeds and the twins.
@@ -87,8 +87,8 @@ def measure(
     """
     models: Dict[Tuple[int, ...], Model] = {}
     runs: Dict[Tuple[int, ...], List[Dict[str, Any]]] = {recipe.blocks: [], recipe.twin: []}
-    for seed in seeds:
-        for blocks in (recipe.blocks, recipe.twin) if twin else (recipe.blocks,):
+    for blocks, chosen in ((recipe.blocks, seeds), (recipe.twin, twin_seeds)):
+        for seed in chosen:
             trained, figures = finished_run(recipe, data, blocks, seed, folder, verbose)
             model, figures = to_engine(recipe, trained, data, figures)
             models.setdefault(blocks, model)
@@ -105,7 +105,7 @@ def measure(
         "twin_runs": runs[recipe.twin],
         "environment": environment(),
     }
-    if twin:
+    if twin_seeds:
         record["twin_bytes"] = models[recipe.twin].info()["bytes"]
     return models[recipe.blocks], record
 

@@ -1,0 +1,58 @@
+"""The back end ``board``: the engine in the fabric of this Zynq board, through ``pynq``."""
+
+import importlib.util
+import threading
+from typing import Any, Optional
+
+from ..board import bitstreams, current
+from ..board.plan import BoardPlan
+from ..errors import BoardError
+from ..quantized import QuantizedNetwork
+
+PREFERENCE = 20
+
+_lock = threading.Lock()
+
+
+def unavailable() -> Optional[str]:
+    """Return ``None`` on a board with pynq and a bitstream, else what is missing."""
+    if current.get("board") is not None:
+        return None
+    if importlib.util.find_spec("pynq") is None:
+        return "the package pynq is not installed; it comes with the board's PYNQ image"
+    board = bitstreams.board_name()
+    if board is None:
+        return (
+            "this is no PYNQ board (no /proc/device-tree/chosen/pynq_board, no BOARD in the "
+            "environment)"
+        )
+    try:
+        bitstreams.find(None, board)
+    except BoardError as error:
+        return str(error)
+    return None
+
+
+def engine() -> Any:
+    """Return the engine of the open overlay, which is opened if there is none."""
+    with _lock:
+        overlay = current.get("board")
+        if overlay is None:
+            from ..board.overlay import CirCNNOverlay
+
+            overlay = CirCNNOverlay()
+            if overlay.backend != "board":
+                overlay.close()
+                raise BoardError(
+                    "no_device",
+                    "backend 'board' must have a board. Received: pynq's active device is an "
+                    'emulated one. Ask for backend="emulated" by its name.',
+                )
+        return overlay.driver
+
+
+class Plan(BoardPlan):
+    """A network to be run by the board."""
+
+    def __init__(self, network: QuantizedNetwork) -> None:
+        super().__init__(network, "board", engine)

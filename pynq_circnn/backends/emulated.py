@@ -1,0 +1,40 @@
+"""The back end ``emulated``: the board's driver, under ``pynq``, on an emulated PYNQ-Z2."""
+
+import importlib.util
+import threading
+from typing import Any, Optional
+
+from ..board import current
+from ..board.plan import BoardPlan
+from ..quantized import QuantizedNetwork
+
+PREFERENCE = -1  # never taken by "auto"
+
+_lock = threading.Lock()
+
+
+def unavailable() -> Optional[str]:
+    """Return ``None`` if pynq is installed, and what the engine's source is compiled with."""
+    if importlib.util.find_spec("pynq") is None:
+        return "the package pynq is not installed: pip install pynq_circnn[emulated]"
+    from ..emulated.fabric import unavailable
+
+    return unavailable()
+
+
+def engine() -> Any:
+    """Return the engine of the open emulated overlay, which is opened if there is none."""
+    with _lock:
+        overlay = current.get("emulated")
+        if overlay is None:
+            from ..emulated import open_board
+
+            overlay = open_board()
+        return overlay.driver
+
+
+class Plan(BoardPlan):
+    """A network to be run by the emulated board."""
+
+    def __init__(self, network: QuantizedNetwork) -> None:
+        super().__init__(network, "emulated", engine)

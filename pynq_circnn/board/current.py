@@ -1,0 +1,28 @@
+"""The overlay that a back end uses: the one opened last that is still open."""
+
+from typing import Any, Dict, List
+
+_open: Dict[str, List[Any]] = {"board": [], "emulated": []}
+
+
+def set(backend: str, overlay: Any) -> None:
+    """Make an overlay the one that a back end uses."""
+    forget(backend, overlay)
+    _open[backend].append(overlay)
+
+
+def get(backend: str) -> Any:
+    """Return the overlay that a back end uses, or ``None``."""
+    return _open[backend][-1] if _open[backend] else None
+
+
+def forget(backend: str, overlay: Any) -> None:
+    """Let an overlay be used no more."""
+    _open[backend] = [other for other in _open[backend] if other is not overlay]
+
+
+def close_others(device: Any) -> None:
+    """Close what is open on a device, before it is opened anew."""
+    for overlay in [overlay for overlays in _open.values() for overlay in overlays]:
+        if overlay.device is device:
+            overlay.close()

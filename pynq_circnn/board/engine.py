@@ -1,0 +1,401 @@
+"""The engine behind its link: identity, programs that stay loaded, buffers, batches in chunks.
+
+Nothing here imports ``pynq``: :mod:`.ip` brings registers, memory and interrupt from there.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from ..contract import CONFIGURATIONS, configuration_digest
+from ..errors import BoardError
+from ..packets import Reply, packet, program_packet
+from ..program import Program
+from .layout import BYTES, WORDS, RunLayout, parse_reply
+from .link import Link
+
+CHUNK_BYTES = 1 << 18  # of a packet to the engine; some hundred microseconds of transfer
+TIMEOUT_SECONDS = 10.0
+LOCK_SECONDS = 60.0
+_REPLY_ROOM = 4096  # for replies without results
+_NAP_SECONDS = 0.005  # between looks while an interrupt is awaited, in case one is lost
+
+Fill = Callable[[List[np.ndarray], int, int], None]
+Drain = Callable[[np.ndarray, int, int], None]
+
+
+class Loadable:
+    """A program with what follows from it, to be kept in the engine between calls.
+
+    Parameters
+    ----------
+    program : Program
+        Compiled for the engine's configuration.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.packet = program_packet(program).view("u1")
+        self.layouts = {format: RunLayout(program, format) for format in (WORDS, BYTES)}
+
+
+class _Slot:
+    """A buffer to send from and one to receive in, which grow and are kept."""
+
+    def __init__(self, allocate: Callable[[int], Any]) -> None:
+        self._allocate = allocate
+        self.send: Any = None
+        self.receive: Any = None
+        self.frame: Any = None  # what `send` holds but samples: a layout and a number of samples
+        self.places: List[np.ndarray] = []  # where these go
+
+    def reserve(self, send: int, receive: int) -> None:
+        """Make sure of buffers of so many bytes."""
+        if self.send is None or len(self.send) < send:
+            self.places, self.send, self.frame = (
+                [],
+                None,
+                None,
+            )  # its memory is free before more is asked for
+            self.send = self._allocate(_rounded(send))
+        if self.receive is None or len(self.receive) < receive:
+            self.receive = None
+            self.receive = self._allocate(_rounded(receive))
+            self.receive.flush()  # nothing of it may be written back over what the DMA writes
+
+    def free(self) -> None:
+        """Let the buffers go."""
+        self.places, self.send, self.receive, self.frame = [], None, None, None
+
+
+def _rounded(nbytes: int) -> int:
+    """Return the size to allocate: a power of two of at least a page, so that it grows rarely."""
+    return max(4096, 1 << (nbytes - 1).bit_length())
+
+
+class Engine:
+    """The hardware engine.
+
+    Parameters
+    ----------
+    link : Link
+        To the engine's registers and its DMA.
+    allocate : callable
+        Takes a number of bytes and returns a cached, page-aligned ``PynqBuffer`` of bytes.
+    interrupt : callable, optional
+        Returns an object whose coroutine ``wait`` ends when the receiving DMA channel interrupts.
+    timeout : float
+        Seconds that one chunk may take.
+
+    Notes
+    -----
+    Threads take turns. After an error, the next call resets engine and DMA and loads everything
+    anew.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        allocate: Callable[[int], Any],
+        interrupt: Optional[Callable[[], Any]] = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self.link = link
+        self.timeout = timeout
+        self.chunk_bytes = CHUNK_BYTES
+        self.on_part: Optional[Callable[[str], None]] = None  # told when a part of a call is over
+        self._interrupt = interrupt
+        self._slots = [_Slot(allocate), _Slot(allocate)]
+        self._lock = threading.Lock()
+        self._healthy = False
+        self._loaded: Optional[Loadable] = None
+        self._configuration: Optional[str] = None
+        self._process = os.getpid()
+        self._closed = False
+        self.loads = self.resets = 0
+
+    # -- who is there ---------------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> str:
+        """The name of the engine's configuration, which programs must be compiled for.
+
+        Raises
+        ------
+        BoardError
+            If the engine does not answer, or is of a configuration that this package has not.
+        """
+        if self._configuration is None:
+            with self._turn():
+                self._ready()
+        assert self._configuration is not None
+        return self._configuration
+
+    def _ready(self) -> None:
+        if os.getpid() != self._process:
+            raise BoardError(
+                "forked",
+                "a board must be used by the process that opened it. "
+                f"Received: a call from process {os.getpid()}, forked from {self._process}. "
+                "Open the overlay in the child, or start processes with 'spawn'.",
+            )
+        if self._closed:
+            raise BoardError(
+                "closed",
+                "an overlay must be open to be used. Received: one that was closed, or whose "
+                "board was opened again. Use the open one, or make a new CirCNNOverlay().",
+            )
+        if self._healthy:
+            return
+        self._loaded = None
+        self.resets += 1
+        self.link.reset()
+        reply = self._exchange(packet("identify", 0, 0).view("u1"), "identify")
+        names = {configuration_digest(name): name for name in CONFIGURATIONS}
+        if reply.configuration not in names:
+            known = ", ".join(f"{name} {digest:08x}" for digest, name in names.items())
+            raise BoardError(
+                "wrong_configuration",
+                "the engine's configuration must be one of this package's "
+                f"({known}). Received: {reply.configuration:08x}. Use the bitstream that belongs "
+                "to this version of the package, or rebuild it: make -C hw.",
+                {"configuration": reply.configuration},
+            )
+        self._configuration = names[reply.configuration]
+        self._healthy = True
+
+    def _exchange(self, data: np.ndarray, doing: str) -> Reply:
+        """Send a packet that is answered by nothing but a reply."""
+        slot = self._slots[0]
+        slot.reserve(len(data), _REPLY_ROOM)
+        slot.frame = None
+        slot.send[: len(data)] = data
+        slot.send.flush()
+        received = self.link.run(
+            (slot.send.physical_address, len(data)),
+            (slot.receive.physical_address, _REPLY_ROOM),
+            self.timeout,
+        )
+        slot.receive.invalidate()
+        return parse_reply(_plain(slot.receive)[:received], doing)
+
+    def _load(self, loadable: Loadable) -> None:
+        if self._loaded is not loadable:
+            self._loaded = None
+            self._exchange(loadable.packet, "load a program")
+            self._loaded = loadable
+            self.loads += 1
+
+    # -- turns ----------------------------------------------------------------------------------
+
+    def _turn(self) -> "_Turn":
+        return _Turn(self)
+
+    def _acquired(self, patience: float) -> bool:
+        return self._lock.acquire(timeout=patience)
+
+    # -- a batch --------------------------------------------------------------------------------
+
+    def chunks(self, layout: RunLayout, samples: int) -> Iterator[Tuple[int, int]]:
+        """Return first sample and number of samples of each chunk."""
+        room = layout.room(self.chunk_bytes)
+        for first in range(0, samples, room):
+            yield first, min(room, samples - first)
+
+    def run(
+        self, loadable: Loadable, samples: int, format: int, fill: Fill, drain: Drain
+    ) -> np.ndarray:
+        """Run samples through a program and return the saturation counters.
+
+        While the engine works on a chunk, the next one is filled and the one before is drained.
+
+        Parameters
+        ----------
+        loadable : Loadable
+        samples : int
+            At least one.
+        format : int
+            ``WORDS`` or ``BYTES``.
+        fill : callable
+            ``fill(places, first, count)`` writes `count` samples from number `first` on into the
+            arrays in `places`.
+        drain : callable
+            ``drain(results, first, count)`` takes results out of a view of DMA memory, of which
+            nothing may be kept.
+
+        Returns
+        -------
+        int64 array, one counter for the input and for each layer of the program
+
+        Raises
+        ------
+        BoardError
+            If anything fails; the next call starts anew.
+        """
+        layout = loadable.layouts[format]
+        counters = np.zeros(1 + layout.layers, dtype=np.int64)
+        with self._turn():
+            self._ready()
+            self._load(loadable)
+            before: Optional[Tuple[_Slot, int, int]] = None
+            parts = list(self.chunks(layout, samples))
+            for number, (first, count) in enumerate(parts):
+                slot = self._slots[number % 2]
+                send, receive = self._prepare(slot, layout, first, count, fill)
+                if len(parts) == 1:
+                    received = self.link.run(send, receive, self.timeout)
+                    self._part("exchange")
+                    counters += self._finish(slot, layout, first, count, received, drain)
+                    break
+                if before is not None:
+                    received = self.link.wait(self.timeout)
+                self.link.start(send, receive)
+                if before is not None:
+                    counters += self._finish(before[0], layout, *before[1:], received, drain)
+                before = slot, first, count
+            else:
+                assert before is not None
+                received = self.link.wait(self.timeout)
+                counters += self._finish(before[0], layout, *before[1:], received, drain)
+        return counters
+
+    async def run_async(
+        self, loadable: Loadable, samples: int, format: int, fill: Fill, drain: Drain
+    ) -> np.ndarray:
+        """Do as :meth:`run`, leaving the event loop to others until the DMA interrupts."""
+        layout = loadable.layouts[format]
+        counters = np.zeros(1 + layout.layers, dtype=np.int64)
+        end = time.monotonic() + LOCK_SECONDS
+        turn = _Turn(self, patience=0)
+        while not turn.take(complain=time.monotonic() > end):
+            await asyncio.sleep(_NAP_SECONDS)
+        with turn:
+            self._ready()
+            self._load(loadable)
+            interrupt = None if self._interrupt is None else self._interrupt()
+            for first, count in self.chunks(layout, samples):
+                slot = self._slots[0]
+                self.link.start(*self._prepare(slot, layout, first, count, fill))
+                received = await self._received(interrupt)
+                counters += self._finish(slot, layout, first, count, received, drain)
+        return counters
+
+    async def _received(self, interrupt: Any) -> int:
+        end = time.monotonic() + self.timeout
+        while True:
+            received = self.link.poll()
+            if received is not None:
+                self.link.acknowledge()
+                return received
+            if time.monotonic() > end:
+                return self.link.wait(0.0)  # which tells why
+            if interrupt is None:
+                await asyncio.sleep(_NAP_SECONDS)
+            else:
+                try:
+                    await asyncio.wait_for(interrupt.wait(), _NAP_SECONDS)
+                except asyncio.TimeoutError:
+                    pass
+
+    def _prepare(
+        self, slot: _Slot, layout: RunLayout, first: int, count: int, fill: Fill
+    ) -> Tuple[Tuple[int, int], Tuple[int, int]]:
+        sent, expected = layout.send_bytes(count), layout.receive_bytes(count)
+        slot.reserve(sent, max(expected, _REPLY_ROOM))
+        self._part("prepare")
+        if slot.frame != (layout, count):
+            data = _plain(slot.send)
+            layout.write_frame(data, count)
+            slot.frame, slot.places = (layout, count), layout.places(data, count)
+        fill(slot.places, first, count)
+        self._part("fill")
+        slot.send.flush()
+        self._part("flush")
+        return (slot.send.physical_address, sent), (
+            slot.receive.physical_address,
+            max(expected, _REPLY_ROOM),
+        )
+
+    def _finish(
+        self, slot: _Slot, layout: RunLayout, first: int, count: int, received: int, drain: Drain
+    ) -> np.ndarray:
+        slot.receive.invalidate()
+        self._part("invalidate")
+        data = _plain(slot.receive)[:received]
+        reply = parse_reply(data, "run samples")
+        if received != layout.receive_bytes(count) or reply.samples != count:
+            raise BoardError(
+                "bad_reply",
+                f"the engine must send {layout.receive_bytes(count)} bytes for {count} samples. "
+                f"Received: {received} bytes for {reply.samples} samples. Beats were lost; the "
+                "next call resets engine and DMA.",
+            )
+        self._part("reply")
+        results, counters = layout.read(data, count)
+        drain(results, first, count)
+        self._part("drain")
+        return counters
+
+    def _part(self, name: str) -> None:
+        if self.on_part is not None:
+            self.on_part(name)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Reset engine and DMA now, and load everything anew at the next call."""
+        with self._turn():
+            self._healthy = False
+            self._ready()
+
+    def free(self) -> None:
+        """Let the buffers go; the next call takes new ones."""
+        with self._turn():
+            for slot in self._slots:
+                slot.free()
+
+    def close(self) -> None:
+        """Let the buffers go and refuse every further call."""
+        self.free()
+        self._closed = True
+
+    def registers(self) -> Dict[str, int]:
+        """Return the registers of DMA and engine by name."""
+        return self.link.registers()
+
+
+class _Turn:
+    """A turn at the engine; what goes wrong in it makes the next one start anew."""
+
+    def __init__(self, engine: Engine, patience: float = LOCK_SECONDS) -> None:
+        self._engine, self._patience, self._taken = engine, patience, False
+
+    def take(self, complain: bool = True) -> bool:
+        """Take the turn and return whether it is taken."""
+        self._taken = self._engine._acquired(self._patience)
+        if not self._taken and complain:
+            raise BoardError(
+                "busy",
+                f"the engine must be free within {LOCK_SECONDS:g} s. Received: another thread or "
+                "coroutine of this process uses it. Await that one, or use fewer.",
+            )
+        return self._taken
+
+    def __enter__(self) -> None:
+        if not self._taken:
+            self.take()
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is not None:
+            self._engine._healthy = False
+        self._taken = False
+        self._engine._lock.release()
+
+
+def _plain(buffer: Any) -> np.ndarray:
+    """Return a DMA buffer as a plain array: slices of a PynqBuffer are PynqBuffers."""
+    return buffer.view(np.ndarray)

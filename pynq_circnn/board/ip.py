@@ -1,0 +1,101 @@
+"""The driver as ``pynq`` knows it: bound to the engine of the design, under any overlay.
+
+Importing this module is all that it takes to bind (entry point ``pynq.lib``).
+"""
+
+import os
+from typing import Any, Dict, Optional, Tuple
+
+from pynq import DefaultIP
+from pynq.buffer import allocate
+from pynq.mmio import MMIO
+
+from ..errors import BoardError
+from .engine import Engine
+from .link import connect
+from .registers import DMA_VLN, ENGINE_VLNV, GPIO_VLN
+
+
+def _only(ip_dict: Dict[str, Any], vln: str, what: str, needed: bool) -> Optional[Tuple[str, Any]]:
+    """Return name and entry of the one IP of this kind."""
+    found = [(n, e) for n, e in ip_dict.items() if (e.get("type") or "").startswith(vln + ":")]
+    if len(found) == 1 or (not found and not needed):
+        return found[0] if found else None
+    raise BoardError(
+        "wrong_design",
+        f"the design must have one {what} ({vln}). Received: {len(found)}. "
+        "Use the bitstream and .hwh that make -C hw builds.",
+    )
+
+
+class EngineIP(DefaultIP):
+    """The CirCNN engine with the DMA that feeds it and the GPIO that resets it.
+
+    Attributes
+    ----------
+    engine : Engine
+    """
+
+    bindto = [ENGINE_VLNV]
+
+    def __init__(self, description: Dict[str, Any]) -> None:
+        super().__init__(description)
+        ip_dict = self.device.ip_dict
+        found = _only(ip_dict, DMA_VLN, "AXI DMA", True)
+        assert found is not None
+        self.dma_name, dma = found
+        self._check_dma(dma["parameters"])
+        gpio = _only(ip_dict, GPIO_VLN, "AXI GPIO for the engine's reset", False)
+        self.engine = Engine(
+            connect(self.mmio, self._mmio(dma), None if gpio is None else self._mmio(gpio[1])),
+            self._allocate,
+            self._interrupt if dma.get("interrupts") else None,
+        )
+
+    def _mmio(self, entry: Dict[str, Any]) -> MMIO:
+        return MMIO(entry["phys_addr"], entry["addr_range"], device=self.device)
+
+    @staticmethod
+    def _check_dma(parameters: Dict[str, Any]) -> None:
+        wanted = {"c_include_sg": 0, "c_sg_length_width": 26}
+        wanted.update(c_m_axi_mm2s_data_width=64, c_m_axi_s2mm_data_width=64)
+        for name, value in wanted.items():
+            if int(parameters.get(name, value)) != value:
+                raise BoardError(
+                    "wrong_design",
+                    f"{name} of the AXI DMA must be {value}. Received: {parameters[name]}. "
+                    "Use the bitstream and .hwh that make -C hw builds.",
+                )
+
+    def _interrupt(self) -> Any:
+        from pynq.interrupt import Interrupt
+
+        try:
+            return Interrupt(f"{self.dma_name}/s2mm_introut")
+        except (ValueError, OSError):  # no interrupt device in this Linux: look now and then
+            return None
+
+    def _allocate(self, nbytes: int) -> Any:
+        free = None if hasattr(self.device, "usage") else contiguous_free_bytes()
+        text = "" if free is None else f" with {free:,} bytes of contiguous memory (CMA) free"
+        if free is None or nbytes <= free:
+            try:
+                return allocate((nbytes,), "u1", target=self.device, cacheable=True)
+            except (RuntimeError, MemoryError, OSError) as error:
+                text += f": {error}"
+        raise BoardError(
+            "allocation",
+            f"a DMA buffer of {nbytes:,} bytes must fit the contiguous memory. "
+            f"Received: no buffer{text}. End other notebooks' kernels (they keep their buffers), "
+            "or lower engine.chunk_bytes.",
+        )
+
+
+def contiguous_free_bytes(path: str = "/proc/meminfo") -> Optional[int]:
+    """Return how much of the memory for DMA buffers (CMA) is free, if the system tells."""
+    if os.path.exists(path):
+        with open(path, encoding="ascii") as file:
+            for line in file:
+                if line.startswith("CmaFree:"):
+                    return 1024 * int(line.split()[1])
+    return None

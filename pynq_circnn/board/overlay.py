@@ -1,0 +1,216 @@
+"""The overlay: bitstream, clock, lock and engine, under ``pynq``."""
+
+import os
+from typing import Any, Dict, Optional
+
+import numpy as np
+from pynq import Device, Overlay
+from pynq.ps import Clocks
+
+from ..contract import configuration_digest
+from ..errors import BoardError
+from . import bitstreams, current
+from .engine import TIMEOUT_SECONDS, Engine
+from .ip import EngineIP
+from .lock import BoardLock
+from .power import EnergyMeter
+from .registers import ENGINE_VLNV
+
+FCLK_TOLERANCE = 0.01
+_CLOCK_PARAMETERS = (  # of the processing system: what its first clock for the fabric really is
+    "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ",
+    "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ",
+)
+
+
+class CirCNNOverlay(Overlay):
+    """The CirCNN engine on a board, ready for ``model.predict(x, backend="board")``.
+
+    Parameters
+    ----------
+    bitfile : str, optional
+        A ``.bit`` file with its ``.hwh`` beside it, or a folder; left out, the one for this board
+        in the package or in ``overlays/`` is taken.
+    device : pynq.Device, optional
+        The board; pynq's active device if left out.
+    download : bool
+        Whether to load the bitstream; false if it is loaded already.
+    fclk_mhz : float, optional
+        The fabric's clock; the manifest's if left out, else the handoff's.
+    timeout : float
+        Seconds that the engine may take for a chunk of a batch.
+
+    Raises
+    ------
+    BoardError
+        If anything is not as it must be; its ``cause`` is one of ``no_device``, ``no_bitstream``,
+        ``no_handoff``, ``bad_manifest``, ``busy``, ``download``, ``wrong_design``,
+        ``wrong_clock``, ``wrong_configuration``, or what :class:`Engine` raises.
+
+    Notes
+    -----
+    A board has one user: until :meth:`close`, or the end of a ``with`` block, no other process can
+    open it. Opening it again in the same process closes the one before.
+    """
+
+    def __init__(
+        self,
+        bitfile: Optional[str] = None,
+        device: Optional[Device] = None,
+        download: bool = True,
+        fclk_mhz: Optional[float] = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self.timestamp = ""  # pynq's __getattr__ looks at it before its own __init__ has set it
+        self._ip_map = None
+        self._lock: Optional[BoardLock] = None
+        device = _active_device() if device is None else device
+        self.backend = "emulated" if hasattr(device, "faults") else "board"
+        name = getattr(device, "name", None)
+        board = bitstreams.board_name() if self.backend == "board" else name
+        bit = bitstreams.find(bitfile, board or name)
+        self.manifest = bitstreams.manifest(bit)
+        self._fclk_mhz = fclk_mhz
+        current.close_others(device)
+        self._lock = BoardLock(device.tag)
+        try:
+            self._open(bit, device, download, timeout)
+        except BaseException:
+            self._lock.release()
+            raise
+        current.set(self.backend, self)
+
+    def _open(self, bit: str, device: Device, download: bool, timeout: float) -> None:
+        try:
+            super().__init__(bit, download=download, device=device)
+        except BoardError:
+            raise
+        except Exception as error:  # pynq, XRT and the FPGA manager raise a dozen kinds
+            raise BoardError(
+                "download",
+                f"{bit} must load onto the board. Received: {error!r}. Be root with XRT's "
+                "environment (sudo -i; . /etc/profile.d/xrt_setup.sh; . /etc/profile.d/"
+                "pynq_venv.sh), in a folder that can be written to; circnn doctor checks these.",
+            ) from error
+        names = [n for n, entry in self.ip_dict.items() if entry.get("type") == ENGINE_VLNV]
+        if len(names) != 1:
+            raise BoardError(
+                "wrong_design",
+                f"the design must have one engine ({ENGINE_VLNV}). Received: {len(names)}. "
+                "Use the bitstream and .hwh that make -C hw builds.",
+            )
+        ip = getattr(self, names[0])
+        assert isinstance(ip, EngineIP)
+        self.driver: Engine = ip.engine
+        self.driver.timeout = timeout
+        self._check_configuration()
+
+    def _check_configuration(self) -> None:
+        digest = configuration_digest(self.driver.configuration)
+        if self.manifest and int(self.manifest["configuration_digest"], 16) != digest:
+            raise BoardError(
+                "wrong_configuration",
+                "the engine's configuration must be the manifest's, "
+                f"{self.manifest['configuration_digest']}. Received: {digest:08x} from the engine. "
+                "Bitstream and manifest are of different builds: copy both again.",
+                {"configuration": digest},
+            )
+
+    def download(self, dtbo: Optional[str] = None) -> None:
+        """Load the bitstream and set the fabric's clock.
+
+        pynq up to 3.1 writes the divisors that the handoff names, which belong to the crystal
+        that Vivado was told of; the frequency is set here, and read back.
+        """
+        super().download(dtbo)
+        wanted = self.fclk_mhz
+        Clocks.fclk0_mhz = wanted
+        actual = Clocks.fclk0_mhz
+        if not abs(actual - wanted) <= FCLK_TOLERANCE * wanted:
+            raise BoardError(
+                "wrong_clock",
+                f"the fabric's clock must be {wanted:g} MHz within {FCLK_TOLERANCE:.0%}. "
+                f"Received: {actual:g} MHz. At another clock the engine is wrong or its figures "
+                "are; power the board off and on, and check its crystal (50 MHz) in the design.",
+                {"fclk0_khz": round(1000 * actual)},
+            )
+        if "driver" in self.__dict__:
+            self.driver.reset()
+
+    @property
+    def fclk_mhz(self) -> float:
+        """The fabric's clock that the design is made for, in MHz."""
+        if self._fclk_mhz is not None:
+            return float(self._fclk_mhz)
+        if self.manifest:
+            return float(self.manifest["fclk_mhz"])
+        for entry in self.ip_dict.values():
+            for key in _CLOCK_PARAMETERS:
+                if key in entry.get("parameters", {}):
+                    return float(entry["parameters"][key])
+        raise BoardError(
+            "wrong_clock",
+            "the handoff or a manifest must say the fabric's clock. Received: neither does. "
+            "Give it: CirCNNOverlay(fclk_mhz=100).",
+        )
+
+    # -- use ------------------------------------------------------------------------------------
+
+    def predict(self, model: Any, x: Any, **options: Any) -> np.ndarray:
+        """Return what ``model.predict`` does on this overlay."""
+        current.set(self.backend, self)
+        result: np.ndarray = model.predict(x, backend=self.backend, **options)
+        return result
+
+    def registers(self) -> Dict[str, int]:
+        """Return the registers of DMA and engine by name."""
+        return self.driver.registers()
+
+    def energy(self, rail: Optional[str] = None) -> EnergyMeter:
+        """Return a context manager that measures the board's energy, where a monitor is.
+
+        Raises
+        ------
+        BoardError
+            If the board has none, as PYNQ-Z1 and PYNQ-Z2.
+        """
+        return EnergyMeter(rail)
+
+    def reset_engine(self) -> None:
+        """Reset engine and DMA; the next call loads its model anew."""
+        self.driver.reset()
+
+    # -- the end --------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._lock is None
+
+    def close(self) -> None:
+        """Let buffers and board go; does nothing the second time."""
+        if self._lock is not None:
+            current.forget(self.backend, self)
+            self.driver.close()
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> "CirCNNOverlay":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self.close()
+
+
+def _active_device() -> Device:
+    try:
+        return Device.active_device
+    except (RuntimeError, OSError) as error:
+        root = "as root" if os.name == "posix" and os.geteuid() == 0 else "not as root"
+        raise BoardError(
+            "no_device",
+            f"pynq must find a board. Received: {error} ({root}). On the board, be root with XRT's "
+            "environment (sudo -i; . /etc/profile.d/xrt_setup.sh; . /etc/profile.d/pynq_venv.sh). "
+            'Off the board, use backend="native", or backend="emulated" with pip install '
+            "pynq_circnn[emulated].",
+        ) from error

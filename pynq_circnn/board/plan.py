@@ -1,0 +1,136 @@
+"""A network on the hardware engine: numbers to words, chunks, words to numbers."""
+
+from typing import Any, Callable, List, Optional, Tuple
+
+import numpy as np
+
+from ..backends import BasePlan, not_finite
+from ..compiler import compile_program
+from ..fixed import VALUE_MAX
+from ..layers import Reshape, Softmax
+from ..quantized import QuantizedNetwork
+from .engine import Engine, Loadable
+from .layout import BYTES, WORDS
+
+try:
+    from pynq_circnn._native import ffi, lib
+except ImportError:
+    lib = None
+
+SAMPLES_AT_ONCE = 4096  # handed over in one call: the engine cuts them into chunks itself
+
+
+class BoardPlan(BasePlan):
+    """A network to be run by an engine.
+
+    Parameters
+    ----------
+    network : QuantizedNetwork
+    find : callable
+        Returns the engine to use; asked at every call, because overlays come and go.
+    """
+
+    samples_at_once = SAMPLES_AT_ONCE
+
+    def __init__(self, network: QuantizedNetwork, name: str, find: Callable[[], Engine]) -> None:
+        super().__init__(network)
+        self.name = name
+        self._find = find
+        self._loadables: dict = {}
+        self._scale = np.float32(2.0 ** -network.exponents[network.input.name])
+        self._unit = np.float32(2.0**self.output_exponent)
+        own = [i for i, x in enumerate(network.layers) if not isinstance(x, (Reshape, Softmax))]
+        self._counted = np.array(own)
+        self._loadable(find())  # what does not fit is told now
+
+    def _loadable(self, engine: Engine) -> Loadable:
+        name = engine.configuration
+        if name not in self._loadables:
+            self._loadables[name] = Loadable(compile_program(self.network, name))
+        return self._loadables[name]
+
+    def _work(self, x: np.ndarray, out: np.ndarray) -> Tuple[int, Any, Any, List[int]]:
+        """Return format and what fills and drains chunks, and where saturations are counted."""
+        rows, results = x.reshape(len(x), -1), out.reshape(len(out), -1)
+        limited = [0]
+        if x.dtype == np.uint8:
+
+            def fill(places: List[np.ndarray], first: int, count: int) -> None:
+                for place in places:
+                    place[:] = rows[first : first + len(place)]
+                    first += len(place)
+
+        else:
+            check_finite(rows)
+
+            def fill(places: List[np.ndarray], first: int, count: int) -> None:
+                for place in places:
+                    limited[0] += to_words(rows[first : first + len(place)], self._scale, place)
+                    first += len(place)
+
+        def drain(words: np.ndarray, first: int, count: int) -> None:
+            to_numbers(words, self._unit, results[first : first + count])
+
+        return BYTES if x.dtype == np.uint8 else WORDS, fill, drain, limited
+
+    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
+        engine = self._find()
+        loadable = self._loadable(engine)
+        format, fill, drain, limited = self._work(x, out)
+        counters = engine.run(loadable, len(x), format, fill, drain)
+        self._count(saturations, counters, limited)
+
+    async def _run_async(self, x: np.ndarray, out: np.ndarray) -> None:
+        engine = self._find()
+        loadable = self._loadable(engine)
+        format, fill, drain, _ = self._work(x, out)
+        await engine.run_async(loadable, len(x), format, fill, drain)
+
+    def _count(
+        self, saturations: Optional[np.ndarray], counters: np.ndarray, limited: List[int]
+    ) -> None:
+        if saturations is not None:
+            counters[0] += limited[0]
+            saturations[self._counted] += counters
+
+
+def check_finite(rows: np.ndarray) -> None:
+    """Raise the error for input that holds NaN or infinity, before anything is begun."""
+    if not np.isfinite(rows).all():
+        raise not_finite(int(np.argmin(np.isfinite(rows).all(axis=1))))
+
+
+def to_words(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
+    """Write float32 values as words, and return how many were limited.
+
+    As :func:`pynq_circnn.fixed.quantize_input`: scaled exactly, limited, halves rounded to even.
+    """
+    if lib is not None and words.strides[1] == words.itemsize:
+        limited = lib.circnn_words_from_floats(
+            ffi.from_buffer("float[]", x), len(x), x.shape[1], scale, _pointer(words),
+            words.strides[0], ffi.NULL,
+        )  # fmt: skip
+        return int(limited)
+    with np.errstate(over="ignore"):  # what overflows is limited next
+        scaled = x * scale
+    np.rint(scaled, out=scaled)
+    limited = int(np.count_nonzero(np.abs(scaled) > VALUE_MAX))
+    if limited:
+        np.clip(scaled, -VALUE_MAX, VALUE_MAX, out=scaled)
+    words[:] = scaled
+    return limited
+
+
+def to_numbers(words: np.ndarray, unit: np.float32, out: np.ndarray) -> None:
+    """Write words as float32 values."""
+    if lib is not None and words.strides[1] == words.itemsize:
+        lib.circnn_floats_from_words(
+            _pointer(words), words.strides[0], len(words), words.shape[1], unit,
+            ffi.from_buffer("float[]", out),
+        )  # fmt: skip
+    else:
+        np.multiply(words, unit, out=out, casting="unsafe")
+
+
+def _pointer(words: np.ndarray) -> Any:
+    return ffi.cast("uint8_t *", words.__array_interface__["data"][0])

@@ -1,0 +1,194 @@
+"""The emulated PYNQ-Z2 as a ``pynq.Device``."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+from pynq.buffer import PynqBuffer
+from pynq.interrupt import _InterruptController
+from pynq.pl_server.device import Device
+from pynq.ps import Clocks, _ClocksZynq
+
+from .fabric import Fabric
+from .mapped import Mapping
+from .memory import SIZE, Block, Memory
+from .parts import Board, Faults
+
+UIO_INTERRUPT = 61  # IRQ_F2P[0] of a Zynq-7000 (UG585, table 7-4)
+HWH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "circnn.hwh")
+PLACEHOLDER = b"a placeholder for the emulated board: there is no bitstream in this file\n"
+_numbers = itertools.count()
+
+
+class _Uio:
+    """What ``pynq`` takes for the file of the interrupt; wakes the event loops that wait."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._waiting: List[Any] = []
+        board.irq.append(self._fire)
+
+    def add_event(self, event: Any, number: int) -> None:
+        """Call ``event.set`` in the present event loop at the next interrupt."""
+        import asyncio
+
+        with self._board.lock:
+            self._waiting.append((asyncio.get_running_loop(), event))
+
+    def _fire(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for loop, event in waiting:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)
+
+
+class EmulatedDevice(Device):
+    """A PYNQ-Z2 whose fabric is a model.
+
+    Parameters
+    ----------
+    fabric : Fabric
+        What runs in the place of the engine.
+    hwh : str, optional
+        The design's handoff file; the one that comes with the package if left out.
+    mapped : bool
+        Whether the registers are memory, served by a thread, as on the board, so that compiled
+        code can drive them; else every access is a call, and everything happens at once.
+    memory_bytes : int
+        Contiguous memory.
+    whole_buffers : bool, optional
+        Whether a flush or invalidate moves the whole buffer whatever piece is asked for, as pynq
+        3.1 does.
+
+    Attributes
+    ----------
+    board : Board
+    faults : Faults
+    reads, writes : int
+        Register accesses so far, through ``MMIO``; those to mapped memory cannot be counted.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        hwh: Optional[str] = None,
+        mapped: bool = False,
+        memory_bytes: int = SIZE,
+        whole_buffers: bool = True,
+        tag: Optional[str] = None,
+    ) -> None:
+        super().__init__(tag or f"emulated-{os.getpid()}-{next(_numbers)}")
+        self.name = "Pynq-Z2"
+        self.arch = "armv7l"
+        self.capabilities = {"MEMORY_MAPPED": mapped, "REGISTER_RW": not mapped}
+        self.faults = Faults()
+        self.memory = Memory(size=memory_bytes)
+        self.board = Board(fabric, self.memory, self.faults)
+        self.reads = self.writes = 0
+        self.timestamp = ""
+        self._mapping = Mapping(self.board)
+        self._whole_buffers = whole_buffers
+        self._uio = _Uio(self.board)
+        self._folder = tempfile.mkdtemp(prefix="circnn-emulated-")
+        self.bitfile = os.path.join(self._folder, "circnn.bit")
+        with open(self.bitfile, "wb") as file:
+            file.write(PLACEHOLDER)
+        shutil.copyfile(hwh or HWH, os.path.join(self._folder, "circnn.hwh"))
+
+    # -- what pynq asks of a device -------------------------------------------------------------
+
+    def activate(self) -> None:
+        """Make this device the one that pynq's global parts (clocks, interrupts) look at."""
+        Device.active_device = self
+        _InterruptController._uio_devices[UIO_INTERRUPT] = self._uio
+        _InterruptController._controllers.clear()
+        if hasattr(Clocks, "set_device"):
+            Clocks.set_device(self)
+            Clocks._real_instance = _ClocksZynq(device=self)
+        else:  # pynq 3.0
+            Clocks._real_instance = _ClocksZynq()
+
+    def read_registers(self, address: int, length: int) -> bytes:
+        """Return registers as bytes."""
+        self.reads += 1
+        words = [self.board.read(address + i) for i in range(0, length, 4)]
+        return np.array(words, dtype="<u4").tobytes()
+
+    def write_registers(self, address: int, data: bytes) -> None:
+        """Write registers from bytes."""
+        self.writes += 1
+        for i, word in enumerate(np.frombuffer(bytes(data), dtype="<u4")):
+            self.board.write(address + 4 * i, int(word))
+
+    def mmap(self, base_addr: int, length: int) -> np.ndarray:
+        """Return registers as memory."""
+        return self._mapping.page(base_addr, length)
+
+    def allocate(self, shape: Any, dtype: Any, **kwargs: Any) -> PynqBuffer:
+        """Return a buffer of contiguous memory."""
+        if self.faults.take("allocation"):
+            raise RuntimeError("BO allocation failed: Cannot allocate memory")
+        shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        try:
+            block = self.memory.allocate(nbytes)
+        except MemoryError as error:
+            raise RuntimeError(f"BO allocation failed: {error}") from error
+        return PynqBuffer(
+            shape,
+            dtype,
+            buffer=self.memory.cpu.data,
+            offset=block.offset,
+            device=self,
+            device_address=self.memory.base + block.offset,
+            bo=block,
+            coherent=False,
+        )
+
+    def flush(self, bo: Block, offset: int, vaddr: int, nbytes: int) -> None:
+        """Bring a buffer from the processor to the memory."""
+        self.memory.flush(*self._extent(bo, offset, nbytes))
+
+    def invalidate(self, bo: Block, offset: int, vaddr: int, nbytes: int) -> None:
+        """Bring a buffer from the memory to the processor."""
+        self.memory.invalidate(*self._extent(bo, offset, nbytes))
+
+    def _extent(self, bo: Block, offset: int, nbytes: int) -> Any:
+        return (bo.offset, bo.nbytes) if self._whole_buffers else (bo.offset + offset, nbytes)
+
+    def get_bitfile_metadata(self, bitfile_name: str, partial: bool = False) -> Any:
+        """Return what pynq's parser finds in the handoff file beside the bitstream."""
+        from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
+        from pynqmetadata.frontends import Metadata
+
+        parser = RuntimeMetadataParser(Metadata(input=os.path.splitext(bitfile_name)[0] + ".hwh"))
+        parser.refresh_hierarchy_dict()
+        return parser
+
+    def download(self, bitstream: Any, parser: Any = None) -> None:
+        """Build the design's parts anew."""
+        if self.faults.take("download"):
+            raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
+        with self.board.lock:
+            self.board.configure(parser.ip_dict, parser.interrupt_pins)
+            self._mapping.renew()
+        self.post_download(bitstream, parser, self.name)
+
+    def gen_cache(self, bitstream: Any, parser: Any = None) -> None:
+        """Keep no cache."""
+
+    def shutdown(self) -> None:
+        """Shut nothing down: the design has no shutdown manager."""
+
+    def close(self) -> None:
+        """End the thread that serves the registers and remove the files."""
+        self._mapping.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def usage(self) -> Dict[str, int]:
+        """Return buffers and bytes of contiguous memory in use."""
+        return {"buffers": self.memory.blocks, "bytes": self.memory.used_bytes}

@@ -1,0 +1,53 @@
+"""What computes in the programmable logic: packets in, packets out."""
+
+from abc import ABC, abstractmethod
+from typing import Optional
+
+import numpy as np
+
+_ROOM_BEATS = 1 << 21  # of the longest packet that the engine sends: 16 MB
+
+
+class Fabric(ABC):
+    """The engine behind its streams: one packet in gives one packet out (hw/ENGINE.md)."""
+
+    @abstractmethod
+    def run(self, packet: bytes) -> bytes:
+        """Return the packet that the engine sends for one that it takes."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything, as the engine does while its reset is asserted."""
+
+
+class EngineFabric(Fabric):
+    """The engine's HLS source, compiled with g++ when first used.
+
+    Parameters
+    ----------
+    configuration : str
+        A hardware configuration of the contract.
+    """
+
+    def __init__(self, configuration: str = "z2") -> None:
+        from ..backends.csim import Engine
+
+        self._make = lambda: Engine(configuration)
+        self._engine = self._make()
+        self._used = False
+
+    def run(self, packet: bytes) -> bytes:
+        self._used = True
+        reply: np.ndarray = self._engine.step(np.frombuffer(packet, dtype="<u8"), _ROOM_BEATS)
+        return reply.tobytes()
+
+    def reset(self) -> None:
+        if self._used:
+            self._engine, self._used = self._make(), False
+
+
+def unavailable() -> Optional[str]:
+    """Return why the engine's source cannot be compiled here, or ``None``."""
+    from ..backends import csim
+
+    return csim.unavailable()

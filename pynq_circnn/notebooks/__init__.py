@@ -1,0 +1,1 @@
+"""The notebooks that ``pynq get-notebooks pynq_circnn`` delivers."""
