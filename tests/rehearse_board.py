@@ -166,7 +166,8 @@ def main() -> None:
              "m.predict(numpy.zeros((2, 64), numpy.uint8)).shape)'")  # fmt: skip
         tests = "test_backends.py test_fixed.py test_circulant.py test_modelfile.py"
         step("tests", "cd /root/source && tar xzf *.tar.gz && cd pynq_circnn-*/tests && "
-             f"mv ../pynq_circnn ../away && python3 -m pytest -q -x -p no:cacheprovider {tests}")  # fmt: skip
+             "mv ../pynq_circnn ../away && "
+             f"python3 -m pytest -q -x -p no:cacheprovider {tests}")  # fmt: skip
         timed.report()
 
     in_namespace(inside)

@@ -109,7 +109,9 @@ class Plan(BasePlan):
         answer = self.engine.step(program_packet(self.program), 4)
         check_status(read_reply(answer), self._names)
 
-    def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
+    def _run(
+        self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int = 1
+    ) -> None:
         flat = out.reshape(len(x), -1)
         for first in range(0, len(x), _TILE):
             part = x[first : first + _TILE]
