@@ -76,7 +76,8 @@ class EngineIP(DefaultIP):
             return None
 
     def _allocate(self, nbytes: int) -> Any:
-        free = None if hasattr(self.device, "usage") else contiguous_free_bytes()
+        emulated = getattr(self.device, "emulated", False)
+        free = None if emulated else contiguous_free_bytes()
         text = "" if free is None else f" with {free:,} bytes of contiguous memory (CMA) free"
         if free is None or nbytes <= free:
             try:

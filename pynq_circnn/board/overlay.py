@@ -65,7 +65,7 @@ class CirCNNOverlay(Overlay):
         self._ip_map = None
         self._lock: Optional[BoardLock] = None
         device = _active_device() if device is None else device
-        self.backend = "emulated" if hasattr(device, "faults") else "board"
+        self.backend = "emulated" if getattr(device, "emulated", False) else "board"
         name = getattr(device, "name", None)
         board = bitstreams.board_name() if self.backend == "board" else name
         bit = bitstreams.find(bitfile, board or name)

@@ -71,6 +71,8 @@ class EmulatedDevice(Device):
         Register accesses so far, through ``MMIO``; those to mapped memory cannot be counted.
     """
 
+    emulated = True
+
     def __init__(
         self,
         fabric: Fabric,
