@@ -16,6 +16,7 @@ from .metrics import METRICS
 from .quantized import QuantizedNetwork
 
 _ZOO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "zoo")
+_THREAD_SAMPLES = 256  # fewer than that are not worth a thread
 _BAR_DELAY_SECONDS = 1.0  # verbose="auto" shows a bar for what takes longer
 
 
@@ -251,7 +252,8 @@ class Model:
             generator of batches.  Real numbers as the network was trained on; where the model
             takes unscaled bytes (``model.network.input.uint8_scale``), integers are these.
         batch_size : int
-            Samples worked on at once; bounds the memory, changes no result.
+            Samples worked on at once; bounds the memory, changes no result.  Some hundred samples
+            or more are divided among the cores.
         verbose : "auto", 0 or 1
             Whether to show a progress bar; "auto" does for what takes longer than a second.
         backend : str
@@ -272,14 +274,17 @@ class Model:
         if isinstance(x, np.ndarray) or not _is_iterator(x):
             batch, single = self._batch(x)
             out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
+            threads = max(1, min(backends.cores(), len(batch) // _THREAD_SAMPLES))
             step = max(batch_size, plan.samples_at_once)
+            if threads > 1:
+                step = max(step, threads * _THREAD_SAMPLES)
             if len(batch) <= step and verbose != 1:
-                plan.run(batch, out)  # a bar would take longer
+                plan.run(batch, out, threads=threads)  # a bar would take longer
             else:
                 with _bar(plan, verbose, len(batch)) as bar:
                     for start in range(0, len(batch), step):
                         part = slice(start, start + step)
-                        _run_part(plan, batch[part], out[part], start)
+                        _run_part(plan, batch[part], out[part], start, threads)
                         bar.update(len(out[part]))
             out = self._finish(out)
             return out[0] if single else out
@@ -487,10 +492,10 @@ def _is_iterator(x: Any) -> bool:
     )
 
 
-def _run_part(plan: BasePlan, x: np.ndarray, out: np.ndarray, start: int) -> None:
+def _run_part(plan: BasePlan, x: np.ndarray, out: np.ndarray, start: int, threads: int = 1) -> None:
     """Run a part of the samples, so that an error names the sample's number in the whole."""
     try:
-        plan.run(x, out)
+        plan.run(x, out, threads=threads)
     except NotFiniteError as error:
         raise not_finite(start + error.sample) from None
 

@@ -1,4 +1,4 @@
-"""The README's tables, from the JSON of the commands that measured: ``python tests/readme_tables.py``.
+"""The README's tables, from what was measured: ``python tests/readme_tables.py`` renews them.
 
 ``results.json`` of the zoo comes from ``circnn train``, ``bench.json`` from ``circnn bench``; the
 estimates are computed anew.

@@ -215,7 +215,9 @@ def test_a_bar_for_what_takes_long(capsys, monkeypatch):
     monkeypatch.setattr(model_module, "_BAR_DELAY_SECONDS", 0.01)
     plan = MODEL.plan("reference")
     run = plan.run
-    monkeypatch.setattr(plan, "run", lambda *a: (time.sleep(0.05), run(*a)), raising=False)
+    monkeypatch.setattr(
+        plan, "run", lambda *a, **k: (time.sleep(0.05), run(*a, **k)), raising=False
+    )
     MODEL.predict(X, 10, backend="reference")
     assert "predict [reference]" in capsys.readouterr().err
 

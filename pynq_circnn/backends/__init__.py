@@ -12,6 +12,7 @@ A back end module defines
 
 import asyncio
 import importlib
+import os
 import pkgutil
 from abc import ABC, abstractmethod
 from types import ModuleType
@@ -147,6 +148,14 @@ class NotFiniteError(ValueError):
 def not_finite(sample: int) -> ValueError:
     """Return the error for input that holds NaN or infinity."""
     return NotFiniteError(sample)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
 
 
 def names() -> List[str]:

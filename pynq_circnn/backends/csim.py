@@ -21,7 +21,7 @@ from ..packets import (
 )
 from ..program import Program
 from ..quantized import QuantizedNetwork
-from . import BasePlan
+from . import BasePlan, NotFiniteError, not_finite
 from .reference import input_words
 
 PREFERENCE = -1
@@ -117,7 +117,10 @@ class Plan(BasePlan):
             part = x[first : first + _TILE]
             limited = Counter()
             if part.dtype != np.uint8:
-                part = input_words(self.network, part, limited).astype(np.int16)
+                try:
+                    part = input_words(self.network, part, limited).astype(np.int16)
+                except NotFiniteError as error:
+                    raise not_finite(first + error.sample) from None
             beats = run_packet(self.program, part.reshape(len(part), -1))
             answer = self.engine.step(beats, reply_beats(self.program, len(part)))
             check_status(read_reply(answer), self._names)

@@ -15,6 +15,7 @@ from ..layers import Reshape, Softmax
 from ..program import Program
 from ..quantized import QuantizedNetwork
 from . import BasePlan, not_finite
+from . import cores as _cores
 
 try:
     from pynq_circnn._native import ffi, lib
@@ -154,19 +155,26 @@ class Plan(BasePlan):
         return call, workspace
 
     def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
-        self._run_threads(x, out, saturations, 1)
+        self._add_up([self._run_part(x, out, 0, len(x), saturations is not None)], saturations)
 
     def _run_threads(
         self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int
     ) -> None:
         parts = min(threads, len(x), _cores())
+        if parts == 1:
+            self._run(x, out, saturations)
+            return
         ends = [len(x) * part // parts for part in range(parts + 1)]
         others = [
             _pool().submit(self._run_part, x, out, begin, end, saturations is not None)
             for begin, end in zip(ends[1:], ends[2:])
         ]
         results = [self._run_part(x, out, 0, ends[1], saturations is not None)]
-        results += [other.result() for other in others]
+        self._add_up(results + [other.result() for other in others], saturations)
+
+    def _add_up(
+        self, results: List[Tuple[Optional[int], np.ndarray]], saturations: Optional[np.ndarray]
+    ) -> None:
         bad = [sample for sample, _ in results if sample is not None]
         if bad:
             raise not_finite(min(bad))
@@ -214,14 +222,14 @@ class Plan(BasePlan):
         return nanoseconds * 1e-9 / runs
 
     def time_kernels(self, x: np.ndarray, out: np.ndarray, runs: int = 1) -> float:
-        """Return the seconds of one run without what Python does around it: the mean of `runs`."""
+        """Return the CPU seconds of one run without what Python does around it: a mean."""
         super().run(x, out)
         call, workspace = self._new_call()
         source, target = ffi.from_buffer(x), ffi.from_buffer(_FLOATS, out, True)
-        begin = time.perf_counter()
+        begin = time.process_time()
         for _ in range(runs):
             lib.circnn_plan_run(self._plan, source, 0, target, len(x), call)
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         del workspace
         return seconds / runs
 
@@ -232,14 +240,6 @@ class Plan(BasePlan):
 
 _executor: Optional[ThreadPoolExecutor] = None
 _executor_lock = threading.Lock()
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
 
 
 def _pool() -> ThreadPoolExecutor:

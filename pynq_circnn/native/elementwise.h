@@ -159,12 +159,26 @@ static int ceil_log2(int64_t count) {
     return bits;
 }
 
+/* round_shift(sum * multiplier, shift), saturated.  Where the count is a power of two the multiplier
+ * is 2^14, which is taken off the shift, so that 32 bits are enough. */
+static void scale_sums(const int32_t *restrict sum, int64_t multiplier, int shift,
+                       int16_t *restrict out, size_t count, int32_t *limited) {
+    int32_t above = 0;
+    const int power = CIRCNN_RECIPROCAL_SHIFT;
+    if (multiplier == (int64_t)1 << power && shift >= power)
+        for (size_t c = 0; c < count; c++)
+            out[c] = circnn_saturate(circnn_round_shift(sum[c], shift - power), &above);
+    else
+        for (size_t c = 0; c < count; c++)
+            out[c] = circnn_saturate64(circnn_round_shift64(sum[c] * multiplier, shift), &above);
+    *limited += above;
+}
+
 static void mean_in(const circnn_layer *layer, const int16_t *in, extent e, int16_t *restrict out,
                     int64_t *saturations) {
     const circnn_descriptor *d = &layer->d;
     const int64_t area = (e.bottom - e.top) * (e.right - e.left);
     const int shift = d->output_shift + ceil_log2(area);
-    const int64_t multiplier = layer->scales[area - 1];
     const size_t channels = (size_t)d->out_channels;
     int32_t limited = 0;
     for (size_t first = 0; first < channels; first += CHANNELS_AT_ONCE) {
@@ -172,9 +186,7 @@ static void mean_in(const circnn_layer *layer, const int16_t *in, extent e, int1
         const size_t count = left < CHANNELS_AT_ONCE ? left : CHANNELS_AT_ONCE;
         int32_t sum[CHANNELS_AT_ONCE];
         sum_in(d, in + first, e, count, sum);
-        for (size_t c = 0; c < count; c++)
-            out[first + c] = circnn_saturate64(circnn_round_shift64(sum[c] * multiplier, shift),
-                                               &limited);
+        scale_sums(sum, layer->scales[area - 1], shift, out + first, count, &limited);
     }
     if (saturations) *saturations += limited;
 }
