@@ -14,7 +14,7 @@ that is there is used again; remove its folder to start anew.
 qemu is registered for ARM programs in a user namespace of its own (Linux 6.7 or newer), so nothing
 of the PC is changed. The times printed are those of an emulation; they say nothing of the board.
 
-Measured on two cores that others kept busy as well (load 6 to 8): about 3 minutes for the first
+Measured on two cores that others kept busy as well (load 6 to 8): about 1 minute for the first
 stage, 17 for the second and Debian's packages, 4 for ``pip install`` (gcc under qemu), 3 s for
 ``circnn verify digits``, 13 s for the 249 tests. The steps have been run so, but not all in one go.
 """
