@@ -80,6 +80,7 @@ setup(
             "hypothesis",
             "scipy",
             "scikit-learn",
+            "mpmath",
             "ruff",
             "mypy",
             "tclint",

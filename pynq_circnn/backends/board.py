@@ -19,7 +19,7 @@ def unavailable() -> Optional[str]:
     if current.get("board") is not None:
         return None
     if importlib.util.find_spec("pynq") is None:
-        return "the package pynq is not installed; it comes with the board's PYNQ image"
+        return "the package pynq is not installed; it comes with the board's PYNQ image."
     board = bitstreams.board_name()
     if board is None:
         return (
