@@ -24,7 +24,7 @@ def unavailable() -> Optional[str]:
     if board is None:
         return (
             "this is no PYNQ board (no /proc/device-tree/chosen/pynq_board, no BOARD in the "
-            "environment)"
+            "environment)."
         )
     try:
         bitstreams.find(None, board)
@@ -54,5 +54,7 @@ def engine() -> Any:
 class Plan(BoardPlan):
     """A network to be run by the board."""
 
+    name = "board"
+
     def __init__(self, network: QuantizedNetwork) -> None:
-        super().__init__(network, "board", engine)
+        super().__init__(network, engine)

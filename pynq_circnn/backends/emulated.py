@@ -36,5 +36,7 @@ def engine() -> Any:
 class Plan(BoardPlan):
     """A network to be run by the emulated board."""
 
+    name = "emulated"
+
     def __init__(self, network: QuantizedNetwork) -> None:
-        super().__init__(network, "emulated", engine)
+        super().__init__(network, engine)

@@ -32,9 +32,8 @@ class BoardPlan(BasePlan):
 
     samples_at_once = SAMPLES_AT_ONCE
 
-    def __init__(self, network: QuantizedNetwork, name: str, find: Callable[[], Engine]) -> None:
+    def __init__(self, network: QuantizedNetwork, find: Callable[[], Engine]) -> None:
         super().__init__(network)
-        self.name = name
         self._find = find
         self._loadables: dict = {}
         self._scale = np.float32(2.0 ** -network.exponents[network.input.name])
