@@ -15,30 +15,11 @@
 enum { NOT_RUN = 100 };
 static const double WORK_MAX = 2e7, BYTES_MAX = 1e8;
 
-#ifdef CALLS /* one set of kernels or many, by the header's interface: see driver.py */
-static const char *kernels_name(int index) { return circnn_kernels_name(index); }
-static int create(const uint8_t *program, size_t bytes, const char *kernels, circnn_plan **plan,
-                  int32_t *layer) {
-    return circnn_plan_create(program, bytes, kernels, plan, layer);
-}
 static int run_plan(const circnn_plan *plan, const void *x, int format, float *y, size_t samples,
                     uint8_t *workspace, size_t bytes, int64_t *counts) {
     circnn_call call = {.workspace = workspace, .workspace_bytes = bytes, .saturations = counts};
     return circnn_plan_run(plan, x, format, y, samples, &call);
 }
-#else
-static const char *kernels_name(int index) { return index ? NULL : "portable"; }
-static int create(const uint8_t *program, size_t bytes, const char *kernels, circnn_plan **plan,
-                  int32_t *layer) {
-    (void)kernels;
-    return circnn_plan_create(program, bytes, plan, layer);
-}
-static int run_plan(const circnn_plan *plan, const void *x, int format, float *y, size_t samples,
-                    uint8_t *workspace, size_t bytes, int64_t *counts) {
-    size_t bad;
-    return circnn_plan_run(plan, x, format, y, samples, workspace, bytes, counts, &bad);
-}
-#endif
 
 static void *need(void *pointer) {
     if (!pointer) exit(3);
@@ -75,7 +56,8 @@ static answer run(const uint8_t *bytes, const uint32_t *record, const void *x,
     int32_t layer;
     const size_t samples = record[2];
     const int format = (int)record[1];
-    answer a = {create(bytes, record[0], kernels, &plan, &layer), 0, 0, NULL, NULL};
+    answer a = {0, 0, 0, NULL, NULL};
+    a.status = circnn_plan_create(bytes, record[0], kernels, &plan, &layer);
     if (a.status != CIRCNN_STATUS_OK) return a;
 
     circnn_program program;
@@ -115,14 +97,14 @@ static void free_answer(answer a) {
 
 /* Run one job with every set of kernels, which must agree, and write the answer. */
 static void run_job(const uint8_t *bytes, const uint32_t *record, const void *x) {
-    answer a = run(bytes, record, x, kernels_name(0));
-    for (int set = 1; kernels_name(set); set++) {
-        answer b = run(bytes, record, x, kernels_name(set));
+    answer a = run(bytes, record, x, circnn_kernels_name(0));
+    for (int set = 1; circnn_kernels_name(set); set++) {
+        answer b = run(bytes, record, x, circnn_kernels_name(set));
         /* what one set has no memory for, another may */
         if (a.status == CIRCNN_STATUS_OK && b.status == CIRCNN_STATUS_OK &&
             (memcmp(a.y, b.y, (size_t)a.values * sizeof *a.y) ||
              memcmp(a.counts, b.counts, ((size_t)a.layers + 1) * sizeof *a.counts))) {
-            fprintf(stderr, "%s and %s differ\n", kernels_name(0), kernels_name(set));
+            fprintf(stderr, "%s and %s differ\n", circnn_kernels_name(0), circnn_kernels_name(set));
             exit(9);
         }
         free_answer(b);

@@ -7,10 +7,12 @@ import shutil
 import struct
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from pynq_circnn import contract
+from pynq_circnn.backends import native
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NATIVE = os.path.join(os.path.dirname(contract.__file__), "native")
@@ -33,30 +35,30 @@ def compiler():
 
 @functools.lru_cache(None)
 def build():
-    """Return the path of the driver, compiled once a session from the sources of the package."""
+    """Return the path of the driver, compiled once a session from the sources of the package.
+
+    The portable kernels, the best ones of this machine and everything around them have the
+    sanitizers; the other sets take part without, since each takes long to compile.
+    """
     folder = tempfile.mkdtemp(prefix="circnn-driver-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with open(os.path.join(folder, "circnn_contract.h"), "w") as file:
         file.write(contract.c_header())
-    sources = sorted(
-        os.path.join(NATIVE, name) for name in os.listdir(NATIVE) if name.endswith(".c")
-    )
+    names = [name for name in sorted(os.listdir(NATIVE)) if name.endswith(".c")]
+    plain = {"avx2.c", "avx512.c", "avx512vnni.c", "neon.c"} - {native.kernel_sets()[0] + ".c"}
+
+    def compile_one(path):
+        target = os.path.join(folder, os.path.basename(path) + ".o")
+        flags = ["-O0"] if os.path.basename(path) in plain else ["-O1", "-g", *SANITIZE]
+        command = [compiler(), "-std=gnu11", *flags, "-Wall", "-Wextra", f"-I{NATIVE}"]
+        subprocess.run([*command, f"-I{folder}", "-c", path, "-o", target], check=True)
+        return target
+
+    sources = [os.path.join(HERE, "driver.c"), *(os.path.join(NATIVE, name) for name in names)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(compile_one, sources))
     path = os.path.join(folder, "driver")
-    with open(os.path.join(NATIVE, "circnn.h")) as file:
-        calls = ["-DCALLS"] if "circnn_call" in file.read() else []
-    flags = [
-        *calls,
-        "-std=gnu11",
-        "-O1",
-        "-g",
-        "-Wall",
-        "-Wextra",
-        *SANITIZE,
-        f"-I{NATIVE}",
-        f"-I{folder}",
-    ]
-    command = [compiler(), *flags, os.path.join(HERE, "driver.c"), *sources, "-o", path, "-lm"]
-    subprocess.run(command, check=True)
+    subprocess.run([compiler(), *SANITIZE, *objects, "-o", path, "-lm", "-pthread"], check=True)
     return path
 
 
