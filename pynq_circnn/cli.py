@@ -7,6 +7,7 @@ what is heavy only when a subcommand runs.
 import argparse
 import importlib
 import json
+import os
 import sys
 from typing import Any, Dict, List, Optional
 
@@ -230,6 +231,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))
+    except BrokenPipeError:  # who reads, head for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (CircnnError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"circnn: error: {error}", file=sys.stderr)
         return 2
