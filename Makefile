@@ -45,7 +45,7 @@ $(OLD)/.ready: $(SOURCES)
 	@test -n "$(OLD_PYTHON)" || { echo "make test-board needs Python 3.8 to 3.10: OLD_PYTHON=path"; exit 1; }
 	$(OLD_PYTHON) -m venv $(OLD)
 	$(OLD)/bin/python $(PIP) "setuptools==59.6.0" wheel "cffi>=1.14" "numpy<1.22" tqdm
-	$(OLD)/bin/python $(PIP) pytest hypothesis scipy scikit-learn mpmath
+	$(OLD)/bin/python $(PIP) pytest hypothesis scipy scikit-learn mpmath matplotlib
 	$(OLD)/bin/python $(PIP) --no-build-isolation -e .
 	touch $@
 
