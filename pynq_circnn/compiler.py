@@ -217,6 +217,12 @@ def allocate(layers: Tuple[Layer, ...], shapes: Dict[str, Shape]) -> Tuple[Dict[
     return addresses, needed
 
 
+def counted_layers(network: QuantizedNetwork) -> np.ndarray:
+    """Return the numbers of the layers that a program counts saturations of, in its order."""
+    own = [i for i, x in enumerate(network.layers) if not isinstance(x, (Reshape, Softmax))]
+    return np.array(own)
+
+
 def compile_program(network: QuantizedNetwork, configuration: str = "host") -> Program:
     """Return the program of a network for an engine configuration.
 

@@ -63,6 +63,15 @@ def _digest(folder: str, headers: Sequence[str], command: Sequence[str]) -> str:
     return digest.hexdigest()[:20]
 
 
+def _tools(cxx: Optional[str]) -> Tuple[str, str]:
+    """Return where the sources are and the compiler, or raise the error for what is missing."""
+    reason = unavailable()
+    folder, cxx = source_folder(), cxx or compiler()
+    if reason is not None or folder is None or cxx is None:
+        raise BackendError(f"back end 'csim' cannot run here: {reason}")
+    return folder, cxx
+
+
 def build(configuration: str, flags: Sequence[str] = ("-O3",), cxx: Optional[str] = None) -> str:
     """Return the path of the simulation's library, compiled if it was not there.
 
@@ -80,10 +89,7 @@ def build(configuration: str, flags: Sequence[str] = ("-O3",), cxx: Optional[str
     BackendError
         If it cannot be compiled, with what the compiler said.
     """
-    reason = unavailable()
-    folder, cxx = source_folder(), cxx or compiler()
-    if reason is not None or folder is None or cxx is None:
-        raise BackendError(f"back end 'csim' cannot run here: {reason}")
+    folder, cxx = _tools(cxx)
     headers = (c_header(), configuration_header(configuration))
     command = [cxx, "-std=c++14", *WARNINGS, "-fPIC", "-shared", "-pthread", *flags]
     name = f"csim-{configuration}-{_digest(folder, headers, command)}.so"
@@ -107,10 +113,7 @@ def build_program(
     BackendError
         If it cannot be compiled, with what the compiler said.
     """
-    reason = unavailable()
-    folder, cxx = source_folder(), cxx or compiler()
-    if reason is not None or folder is None or cxx is None:
-        raise BackendError(f"back end 'csim' cannot run here: {reason}")
+    folder, cxx = _tools(cxx)
     headers = (c_header(), configuration_header(configuration))
     command = [cxx, "-std=c++14", *WARNINGS, "-pthread", *flags]
     with tempfile.TemporaryDirectory() as work:

@@ -7,10 +7,9 @@ from typing import Dict, NamedTuple, Optional, Sequence
 import numpy as np
 
 from .. import csim_build
-from ..compiler import compile_program
+from ..compiler import compile_program, counted_layers
 from ..contract import CONFIGURATIONS
 from ..fixed import Counter, dequantize
-from ..layers import Reshape, Softmax
 from ..packets import (
     check_status,
     program_packet,
@@ -102,9 +101,8 @@ class Plan(BasePlan):
     ) -> None:
         super().__init__(network)
         self.program = compile_program(network, configuration) if program is None else program
-        own = [i for i, x in enumerate(network.layers) if not isinstance(x, (Reshape, Softmax))]
-        self._counted = np.array(own)
-        self._names = [network.layers[i].name for i in own[1:]]
+        self._counted = counted_layers(network)
+        self._names = [network.layers[i].name for i in self._counted[1:]]
         self.engine = Engine(self.program.configuration, flags)
         answer = self.engine.step(program_packet(self.program), 4)
         check_status(read_reply(answer), self._names)

@@ -8,10 +8,9 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from ..compiler import compile_program
+from ..compiler import compile_program, counted_layers
 from ..contract import STATUS
 from ..errors import BackendError, ProgramError
-from ..layers import Reshape, Softmax
 from ..program import Program
 from ..quantized import QuantizedNetwork
 from . import BasePlan, not_finite
@@ -48,12 +47,6 @@ def kernel_sets() -> List[str]:
     while lib.circnn_kernels_name(len(names)) != ffi.NULL:
         names.append(ffi.string(lib.circnn_kernels_name(len(names))).decode())
     return names
-
-
-def counted_layers(network: QuantizedNetwork) -> np.ndarray:
-    """Return the numbers of the layers that have a saturation counter in C, in its order."""
-    own = [i for i, x in enumerate(network.layers) if not isinstance(x, (Reshape, Softmax))]
-    return np.array(own)
 
 
 class Plan(BasePlan):

@@ -5,9 +5,8 @@ from typing import Any, Callable, List, Optional, Tuple
 import numpy as np
 
 from ..backends import BasePlan, not_finite
-from ..compiler import compile_program
+from ..compiler import compile_program, counted_layers
 from ..fixed import VALUE_MAX
-from ..layers import Reshape, Softmax
 from ..quantized import QuantizedNetwork
 from .engine import Engine, Loadable
 from .layout import BYTES, WORDS
@@ -38,8 +37,7 @@ class BoardPlan(BasePlan):
         self._loadables: dict = {}
         self._scale = np.float32(2.0 ** -network.exponents[network.input.name])
         self._unit = np.float32(2.0**self.output_exponent)
-        own = [i for i, x in enumerate(network.layers) if not isinstance(x, (Reshape, Softmax))]
-        self._counted = np.array(own)
+        self._counted = counted_layers(network)
         self._loadable(find())  # what does not fit is told now
 
     def _loadable(self, engine: Engine) -> Loadable:
