@@ -14,7 +14,7 @@ from pynq.ps import Clocks, _ClocksZynq
 
 from .fabric import Fabric
 from .mapped import Mapping
-from .memory import SIZE, Block, Memory
+from .memory import SIZE, Block, BusError, Memory
 from .parts import Board, Faults
 
 UIO_INTERRUPT = 61  # IRQ_F2P[0] of a Zynq-7000 (UG585, table 7-4)
@@ -67,6 +67,9 @@ class EmulatedDevice(Device):
     ----------
     board : Board
     faults : Faults
+    bus_errors : BusErrors
+        What a real board would not have survived. The next use of the device raises it, and
+        :meth:`close` raises it again, whoever caught it before.
     reads, writes : int
         Register accesses so far, through ``MMIO``; those to mapped memory cannot be counted.
     """
@@ -88,6 +91,7 @@ class EmulatedDevice(Device):
         self.capabilities = {"MEMORY_MAPPED": mapped, "REGISTER_RW": not mapped}
         self.faults = Faults()
         self.memory = Memory(size=memory_bytes)
+        self.bus_errors = self.memory.errors
         self.board = Board(fabric, self.memory, self.faults)
         self.reads = self.writes = 0
         self.timestamp = ""
@@ -127,10 +131,12 @@ class EmulatedDevice(Device):
 
     def mmap(self, base_addr: int, length: int) -> np.ndarray:
         """Return registers as memory."""
+        self.bus_errors.check()
         return self._mapping.page(base_addr, length)
 
     def allocate(self, shape: Any, dtype: Any, **kwargs: Any) -> PynqBuffer:
         """Return a buffer of contiguous memory."""
+        self.bus_errors.check()
         if self.faults.take("allocation"):
             raise RuntimeError("BO allocation failed: Cannot allocate memory")
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
@@ -152,11 +158,13 @@ class EmulatedDevice(Device):
 
     def flush(self, bo: Block, offset: int, vaddr: int, nbytes: int) -> None:
         """Bring a buffer from the processor to the memory."""
+        self.bus_errors.check()
         self.memory.flush(*self._extent(bo, offset, nbytes))
 
     def invalidate(self, bo: Block, offset: int, vaddr: int, nbytes: int) -> None:
         """Bring a buffer from the memory to the processor."""
         self.memory.invalidate(*self._extent(bo, offset, nbytes))
+        self.bus_errors.check()
 
     def _extent(self, bo: Block, offset: int, nbytes: int) -> Any:
         return (bo.offset, bo.nbytes) if self._whole_buffers else (bo.offset + offset, nbytes)
@@ -172,6 +180,7 @@ class EmulatedDevice(Device):
 
     def download(self, bitstream: Any, parser: Any = None) -> None:
         """Build the design's parts anew."""
+        self.bus_errors.check()
         if self.faults.take("download"):
             raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
         with self.board.lock:
@@ -186,9 +195,18 @@ class EmulatedDevice(Device):
         """Shut nothing down: the design has no shutdown manager."""
 
     def close(self) -> None:
-        """End the thread that serves the registers and remove the files."""
+        """End the thread that serves the registers and remove the files.
+
+        Raises
+        ------
+        BusError
+            If anything happened that a real board would not have survived.
+        """
         self._mapping.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        errors = self.bus_errors.take()
+        if errors:
+            raise BusError(" ".join(errors))
 
     @property
     def usage(self) -> Dict[str, int]:

@@ -208,6 +208,7 @@ class DmaChannel:
         self.control, self.status = 0x00010002, self.HALTED
         self.address = self.length = 0
         self.active = False
+        self.owner: Optional[int] = None  # the block of memory that the transfer is about
         self.received = b""
 
     def read(self, offset: int) -> int:
@@ -271,7 +272,10 @@ class AxiDma(Part):
             self.s2mm.reset()
             self._resetting = self._faults.take("dead_dma")
         elif not self._resetting:
-            (self.mm2s if offset < 0x30 else self.s2mm).write(offset % 0x30, value)
+            channel = self.mm2s if offset < 0x30 else self.s2mm
+            channel.write(offset % 0x30, value)
+            if offset % 0x30 == 0x28 and channel.active:
+                channel.owner = self._memory.owner(channel.address)
 
     def offsets(self) -> Iterable[int]:
         return (0x00, 0x04, 0x18, 0x1C, 0x28, 0x30, 0x34, 0x48, 0x4C, 0x58)
@@ -286,7 +290,7 @@ class AxiDma(Part):
                 channel.fail(DmaChannel.SLAVE)
                 return None
             aligned = channel.address // _BEAT_BYTES * _BEAT_BYTES  # no realignment engine
-            return self._memory.read(aligned, channel.length)
+            return self._memory.read(aligned, channel.length, channel.owner)
         except IndexError:
             channel.fail(DmaChannel.DECODE)
             return None
@@ -303,7 +307,7 @@ class AxiDma(Part):
                     channel.fail(DmaChannel.SLAVE)
                     return
                 aligned = channel.address // _BEAT_BYTES * _BEAT_BYTES
-                self._memory.write(aligned, channel.received)
+                self._memory.write(aligned, channel.received, channel.owner)
             except IndexError:
                 channel.fail(DmaChannel.DECODE)
                 return
@@ -417,6 +421,7 @@ class Board:
 
     def __init__(self, fabric: Fabric, memory: Memory, faults: Faults) -> None:
         self.fabric, self.memory, self.faults = fabric, memory, faults
+        self.errors = memory.errors
         self.lock = threading.RLock()
         self.places: Dict[int, Part] = {}  # base addresses of 64 KB
         self.irq: List[Callable[[], None]] = []  # called while the interrupt output is high
@@ -478,13 +483,16 @@ class Board:
     def read(self, address: int) -> int:
         """Return a register, as a read of the processor does."""
         with self.lock:
-            return self.find(address).read(address & 0xFFFF)
+            value = self.find(address).read(address & 0xFFFF)
+        self.errors.check()
+        return value
 
     def write(self, address: int, value: int) -> None:
-        """Write a register, and let come what comes of it."""
+        """Write a register and propagate its effects."""
         with self.lock:
             self.find(address).write(address & 0xFFFF, value)
             self.settle()
+        self.errors.check()
 
     def settle(self) -> None:
         """Move packets until nothing moves any more, then drive the interrupt."""
