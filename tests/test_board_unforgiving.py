@@ -1,6 +1,9 @@
 """The emulated board forgives nothing that a real one does not: its memory, its bus, its time."""
 
 import contextlib
+import subprocess
+import sys
+import threading
 import time
 
 import numpy as np
@@ -10,7 +13,7 @@ pynq = pytest.importorskip("pynq")
 
 from board_tools import EXPECTED, Echo, X, emulated, run  # noqa: E402
 
-from pynq_circnn.emulated.device import EmulatedDevice  # noqa: E402
+from pynq_circnn.emulated.device import HWH, EmulatedDevice  # noqa: E402
 from pynq_circnn.emulated.memory import BusError  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
@@ -135,3 +138,106 @@ def test_an_error_that_was_caught_is_raised_again_in_the_end():
         with contextlib.suppress(BusError):
             overlay.driver.link.run((0x100000, 16), (0x200000, 4096), 1.0)
         np.testing.assert_array_equal(run(X[:1]), EXPECTED[:1])
+
+
+# -- the bus ------------------------------------------------------------------------------------
+
+
+def read(board, mmio):
+    mmio.read(0x10)
+    board.device.allocate((1,), "u1")  # in mapped memory the next use of the device tells
+
+
+def write(board, mmio):
+    mmio.write(0x10, 5)
+    board.device.allocate((1,), "u1")
+
+
+@both
+@pytest.mark.parametrize("access", [read, write])
+def test_an_access_while_the_engine_is_in_reset_is_an_error(mapped, access):
+    with bare(mapped=mapped) as board:
+        board.gpio.write(0, 1)
+        with pytest.raises(BusError, match="in reset"):
+            access(board, board.engine)
+        assert board.device.bus_errors.take()
+        board.gpio.write(0, 0)
+        assert board.engine.read(0) & 4  # idle
+        access(board, board.engine)
+
+
+@both
+@pytest.mark.parametrize("access", [read, write])
+def test_an_access_where_nothing_is_is_an_error(mapped, access):
+    with bare(mapped=mapped) as board:
+        nowhere = pynq.MMIO(0x43C00000, 0x1000, device=board.device)  # to have it is none
+        with pytest.raises(BusError, match="nothing is there"):
+            access(board, nowhere)
+        assert board.device.bus_errors.take()
+
+
+@both
+@pytest.mark.parametrize("access", [read, write])
+def test_an_access_under_another_design_is_an_error(mapped, access, tmp_path):
+    with open(HWH) as file:
+        lines = [line for line in file if "<MEMRANGE" not in line or 'INSTANCE="dma"' in line]
+    (tmp_path / "other.hwh").write_text("".join(lines))
+    (tmp_path / "other.bit").write_bytes(b"another design")
+    with bare(mapped=mapped) as board:
+        board.engine.read(0)
+        pynq.Overlay(str(tmp_path / "other.bit"), device=board.device, ignore_version=True)
+        board.dma.read(0)
+        with pytest.raises(BusError, match="nothing is there"):
+            access(board, board.engine)
+        assert board.device.bus_errors.take()
+
+
+@both
+@pytest.mark.parametrize("access", [read, write])
+def test_an_access_during_a_download_is_an_error(mapped, access):
+    with bare(mapped=mapped) as board:
+        caught, stop = [], threading.Event()
+
+        def other():
+            while not stop.is_set():
+                try:
+                    access(board, board.engine)
+                except BusError as error:
+                    caught.append(str(error))
+                    break
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        with contextlib.suppress(BusError):
+            board.overlay.download()
+        stop.set()
+        thread.join()
+        told = caught + board.device.bus_errors.take()
+        assert any("being configured" in text for text in told)
+        board.overlay.download()
+        assert board.engine.read(0) & 4
+
+
+@both
+def test_a_board_that_is_used_well_has_no_errors(mapped):
+    with emulated(mapped=mapped) as overlay:
+        for _ in range(3):
+            np.testing.assert_array_equal(run(), EXPECTED)
+            overlay.download()
+            overlay.reset_engine()
+        assert not overlay.device.bus_errors.take()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
+def test_a_fault_elsewhere_ends_the_process_as_ever():
+    """What catches accesses to closed pages catches nothing else."""
+    code = (
+        "import ctypes, faulthandler\nfaulthandler.enable()\n"
+        "from pynq_circnn.emulated.guard import Page\n"
+        "page = Page(65536, lambda: print('touched', flush=True) or page.open())\n"
+        "page.close(); page.words[3] = 7; print(page.words[3], flush=True)\n"
+        "ctypes.string_at(8)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "touched\n7\n"
+    assert done.returncode == -11 and "Segmentation fault" in done.stderr

@@ -4,11 +4,14 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from typing import Any, Dict, List, Optional
 
 import numpy as np
+from pynq._3rdparty import tinynumpy as tnp
 from pynq.buffer import PynqBuffer
 from pynq.interrupt import _InterruptController
+from pynq.mmio import _AccessHook
 from pynq.pl_server.device import Device
 from pynq.ps import Clocks, _ClocksZynq
 
@@ -20,6 +23,7 @@ from .parts import Board, Faults
 UIO_INTERRUPT = 61  # IRQ_F2P[0] of a Zynq-7000 (UG585, table 7-4)
 HWH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "circnn.hwh")
 PLACEHOLDER = b"a placeholder for the emulated board: there is no bitstream in this file\n"
+_DOWNLOAD_SECONDS = 0.005  # long enough to be found out; 4 MB take some 30 ms on the board
 _numbers = itertools.count()
 
 
@@ -120,19 +124,26 @@ class EmulatedDevice(Device):
     def read_registers(self, address: int, length: int) -> bytes:
         """Return registers as bytes."""
         self.reads += 1
+        self._mapping.collect()
         words = [self.board.read(address + i) for i in range(0, length, 4)]
         return np.array(words, dtype="<u4").tobytes()
 
     def write_registers(self, address: int, data: bytes) -> None:
         """Write registers from bytes."""
         self.writes += 1
-        for i, word in enumerate(np.frombuffer(bytes(data), dtype="<u4")):
-            self.board.write(address + 4 * i, int(word))
+        with self.board.lock:
+            self._mapping.collect()
+            for i, word in enumerate(np.frombuffer(bytes(data), dtype="<u4")):
+                self.board.write(address + 4 * i, int(word))
+            self._mapping.publish()
 
-    def mmap(self, base_addr: int, length: int) -> np.ndarray:
-        """Return registers as memory."""
+    def mmap(self, base_addr: int, length: int) -> Any:
+        """Return registers as memory, or as what calls this device at every access."""
         self.bus_errors.check()
-        return self._mapping.page(base_addr, length)
+        words = self._mapping.page(base_addr, length)
+        if words is None:
+            return tnp.ndarray((length // 4,), "u4", hook=_AccessHook(base_addr, self))
+        return words
 
     def allocate(self, shape: Any, dtype: Any, **kwargs: Any) -> PynqBuffer:
         """Return a buffer of contiguous memory."""
@@ -183,6 +194,10 @@ class EmulatedDevice(Device):
         self.bus_errors.check()
         if self.faults.take("download"):
             raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
+        with self.board.lock:
+            self.board.clear(configuring=True)
+            self._mapping.publish()
+        time.sleep(_DOWNLOAD_SECONDS)
         with self.board.lock:
             self.board.configure(parser.ip_dict, parser.interrupt_pins)
             self._mapping.renew()

@@ -9,7 +9,7 @@ from typing import Callable, Dict, Iterable, List, Optional, Set
 
 from ..contract import CONTRACT
 from .fabric import Fabric
-from .memory import BusError, Memory
+from .memory import Memory
 
 _ENGINE = CONTRACT["engine"]
 _REGISTERS = {row["name"]: row["offset"] for row in _ENGINE["registers"]}
@@ -70,9 +70,14 @@ class Faults:
 
 
 class Part:
-    """Something with registers. ``EVENTS`` are the offsets where a write does something."""
+    """Something with registers.
+
+    ``EVENTS`` are the offsets where a write does something; ``MAPPED`` tells whether the registers
+    can be memory, because nothing depends on the order in which several are written.
+    """
 
     EVENTS: Set[int] = set()
+    MAPPED = False
 
     def read(self, offset: int) -> int:
         """Return what a read of a register gives."""
@@ -255,6 +260,7 @@ class AxiDma(Part):
     """The AXI DMA without scatter-gather and without realignment (PG021, chapter 2)."""
 
     EVENTS = {0x00, 0x04, 0x28, 0x30, 0x34, 0x58}
+    MAPPED = True
 
     def __init__(self, memory: Memory, faults: Faults, length_bits: int = 26) -> None:
         self._memory, self._faults = memory, faults
@@ -323,6 +329,7 @@ class Engine(Part):
 
     EVENTS = {_REGISTERS[name] for name in ("control", "global_interrupt_enable",
                                             "interrupt_enable", "interrupt_status")}  # fmt: skip
+    MAPPED = True
     START, DONE, IDLE, READY = 1, 2, 4, 8
 
     def __init__(self, fabric: Fabric, faults: Faults) -> None:
@@ -341,8 +348,6 @@ class Engine(Part):
         self.outgoing_last = True
 
     def read(self, offset: int) -> int:
-        if self.in_reset:
-            raise BusError("the engine was read while in reset: the bus of a real board hangs")
         if offset != _REGISTERS["control"]:
             return self._words.get(offset, 0)
         idle = not self._start and not self._swallowed
@@ -351,8 +356,6 @@ class Engine(Part):
         return value | self._restart << 7
 
     def write(self, offset: int, value: int) -> None:
-        if self.in_reset:
-            raise BusError("the engine was written while in reset: the bus of a real board hangs")
         if offset == _REGISTERS["control"]:
             self._restart = bool(value & 0x80)
             self._start = self._start or bool(value & self.START)
@@ -365,8 +368,6 @@ class Engine(Part):
         return _REGISTERS.values()
 
     def peek(self, offset: int) -> int:
-        if self.in_reset:
-            return 0
         done = self._done
         value = self.read(offset)
         self._done = done
@@ -425,11 +426,12 @@ class Board:
         self.lock = threading.RLock()
         self.places: Dict[int, Part] = {}  # base addresses of 64 KB
         self.irq: List[Callable[[], None]] = []  # called while the interrupt output is high
+        self.slcr = Slcr(faults)
         self.clear()
 
-    def clear(self) -> None:
-        """Take the state before a download: the processing system alone."""
-        self.slcr = Slcr(self.faults)
+    def clear(self, configuring: bool = False) -> None:
+        """Have the processing system alone: before the first download, and during each."""
+        self.configuring = configuring
         self.engine: Optional[Engine] = None
         self.dma: Optional[AxiDma] = None
         self.gpio: Optional[AxiGpio] = None
@@ -438,9 +440,7 @@ class Board:
 
     def configure(self, ip_dict: Dict, interrupt_pins: Dict) -> None:
         """Build the parts of a downloaded design from its description."""
-        clocks = self.slcr
         self.clear()
-        self.slcr = self.places[Slcr.BASE] = clocks
         self.faults.end(*LASTING - {"wrong_digest", "wrong_clock"})
         names: Dict[str, Part] = {}
         for name, entry in ip_dict.items():
@@ -473,24 +473,33 @@ class Board:
             return self.engine
         return None
 
-    def find(self, address: int) -> Part:
-        """Return the part at an address."""
-        part = self.places.get(address & ~0xFFFF)
+    def hang(self, address: int) -> Optional[str]:
+        """Return why an access to a register hangs a real board, or ``None`` if it does not."""
+        part, where = self.places.get(address & ~0xFFFF), f"{address & ~0xFFFF:#010x}"
         if part is None:
-            raise BusError(f"nothing answers at {address:#010x}: a real board's bus hangs")
-        return part
+            why = "the fabric is being configured" if self.configuring else "nothing is there"
+            return f"a register at {where} was accessed, but {why}: a real board's bus hangs."
+        if part is self.engine and self.engine.in_reset:
+            return f"the engine at {where} was accessed while in reset: a real board's bus hangs."
+        return None
+
+    def _find(self, address: int) -> Part:
+        why = self.hang(address)
+        if why is not None:
+            raise self.errors.record(why)
+        return self.places[address & ~0xFFFF]
 
     def read(self, address: int) -> int:
         """Return a register, as a read of the processor does."""
         with self.lock:
-            value = self.find(address).read(address & 0xFFFF)
+            value = self._find(address).read(address & 0xFFFF)
         self.errors.check()
         return value
 
     def write(self, address: int, value: int) -> None:
         """Write a register and propagate its effects."""
         with self.lock:
-            self.find(address).write(address & 0xFFFF, value)
+            self._find(address).write(address & 0xFFFF, value)
             self.settle()
         self.errors.check()
 
