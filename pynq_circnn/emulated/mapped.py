@@ -1,27 +1,24 @@
 """The registers as memory: for drivers that go past ``MMIO.read`` and ``write``.
 
-A thread serves the mapped words. Bit 31 marks, in registers where a write does something, what
-the thread has seen, so that writing the same value again is noticed as well; none of these
-registers uses that bit. A processor that waits for an answer before it writes a register again,
-as every driver of the DMA has to, loses no write. Parts whose writes must be seen one by one
-(``MAPPED`` is false) are not memory: every access to them is a call, as without mapping.
+A thread (:mod:`.clock`) serves the mapped words. Bit 31 marks, in registers where a write does
+something, what the thread has seen, so that writing the same value again is noticed as well; none
+of these registers uses that bit. A processor that waits for an answer before it writes a register
+again, as every driver of the DMA has to, loses no write. Parts whose writes must be seen one by
+one (``MAPPED`` is false) are not memory: every access to them is a call, as without mapping.
 
 Where an access would hang a real board, the page is closed (:mod:`.guard`): whoever touches it
 leaves a :class:`~.memory.BusError`, and reads ones.
 """
 
-import threading
-import time
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, NamedTuple, Optional
 
 import numpy as np
 
+from .board import Board
 from .guard import Page
-from .parts import Board
 
 _SEEN = 1 << 31
 _PAGE_BYTES = 1 << 16
-_PERIOD_SECONDS = 50e-6
 _NO_ANSWER = 0xFFFFFFFF
 
 
@@ -38,8 +35,11 @@ class Mapping:
     def __init__(self, board: Board) -> None:
         self._board = board
         self._mapped: Dict[int, _Mapped] = {}
-        self._stop = threading.Event()
-        self._thread: List[threading.Thread] = []
+
+    @property
+    def used(self) -> bool:
+        """Whether any registers are memory."""
+        return bool(self._mapped)
 
     def page(self, address: int, length: int) -> Optional[np.ndarray]:
         """Return the words at an address, or ``None`` if every access there has to be a call."""
@@ -53,11 +53,6 @@ class Mapping:
                 self._mapped[base] = _Mapped(page, {})
                 self.publish()
             words = self._mapped[base].page.words
-            if not self._thread:
-                self._thread.append(
-                    threading.Thread(target=self._serve, name="emulated-board", daemon=True)
-                )
-                self._thread[0].start()
         first = (address - base) // 4
         return words[first : first + length // 4]
 
@@ -71,31 +66,16 @@ class Mapping:
             self.publish()
 
     def close(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        for thread in self._thread:
-            thread.join()
+        """Let the memory be no registers any more."""
         for mapped in self._mapped.values():
             mapped.page.release()
-
-    def _serve(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with self._board.lock:
-                    busy = self.collect()
-            except Exception as error:  # a thread that ended would look like a board that hangs
-                self._board.errors.record(f"the emulated board has failed: {error!r}.")
-                busy = False
-            if not busy:
-                time.sleep(_PERIOD_SECONDS)
 
     def collect(self) -> bool:
         """Hand the processor's writes to the parts and return whether there were any."""
         with self._board.lock:
             busy = any([self._collect(base) for base in list(self._mapped)])
             if busy:
-                self._board.settle()
-                self.publish()
+                self._board.react()
         return busy
 
     def publish(self) -> None:
