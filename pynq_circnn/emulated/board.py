@@ -6,7 +6,7 @@ computer (:mod:`.clock`), so that things also happen while nobody looks.
 """
 
 import threading
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, Optional
 
 from ..contract import CONTRACT
 from .dma import STEP_BEATS, AxiDma
@@ -38,7 +38,7 @@ class Board:
         self.errors = memory.errors
         self.lock = threading.RLock()
         self.places: Dict[int, Part] = {}  # base addresses of 64 KB
-        self.irq: List[Callable[[], None]] = []  # called while the interrupt output is high
+        self.irq: Callable[[bool], None] = lambda level: None  # told the interrupt's level
         self.slcr = Slcr(faults)
         self._compute = compute
         self.clear()
@@ -157,9 +157,7 @@ class Board:
             self.engine.in_reset = self.gpio.asserted
         if self.intc is not None:
             self.intc.update()
-            if self.intc.output:
-                for call in self.irq:
-                    call()
+        self.irq(self.intc is not None and self.intc.output)
 
 
 def _level(part: Part, output: str) -> Callable[[], bool]:

@@ -103,7 +103,6 @@ class AxiDma(Part):
     """Both channels, and what lies between them and the streams."""
 
     EVENTS = {0x00, 0x04, 0x28, 0x30, 0x34, 0x58}
-    MAPPED = True
 
     def __init__(
         self, memory: Memory, faults: Faults, length_bits: int = 26, address_bits: int = 32
