@@ -13,6 +13,7 @@ from pynq.mmio import MMIO
 from ..errors import BoardError
 from .engine import Engine
 from .link import connect
+from .loaded import Loaded, identified
 from .registers import DMA_VLN, ENGINE_VLNV, GPIO_VLN
 
 
@@ -39,18 +40,34 @@ class EngineIP(DefaultIP):
     bindto = [ENGINE_VLNV]
 
     def __init__(self, description: Dict[str, Any]) -> None:
+        self._check_loaded(description["device"])  # pynq's part writes to the interrupt controller
         super().__init__(description)
         ip_dict = self.device.ip_dict
         found = _only(ip_dict, DMA_VLN, "AXI DMA", True)
         assert found is not None
         self.dma_name, dma = found
         self._check_dma(dma["parameters"])
+        self._address_bits = int(dma["parameters"].get("c_addr_width", 32))  # PG021: 32 by default
+        self.loaded = Loaded(self.device)
         gpio = _only(ip_dict, GPIO_VLN, "AXI GPIO for the engine's reset", False)
         self.engine = Engine(
             connect(self.mmio, self._mmio(dma), None if gpio is None else self._mmio(gpio[1])),
             self._allocate,
             self._interrupt if dma.get("interrupts") else None,
+            check=self.loaded.check,
         )
+
+    @staticmethod
+    def _check_loaded(device: Any) -> None:
+        """Raise the error unless the bitstream whose description this is is loaded."""
+        bit = str(device.bitfile_name)
+        if identified(device, bit) is False:
+            raise BoardError(
+                "not_loaded",
+                f"the fabric must hold {bit} before its registers are touched. Received: another "
+                "design or none, by pynq's record of the last download. "
+                "Let it be downloaded: download=True.",
+            )
 
     def _mmio(self, entry: Dict[str, Any]) -> MMIO:
         return MMIO(entry["phys_addr"], entry["addr_range"], device=self.device)
@@ -81,7 +98,8 @@ class EngineIP(DefaultIP):
         text = "" if free is None else f" with {free:,} bytes of contiguous memory (CMA) free"
         if free is None or nbytes <= free:
             try:
-                return allocate((nbytes,), "u1", target=self.device, cacheable=True)
+                buffer = allocate((nbytes,), "u1", target=self.device, cacheable=True)
+                return self._reached(buffer)
             except (RuntimeError, MemoryError, OSError) as error:
                 text += f": {error}"
         raise BoardError(
@@ -90,6 +108,19 @@ class EngineIP(DefaultIP):
             f"Received: no buffer{text}. End other notebooks' kernels (they keep their buffers), "
             "or lower engine.chunk_bytes.",
         )
+
+    def _reached(self, buffer: Any) -> Any:
+        """Return a buffer that the DMA reaches with the address bits that it has."""
+        last = buffer.physical_address + buffer.nbytes - 1
+        if last >> self._address_bits:
+            raise BoardError(
+                "unreachable_memory",
+                f"a buffer must lie below {1 << self._address_bits:#x}, where the AXI DMA reaches "
+                f"with c_addr_width {self._address_bits}. Received: one at "
+                f"{buffer.physical_address:#x} to {last:#x}. Rebuild the design with c_addr_width "
+                "40 or 64, or boot Linux with its contiguous memory (cma=) below that address.",
+            )
+        return buffer
 
 
 def contiguous_free_bytes(path: str = "/proc/meminfo") -> Optional[int]:
