@@ -16,7 +16,9 @@ from typing import Dict, List, Optional, Tuple
 import numpy as np
 
 BASE = 0x18000000  # where the 128 MB for contiguous memory (CMA) lie on a PYNQ-Z2
+HIGH_BASE = 0x800000000  # where a ZynqMP has what it has of DDR beyond 2 GiB (UG1085, chapter 10)
 SIZE = 128 << 20
+_LOW_DDR = 2 << 30  # of a board with memory there
 PAGE_BYTES = 4096
 _POISON_NEW, _POISON_FREED, _POISON_SYSTEM = 0xA5, 0xDD, 0xEE
 
@@ -160,7 +162,8 @@ class Memory:
     def _begin(self, address: int, nbytes: int, owner: Optional[int], done: str) -> Optional[int]:
         """Return where a piece lies in the contiguous memory, ``None`` for the system's memory."""
         begin = address - self.base
-        if address < 0 or begin + nbytes > self.size:
+        low = self.base if self.base < HIGH_BASE else _LOW_DDR
+        if address + nbytes > low and not 0 <= begin <= self.size - nbytes:
             raise IndexError(f"no memory at {address:#010x}")
         if owner is None or not {owner} == {self.owner(address), self.owner(address + nbytes - 1)}:
             was = "never allocated for it" if owner is None else "freed, or belongs to another"
