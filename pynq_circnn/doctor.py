@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from .contract import CONFIGURATIONS, configuration_digest
 from .errors import BoardError
 
 NEEDED_CMA_BYTES = 4 << 20
+AFI0, AFI_READ, AFI_WRITE = 0xF8008000, 0x00, 0x14  # port HP0 of a Zynq-7000
 OK, WARNING, FAULT, NOTE = "ok", "warning", "fault", "note"
 
 
@@ -42,6 +43,7 @@ class System:
     firmware: str = "/lib/firmware"
     meminfo: str = "/proc/meminfo"
     bitfile: Optional[str] = None
+    machine: str = field(default_factory=platform.machine)
 
     def version(self, module: str) -> Optional[str]:
         """Return the version of a module, ``None`` if it is not installed."""
@@ -62,6 +64,19 @@ class System:
                         name, value = line.split()[:2]
                         values[name.rstrip(":")] = 1024 * int(value)
         return values
+
+    def port_controls(self) -> Optional[Tuple[int, int]]:
+        """Return the control registers of port HP0, to read and to write; ``None`` off Zynq-7000.
+
+        UG585, register details of ``axi_hp``: AFI_RDCHAN_CTRL and AFI_WRCHAN_CTRL, whose bit 0
+        makes the port 32 bits wide.
+        """
+        if self.machine != "armv7l":
+            return None
+        from pynq.mmio import MMIO
+
+        port = MMIO(AFI0, 0x1000)
+        return int(port.read(AFI_READ)), int(port.read(AFI_WRITE))
 
     def clock_mhz(self) -> float:
         """Return the fabric's clock, read from the chip's registers."""
@@ -181,8 +196,30 @@ def _clock(system: System) -> Finding:
     return Finding("FCLK0", NOTE, f"{actual:g} MHz now; CirCNNOverlay sets it to {wanted:g}")
 
 
+def _port(system: System) -> Finding:
+    try:
+        controls = system.port_controls()
+    except Exception as error:  # no root, no pynq, no chip
+        return Finding("HP0", WARNING, f"cannot be read: {error}", "be root, on the board")
+    if controls is None:
+        return Finding("HP0", NOTE, "not looked at: this is no Zynq-7000")
+    text = ", ".join(
+        f"{way} {32 if control & 1 else 64} bits ({AFI0 + offset:#x} holds {control:#x})"
+        for way, offset, control in zip(("reads", "writes"), (AFI_READ, AFI_WRITE), controls)
+    )
+    if any(control & 1 for control in controls):
+        return Finding("HP0", FAULT, text + "; the DMA needs 64, else it moves garbage",
+                       "boot the PYNQ image's own BOOT.BIN, or clear bit 0 of both registers "
+                       "before the overlay is loaded")  # fmt: skip
+    return Finding("HP0", OK, text)
+
+
 def _user(system: System) -> Finding:
-    holder = lock.holder("embedded_xrt0")
+    try:
+        holder = lock.holder("embedded_xrt0")
+    except OSError as error:
+        return Finding("lock", WARNING, f"who uses the board cannot be told: {error}",
+                       "be root")  # fmt: skip
     if holder is None:
         return Finding("lock", OK, "nobody uses the board")
     return Finding("lock", WARNING, f"the board is used by process {holder}",
@@ -196,7 +233,7 @@ def _package(system: System) -> Finding:
 
 EVERYWHERE: List[Callable[[System], Finding]] = [_python, _native, _package]
 ON_BOARD: List[Callable[[System], Finding]] = [
-    _pynq, _root, _xrt, _writable, _contiguous, _bitstream, _clock, _user,
+    _pynq, _root, _xrt, _writable, _contiguous, _bitstream, _clock, _port, _user,
 ]  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """The model: a quantised network with a Keras-like face."""
 
 import os
-import threading
 import warnings
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -14,6 +13,7 @@ from .floating import softmax
 from .layers import Layer, Softmax, _BlockCirculant, size_of
 from .metrics import METRICS
 from .quantized import QuantizedNetwork
+from .turns import Turns
 
 _ZOO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "zoo")
 _THREAD_SAMPLES = 256  # fewer than that are not worth a thread
@@ -50,7 +50,7 @@ class Model:
         self.labels = None if labels is None else list(labels)
         self.provenance = dict(provenance or {})
         self._plans: Dict[str, BasePlan] = {}
-        self._lock = threading.Lock()
+        self._turns = Turns()
         if not isinstance(name, str):
             raise ValueError(f"name must be a text. Received: {name!r}.")
         if self.labels is not None and not all(isinstance(text, str) for text in self.labels):
@@ -202,7 +202,9 @@ class Model:
         BackendError
             If the one asked for cannot run here.
         """
-        with self._lock:
+        if backend in self._plans:
+            return self._plans[backend]
+        with self._turns.next():
             if backend not in self._plans:
                 if backend == "auto":
                     self._plans[backend] = self._best_plan()

@@ -564,7 +564,8 @@ def present_loop():
     yield loop
     from pynq.interrupt import _InterruptController as Controllers
 
-    while Controllers._uio_devices:  # they need the loop to end well
+    asyncio.set_event_loop(loop)  # which pynq's objects need to end well
+    while Controllers._uio_devices:
         loop.remove_reader(Controllers._uio_devices.popitem()[1].uio)
     Controllers._controllers.clear()
     gc.collect()

@@ -1,19 +1,30 @@
 """Every fault is told in time, with the right cause, and the next predict is right."""
 
 import asyncio
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 
-pytest.importorskip("pynq")
+pynq = pytest.importorskip("pynq")
 
-from board_tools import EXPECTED, MODEL, SLACK, TIMEOUT, X, emulated, run
+from board_tools import EXPECTED, MODEL, SLACK, TIMEOUT, Echo, X, emulated, run  # noqa: E402
 
-from pynq_circnn import BoardError
-from pynq_circnn.board.link import RESET_SECONDS
-from pynq_circnn.emulated.dma import DmaChannel
-from pynq_circnn.emulated.parts import FAULTS, LASTING
+from pynq_circnn import BoardError, board, turns  # noqa: E402
+from pynq_circnn.board.engine import Loadable  # noqa: E402
+from pynq_circnn.board.layout import BYTES  # noqa: E402
+from pynq_circnn.board.link import RESET_SECONDS  # noqa: E402
+from pynq_circnn.compiler import compile_program  # noqa: E402
+from pynq_circnn.emulated.device import EmulatedDevice  # noqa: E402
+from pynq_circnn.emulated.dma import DmaChannel  # noqa: E402
+from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402
+from pynq_circnn.emulated.parts import FAULTS, LASTING  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
 
@@ -118,7 +129,7 @@ def test_a_lasting_fault_is_told_until_it_is_over(fault, mapped):
     with emulated(mapped=mapped) as overlay:
         run()
         overlay.device.faults.inject(fault)
-        overlay.driver._healthy = False  # as after any other error: the next call resets
+        overlay.driver._buffers.idle = False  # as after any other error: the next call resets
         for _ in range(2):
             error, seconds = told(overlay, run)
             assert error.cause == cause and text in str(error)
@@ -162,6 +173,308 @@ def test_an_interrupted_call_leaves_a_usable_engine(monkeypatch):
         monkeypatch.undo()
         np.testing.assert_array_equal(run(), EXPECTED)
         assert overlay.driver.resets == 2
+
+
+# -- Ctrl-C -------------------------------------------------------------------------------------
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt in the driver before a given step of the interpreter."""
+
+    FOLDERS = (os.path.dirname(board.__file__), turns.__file__)
+
+    def __init__(self, step):
+        self.left = step
+
+    def __enter__(self):
+        sys.settrace(self._call)
+
+    def __exit__(self, kind, error, trace):
+        sys.settrace(None)
+
+    def _call(self, frame, event, argument):
+        if not frame.f_code.co_filename.startswith(self.FOLDERS):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._step
+
+    def _step(self, frame, event, argument):
+        if event == "opcode":
+            self.left -= 1
+            if self.left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self._step
+
+
+def interrupted_at_every_step(call, stride):
+    """Interrupt a call at its steps, and return how many steps it has."""
+    step = 0
+    while True:
+        interrupter = Interrupter(step)
+        try:
+            with interrupter:
+                result = call()
+        except KeyboardInterrupt:
+            result = None
+        if result is not None:
+            np.testing.assert_array_equal(result, EXPECTED[:3])
+        np.testing.assert_array_equal(run(X[1:4]), EXPECTED[1:4], str(step))
+        if interrupter.left >= 0:
+            return step
+        step += stride
+
+
+def test_an_interrupt_at_any_step_leaves_a_usable_engine(monkeypatch):
+    """Whatever it leaves behind: the next call waits for nobody and is right."""
+    with emulated() as overlay:
+        overlay.driver.turns.seconds = 1.0
+        run(X[:3])
+        assert interrupted_at_every_step(lambda: run(X[:3]), 1) > 300
+        assert not overlay.driver.turns.held
+
+
+def test_an_interrupt_at_any_step_of_chunks_of_other_sizes():
+    """What a buffer holds besides samples is written anew when it may be half written."""
+    with emulated() as overlay:
+        overlay.driver.turns.seconds = 1.0
+        layout = MODEL.plan("emulated")._loadable(overlay.driver).layouts[1]
+        overlay.driver.chunk_bytes = layout.send_bytes(2)
+        assert interrupted_at_every_step(lambda: run(X[:3]), 7) > 600
+        assert not overlay.driver.turns.held
+
+
+def test_an_interrupt_at_any_step_of_a_reset():
+    with emulated() as overlay:
+        overlay.driver.turns.seconds = 1.0
+
+        def call():
+            overlay.reset_engine()
+            return run(X[:3])
+
+        assert interrupted_at_every_step(call, 11) > 1000
+        overlay.registers()
+        assert not overlay.driver.turns.held
+
+
+@both
+def test_an_interrupt_ends_the_wait_for_a_stuck_engine_at_once(mapped):
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    with emulated(mapped=mapped) as overlay:
+        run()
+        overlay.device.faults.inject("stuck_output")
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            begin = time.monotonic()
+            with pytest.raises(KeyboardInterrupt):
+                run()
+            assert time.monotonic() - begin < 1.0 + SLACK  # of the 30 s that it may wait
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        np.testing.assert_array_equal(run(), EXPECTED)
+
+
+# -- calls that would wait for each other -------------------------------------------------------
+
+
+class Slow(Echo):
+    """The engine, working for a while."""
+
+    def __init__(self, seconds):
+        self.fabric, self.seconds = EngineFabric(), seconds
+        self.reset = self.fabric.reset
+
+    def run(self, packet):
+        time.sleep(self.seconds)
+        return self.fabric.run(packet)
+
+
+def test_a_call_during_an_asynchronous_one_of_its_thread_is_refused_at_once():
+    async def main():
+        task = asyncio.ensure_future(MODEL.predict_async(X, backend="emulated"))
+        while not overlay.driver.turns.held:
+            assert not task.done()
+            await asyncio.sleep(0)
+        begin = time.monotonic()
+        with pytest.raises(BoardError, match="predict_async") as raised:
+            run()
+        assert raised.value.cause == "busy"
+        assert time.monotonic() - begin < SLACK
+        return await task
+
+    with emulated(Slow(0.2), mapped=True) as overlay:
+        run()
+        np.testing.assert_array_equal(asyncio.run(main()), MODEL.predict(X, backend="native"))
+
+
+def test_a_call_from_inside_another_is_refused_at_once():
+    with emulated() as overlay:
+        overlay.driver.on_part = lambda part: part == "fill" and run()
+        error, seconds = told(overlay, run)
+        assert error.cause == "busy" and "inside" in str(error) and seconds < SLACK
+        overlay.driver.on_part = None
+        np.testing.assert_array_equal(run(), EXPECTED)
+
+
+# -- buffers are freed when nothing can write to them any more ----------------------------------
+
+
+def stuck(overlay):
+    """Leave the DMA armed, as after an engine that sends no answer."""
+    run()
+    overlay.device.faults.inject("stuck_output")
+    assert told(overlay, run)[0].cause == "stuck_output"
+    assert overlay.device.board.dma.s2mm.active
+
+
+def armed_at_frees(device):
+    """Return a list that grows by whether the DMA is armed whenever memory is freed."""
+    armed, free = [], device.memory.free
+
+    def spy(block):
+        channels = device.board.dma.mm2s, device.board.dma.s2mm
+        armed.append(any(channel.active for channel in channels))
+        free(block)
+
+    device.memory.free = spy
+    return armed
+
+
+@both
+@pytest.mark.parametrize("way", ["close", "free"])
+def test_buffers_are_not_freed_under_an_armed_dma(mapped, way):
+    with emulated(mapped=mapped) as overlay:
+        device = overlay.device
+        stuck(overlay)
+        armed = armed_at_frees(device)
+        overlay.close() if way == "close" else overlay.driver.free()
+        gc.collect()
+        assert armed == [False, False]
+        assert device.usage["buffers"] == 0
+
+
+def test_buffers_of_an_idle_dma_are_freed_without_a_reset():
+    with emulated() as overlay:
+        run()
+        before = overlay.device.writes
+        overlay.close()
+        assert overlay.device.usage["buffers"] == 0
+        assert overlay.device.writes == before
+
+
+@both
+def test_buffers_are_kept_when_the_dma_cannot_be_reset(mapped):
+    with emulated(mapped=mapped) as overlay:
+        device = overlay.device
+        stuck(overlay)
+        device.faults.inject("dead_dma")
+        with pytest.warns(RuntimeWarning, match="kept"):
+            overlay.close()
+        gc.collect()
+        assert overlay.closed and device.usage["buffers"] == 2
+        with emulated():  # the lock is free, and another board is not concerned
+            np.testing.assert_array_equal(run(), EXPECTED)
+
+
+def test_buffers_of_an_engine_that_is_dropped_are_not_freed_under_an_armed_dma():
+    device = EmulatedDevice(EngineFabric())
+    device.activate()
+    overlay = pynq.Overlay(device.bitfile, device=device)
+    engine = overlay.engine.engine
+    engine.timeout = 0.2
+    loadable = Loadable(compile_program(MODEL.network, engine.configuration))
+    device.faults.inject("stuck_output")
+    try:
+        engine.run(loadable, 1, BYTES, lambda *a: None, lambda *a: None)
+    except BoardError as error:
+        assert error.cause == "stuck_output"
+    assert device.board.dma.s2mm.active
+    armed = armed_at_frees(device)
+    del overlay, engine
+    gc.collect()
+    assert armed == [False, False]
+    device.close()
+
+
+def test_the_dma_is_reset_at_exit():
+    code = (
+        "import atexit\n"
+        "from board_tools import *\n"
+        "from pynq_circnn import BoardError\n"
+        "from pynq_circnn.emulated import open_board\n"
+        "device = []\n"
+        "atexit.register(lambda: print('armed', device[0].board.dma.s2mm.active))\n"
+        "overlay = open_board(mapped=True)\n"
+        "device.append(overlay.device)\n"
+        "overlay.driver.timeout = 0.2\n"
+        "run()\n"
+        "overlay.device.faults.inject('stuck_output')\n"
+        "try: run()\n"
+        "except BoardError: print(device[0].board.dma.s2mm.active)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=os.path.dirname(__file__), stdout=subprocess.PIPE,
+        text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["True", "armed False"]
+
+
+def test_a_download_over_a_killed_process_resets_the_dma_first():
+    """A transfer that is under way when the fabric is configured hangs the port to the memory."""
+    with emulated() as overlay:
+        device = overlay.device
+        stuck(overlay)
+        board.current.forget("emulated", overlay)  # what is left of a process that was killed
+        overlay._lock.release()
+        armed, clear = [], device.board.clear
+
+        def spy(configuring=False):
+            if configuring:
+                armed.append(device.board.dma.s2mm.active)
+            clear(configuring)
+
+        device.board.clear = spy
+        with type(overlay)(device.bitfile, device=device):
+            np.testing.assert_array_equal(run(), EXPECTED)
+        assert armed == [False]
+
+
+# -- a download takes its turn ------------------------------------------------------------------
+
+
+@both
+def test_a_download_waits_for_the_call_beside_it(mapped):
+    events, results = [], []
+    with emulated(mapped=mapped) as overlay:
+        overlay.driver.chunk_bytes = 1 << 9  # many chunks
+        run()
+        begun = threading.Event()
+
+        def part(name):
+            events.append(name)
+            if events.count("fill") == 3:
+                begun.set()
+            time.sleep(0.01)
+
+        def work():
+            results.append(run())
+            events.append("done")
+
+        configure = overlay.device.board.configure
+        overlay.device.board.configure = lambda *a: (events.append("download"), configure(*a))
+        overlay.driver.on_part = part
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert begun.wait(10)
+        overlay.download()
+        thread.join()
+        overlay.driver.on_part = None
+        assert events.index("download") > len(events) - 1 - events[::-1].index("drain")
+        np.testing.assert_array_equal(results[0], EXPECTED)
+        np.testing.assert_array_equal(run(), EXPECTED)
 
 
 def test_a_call_waits_no_longer_than_it_is_told():

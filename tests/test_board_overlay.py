@@ -1,11 +1,15 @@
 """Opening the overlay: what is found, what is not, and what is said of it; the doctor."""
 
+import asyncio
+import gc
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -16,10 +20,12 @@ pynq = pytest.importorskip("pynq")
 from board_tools import EXPECTED, MODEL, X, emulated, run  # noqa: E402
 
 from pynq_circnn import BoardError, CirCNNOverlay, doctor  # noqa: E402
-from pynq_circnn.board import bitstreams  # noqa: E402
+from pynq_circnn.board import bitstreams, loaded  # noqa: E402
 from pynq_circnn.board.ip import contiguous_free_bytes  # noqa: E402
+from pynq_circnn.board.link import CompiledLink  # noqa: E402
+from pynq_circnn.board.lock import BoardLock, _holder, holder  # noqa: E402
 from pynq_circnn.board.power import EnergyMeter  # noqa: E402
-from pynq_circnn.contract import configuration_digest  # noqa: E402
+from pynq_circnn.contract import IDENTITY, configuration_digest  # noqa: E402
 from pynq_circnn.emulated.device import HWH, PLACEHOLDER, EmulatedDevice  # noqa: E402
 from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402
 
@@ -117,6 +123,24 @@ def test_a_bitstream_of_another_configuration_is_refused(device, tmp_path):
     assert error.cause == "wrong_configuration" and "0badc0de" in str(error)
 
 
+def test_a_bitstream_of_an_older_interface_is_refused(tmp_path, monkeypatch):
+    """Its sizes are this package's, its registers lie elsewhere."""
+    now = IDENTITY["interface_version"]
+    monkeypatch.setitem(IDENTITY, "interface_version", 1)
+    build(tmp_path)  # a manifest, and below the engine itself, as they were
+    device = EmulatedDevice(EngineFabric())
+    monkeypatch.setitem(IDENTITY, "interface_version", now)
+    device.activate()
+    try:
+        for bitfile in (str(tmp_path), device.bitfile):  # with a manifest and without
+            error = refused(bitfile, device=device)
+            assert error.cause == "wrong_configuration"
+            assert "z2 of interface version 1" in str(error)
+            assert f"interface version {now} (" in str(error) and "make -C hw" in str(error)
+    finally:
+        device.close()
+
+
 def test_a_download_that_fails(device):
     device.faults.inject("download")
     error = refused(device.bitfile, device=device)
@@ -133,6 +157,222 @@ def test_no_device(monkeypatch):
     error = refused()
     assert error.cause == "no_device"
     assert "xrt_setup.sh" in str(error) and "root" in str(error)
+
+
+# -- whether it is loaded -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another design: the one of the tests of pynqmetadata, with a DMA at another address."""
+    import pynqmetadata
+
+    folder = os.path.dirname(pynqmetadata.__file__)
+    shutil.copy(os.path.join(folder, "tests", "hwhs", "resizer.hwh"), tmp_path / "resizer.hwh")
+    (tmp_path / "resizer.bit").write_bytes(b"another placeholder")
+    return str(tmp_path / "resizer.bit")
+
+
+class Untouched:
+    """Fails when a register of the design is touched; those of the chip's clocks may be."""
+
+    def __init__(self, device, monkeypatch):
+        for name in ("read", "write_mm"):
+            monkeypatch.setattr(pynq.mmio.MMIO, name, self._spied(getattr(pynq.mmio.MMIO, name)))
+        for name in ("start", "run", "wait", "poll", "reset", "reset_dma", "registers"):
+            monkeypatch.setattr(CompiledLink, name, self._refuse)
+
+    @staticmethod
+    def _spied(original):
+        def spy(mmio, *arguments):
+            assert mmio.base_addr >= 0xF8000000, hex(mmio.base_addr)
+            return original(mmio, *arguments)
+
+        return spy
+
+    @staticmethod
+    def _refuse(*arguments):
+        raise AssertionError("the link was used")
+
+
+both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
+
+
+@both
+def test_no_register_is_touched_after_another_download(mapped, other, monkeypatch):
+    with emulated(mapped=mapped) as overlay:
+        run()
+        asynchronous = lambda: asyncio.run(MODEL.predict_async(X, backend="emulated"))  # noqa: E731
+        pynq.Overlay(other, device=overlay.device)
+        with monkeypatch.context() as patch:
+            Untouched(overlay.device, patch)
+            for call in (run, asynchronous, overlay.registers, overlay.reset_engine):
+                with pytest.raises(BoardError) as raised:
+                    call()
+                assert raised.value.cause == "not_loaded"
+                assert "resizer.bit" in str(raised.value) and "download()" in str(raised.value)
+        overlay.download()
+        np.testing.assert_array_equal(run(), EXPECTED)
+        pynq.Overlay(other, device=overlay.device)
+        with monkeypatch.context() as patch:
+            Untouched(overlay.device, patch)
+            overlay.close()
+        assert overlay.device.usage["buffers"] == 0
+
+
+def test_a_stuck_dma_is_not_reset_when_it_is_not_loaded_any_more(other, monkeypatch):
+    with emulated() as overlay:
+        overlay.driver.timeout = 0.2
+        run()
+        overlay.device.faults.inject("stuck_output")
+        with pytest.raises(BoardError):
+            run()
+        pynq.Overlay(other, device=overlay.device)
+        with monkeypatch.context() as patch:
+            Untouched(overlay.device, patch)
+            overlay.close()
+        gc.collect()
+        assert overlay.device.usage["buffers"] == 0
+
+
+def test_the_download_of_another_process_is_noticed():
+    """It tells by nothing but the file that pynq writes."""
+    with emulated() as overlay:
+        run()
+        with open(overlay.device.state_file, "w") as file:
+            json.dump({"bitfile_name": "/home/xilinx/base.bit", "bitfile_hash": "00"}, file)
+        with pytest.raises(BoardError, match=r"base\.bit") as raised:
+            run()
+        assert raised.value.cause == "not_loaded"
+        overlay.download()
+        np.testing.assert_array_equal(run(), EXPECTED)
+        os.remove(overlay.device.state_file)  # as after a boot
+        with pytest.raises(BoardError, match="loaded last"):
+            run()
+
+
+def test_without_a_download_nothing_is_trusted_that_was_not_identified(
+    device, other, tmp_path, monkeypatch
+):
+    build(tmp_path)
+    bit = str(tmp_path / "circnn.bit.d" / "circnn.Pynq-Z2.bit")
+
+    def refuse(path):
+        with monkeypatch.context() as patch:
+            Untouched(device, patch)
+            assert refused(path, device=device, download=False).cause == "not_loaded"
+            plain = pynq.Overlay(path, device=device, download=False)
+            with pytest.raises(BoardError) as raised:
+                plain.engine  # noqa: B018
+            assert raised.value.cause == "not_loaded"
+
+    refuse(bit)  # nothing was loaded
+    pynq.Overlay(other, device=device)
+    refuse(bit)
+    CirCNNOverlay(bit, device=device).close()
+    with CirCNNOverlay(bit, device=device, download=False):
+        np.testing.assert_array_equal(run(), EXPECTED)
+    assert pynq.Overlay(bit, device=device, download=False).engine.engine.configuration == "z2"
+    with open(bit, "ab") as file:  # the name is the same
+        file.write(b"another build")
+    (tmp_path / "circnn.bit.d" / "circnn.Pynq-Z2.json").unlink()
+    refuse(bit)
+
+
+def test_without_a_download_the_clock_is_checked(device):
+    CirCNNOverlay(device.bitfile, device=device).close()
+    error = refused(device.bitfile, device=device, download=False, fclk_mhz=125)
+    assert error.cause == "wrong_clock" and "100 MHz" in str(error)
+
+
+def test_pynqs_own_record_is_read_as_pynq_writes_it(device, monkeypatch, tmp_path):
+    """With the functions of the pynq that is installed: a board's, not the emulated one's."""
+    from pynq.pl_server import global_state
+
+    class Board:
+        timestamp = "2026/1/1 0:0:0 +1"
+
+    monkeypatch.setattr(global_state, "STATE_DIR", str(tmp_path))
+    board = Board()
+    assert loaded.identified(board, device.bitfile) is False
+    values = {"bitfile_name": device.bitfile, "active_name": "Pynq-Z2", "timestamp": "t"}
+    values["bitfile_hash"] = global_state.bitstream_hash(device.bitfile)
+    global_state.save_global_state(global_state.GlobalState(**values))
+    assert loaded.identified(board, device.bitfile) is True
+    now = loaded.Loaded(board)
+    now.check()
+    (tmp_path / "other.bit").write_bytes(b"another")
+    values["bitfile_name"] = str(tmp_path / "other.bit")
+    values["bitfile_hash"] = global_state.bitstream_hash(values["bitfile_name"])
+    global_state.save_global_state(global_state.GlobalState(**values))
+    assert loaded.identified(board, device.bitfile) is False
+    with pytest.raises(BoardError, match=r"other\.bit"):
+        now.check()
+    now.remember()
+    now.check()
+    board.timestamp = "2026/1/1 0:0:0 +2"
+    with pytest.raises(BoardError, match="loaded last"):
+        now.check()
+
+
+@pytest.mark.parametrize("bits, base, fits", [
+    (32, 0x18000000, True), (32, (1 << 32) - (1 << 20), True), (32, (1 << 32) - 4096, False),
+    (32, 1 << 32, False), (40, 0x1800_0000, True), (40, 1 << 40, False),
+])  # fmt: skip
+def test_every_address_is_checked_against_the_width(device, bits, base, fits):
+    hwh = device.bitfile[:-4] + ".hwh"
+    with open(hwh) as file:
+        text, count = re.subn(
+            '"c_addr_width" VALUE="[0-9]+"', f'"c_addr_width" VALUE="{bits}"', file.read()
+        )
+    assert count == 1
+    with open(hwh, "w") as file:
+        file.write(text)
+    device.memory.base = base
+    if fits:
+        with CirCNNOverlay(device.bitfile, device=device):
+            np.testing.assert_array_equal(run(), EXPECTED)
+        return
+    error = refused(device.bitfile, device=device)
+    assert error.cause == "unreachable_memory"
+    for text in (f"c_addr_width {bits}", f"{1 << bits:#x}", "Rebuild"):
+        assert text in str(error)
+    del error
+    gc.collect()
+    assert device.usage["buffers"] == 0
+
+
+def test_free_lets_the_board_go_as_well(device):
+    overlay = CirCNNOverlay(device.bitfile, device=device)
+    run()
+    lock = overlay._lock.path
+    assert _holder(lock)
+    device.close = lambda: None  # which pynq calls; the fixture does later
+    overlay.free()
+    del device.close
+    assert overlay.closed and _holder(lock) is None
+    assert device.usage["buffers"] == 0
+
+
+def test_an_overlay_whose_opening_was_interrupted_holds_nothing(device, monkeypatch):
+    """Whatever keeps the half-opened one alive, such as ``sys.last_traceback``."""
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    acquire = BoardLock.acquire
+    for place in ("release", "acquire"):
+        with monkeypatch.context() as patch:
+            patch.setattr(CirCNNOverlay, "_open", interrupt)
+            if place == "release":
+                patch.setattr(BoardLock, "release", interrupt)
+            else:
+                patch.setattr(BoardLock, "acquire", lambda lock: (acquire(lock), interrupt()))
+            with pytest.raises(KeyboardInterrupt) as kept:
+                CirCNNOverlay(device.bitfile, device=device)
+        with CirCNNOverlay(device.bitfile, device=device):
+            np.testing.assert_array_equal(run(), EXPECTED)
+        assert kept.value is not None
 
 
 # -- the clock ----------------------------------------------------------------------------------
@@ -308,9 +548,76 @@ def test_the_doctor_off_the_board():
     assert done.returncode == 1 and not values["healthy"]
 
 
-def test_the_doctor_sees_who_uses_the_board():
-    from pynq_circnn.board.lock import holder
+@pytest.mark.parametrize("reads, writes", [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_the_doctor_knows_the_width_of_the_port_to_the_memory(tmp_path, reads, writes):
+    build(tmp_path)
 
+    class Other(Board):
+        def port_controls(self):
+            return reads, writes
+
+    finding = findings(tmp_path, kind=Other)["HP0"]
+    assert finding.state == (doctor.FAULT if reads or writes else doctor.OK)
+    assert f"reads {32 if reads else 64} bits" in finding.text
+    assert f"writes {32 if writes else 64} bits" in finding.text
+    assert "0xf8008000" in finding.text and "0xf8008014" in finding.text
+    assert bool(finding.remedy) == bool(reads or writes)
+
+
+def test_the_doctor_reads_the_ports_registers_from_the_chip(device, monkeypatch, tmp_path):
+    words = {0xF8008000: 0x1, 0xF8008014: 0x2}
+    read = device.board.read
+    monkeypatch.setattr(device.board, "read", lambda address: words.get(address) or read(address))
+    assert doctor.System(machine="armv7l").port_controls() == (1, 2)
+    assert doctor.System(machine="aarch64").port_controls() is None  # no Zynq-7000
+
+
+def as_a_user(call):
+    """What a call gives to somebody who is not root."""
+    if os.geteuid():
+        return call()
+    os.seteuid(65534)
+    try:
+        return call()
+    finally:
+        os.seteuid(0)
+
+
+def test_the_doctor_tells_a_normal_user_who_uses_the_board(monkeypatch):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        monkeypatch.setenv("CIRCNN_LOCK_DIR", folder)
+        with emulated(tag="embedded_xrt0") as overlay:
+            path = overlay._lock.path
+            os.chmod(path, 0o444)
+            found = as_a_user(lambda: doctor._user(doctor.System()))
+            assert found.state == doctor.WARNING and f"process {os.getpid()} (" in found.text
+            error = as_a_user(lambda: _fails(BoardLock("embedded_xrt0").acquire))
+            assert error.cause == "busy"
+            assert path in str(error) and f"process {os.getpid()} (" in str(error)
+        assert as_a_user(lambda: doctor._user(doctor.System())).state == doctor.OK
+        os.chmod(path, 0o000)
+        found = as_a_user(lambda: doctor._user(doctor.System()))
+        assert found.state == doctor.WARNING and path in found.text and found.remedy
+        error = as_a_user(lambda: _fails(BoardLock("embedded_xrt0").acquire))
+        assert error.cause == "busy" and "root" in str(error)
+
+
+def _fails(call):
+    with pytest.raises(BoardError) as raised:
+        call()
+    return raised.value
+
+
+def test_a_lock_is_not_taken_through_a_link(monkeypatch, tmp_path):
+    monkeypatch.setenv("CIRCNN_LOCK_DIR", str(tmp_path))
+    (tmp_path / "precious").write_text("kept")
+    os.symlink(tmp_path / "precious", BoardLock("x").path)
+    assert _fails(BoardLock("x").acquire).cause == "busy"
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_the_doctor_sees_who_uses_the_board():
     with emulated(tag="seen-by-the-doctor"):
         assert str(os.getpid()) in holder("seen-by-the-doctor")
     assert holder("seen-by-the-doctor") is None

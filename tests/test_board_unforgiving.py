@@ -232,6 +232,20 @@ def test_an_access_during_a_download_is_an_error(mapped, access):
 
 
 @both
+def test_a_download_in_the_middle_of_a_transfer_is_an_error(mapped):
+    with pytest.raises(BusError, match="middle of a transfer"), bare(mapped=mapped) as board:
+        board.start()
+        receive = board.buffer()
+        board.transfer(RECEIVE, receive.physical_address, 4096)
+        board.overlay.download()  # nothing has begun
+        board.device.allocate((1,), "u1")
+        board.start()
+        send = board.buffer()
+        board.transfer(SEND, send.physical_address, 4096)  # more than the FIFO takes
+        board.overlay.download()
+
+
+@both
 def test_a_board_that_is_used_well_has_no_errors(mapped):
     with emulated(mapped=mapped) as overlay:
         for _ in range(3):

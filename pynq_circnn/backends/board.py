@@ -1,17 +1,17 @@
 """The back end ``board``: the engine in the fabric of this Zynq board, through ``pynq``."""
 
 import importlib.util
-import threading
 from typing import Any, Optional
 
 from ..board import bitstreams, current
 from ..board.plan import BoardPlan
 from ..errors import BoardError
 from ..quantized import QuantizedNetwork
+from ..turns import Turns
 
 PREFERENCE = 20
 
-_lock = threading.Lock()
+_turns = Turns()
 
 
 def unavailable() -> Optional[str]:
@@ -35,7 +35,7 @@ def unavailable() -> Optional[str]:
 
 def engine() -> Any:
     """Return the engine of the open overlay, which is opened if there is none."""
-    with _lock:
+    with _turns.next():
         overlay = current.get("board")
         if overlay is None:
             from ..board.overlay import CirCNNOverlay

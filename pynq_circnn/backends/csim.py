@@ -1,6 +1,5 @@
 """The C simulation: the HLS sources themselves, fed the packets that the DMA will carry."""
 
-import threading
 import weakref
 from typing import Dict, NamedTuple, Optional, Sequence
 
@@ -20,6 +19,7 @@ from ..packets import (
 )
 from ..program import Program
 from ..quantized import QuantizedNetwork
+from ..turns import Turns
 from . import BasePlan, NotFiniteError, not_finite
 from .reference import input_words
 
@@ -61,14 +61,14 @@ class Engine:
         if not self._handle:
             raise MemoryError("the C simulation needs more memory")
         self._close = weakref.finalize(self, self._lib.circnn_csim_destroy, self._handle)
-        self._lock = threading.Lock()
+        self._turns = Turns()
 
     def step(self, beats: np.ndarray, room: int) -> np.ndarray:
         """Return the packet that answers a packet, both as 64-bit beats."""
         reply = np.empty(room, dtype="<u8")
         registers = np.empty(REGISTERS, dtype=np.uint32)
         beats = np.ascontiguousarray(beats, dtype="<u8")
-        with self._lock:
+        with self._turns.next():
             sent = self._lib.circnn_csim_step(
                 self._handle, beats.ctypes.data, len(beats), reply.ctypes.data, room,
                 registers.ctypes.data,

@@ -1,16 +1,16 @@
 """The back end ``emulated``: the board's driver, under ``pynq``, on an emulated PYNQ-Z2."""
 
 import importlib.util
-import threading
 from typing import Any, Optional
 
 from ..board import current
 from ..board.plan import BoardPlan
 from ..quantized import QuantizedNetwork
+from ..turns import Turns
 
 PREFERENCE = -1  # never taken by "auto"
 
-_lock = threading.Lock()
+_turns = Turns()
 
 
 def unavailable() -> Optional[str]:
@@ -24,7 +24,7 @@ def unavailable() -> Optional[str]:
 
 def engine() -> Any:
     """Return the engine of the open emulated overlay, which is opened if there is none."""
-    with _lock:
+    with _turns.next():
         overlay = current.get("emulated")
         if overlay is None:
             from ..emulated import open_board

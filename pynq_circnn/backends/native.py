@@ -1,7 +1,6 @@
 """The native back end: the same program, the same bits, in C."""
 
 import os
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, List, Optional, Tuple
@@ -13,6 +12,7 @@ from ..contract import STATUS
 from ..errors import BackendError, ProgramError
 from ..program import Program
 from ..quantized import QuantizedNetwork
+from ..turns import Turns
 from . import BasePlan, not_finite
 from . import cores as _cores
 
@@ -232,12 +232,12 @@ class Plan(BasePlan):
 # One pool for the whole process, so that several plans that run at once share the cores.
 
 _executor: Optional[ThreadPoolExecutor] = None
-_executor_lock = threading.Lock()
+_executor_turns = Turns()
 
 
 def _pool() -> ThreadPoolExecutor:
     global _executor
-    with _executor_lock:
+    with _executor_turns.next():
         if _executor is None:
             _executor = ThreadPoolExecutor(_cores(), thread_name_prefix="circnn")
         return _executor
@@ -245,8 +245,8 @@ def _pool() -> ThreadPoolExecutor:
 
 def _forget_pool() -> None:
     """A forked process has the pool's object but not its threads."""
-    global _executor, _executor_lock
-    _executor, _executor_lock = None, threading.Lock()
+    global _executor, _executor_turns
+    _executor, _executor_turns = None, Turns()
 
 
 if hasattr(os, "register_at_fork"):

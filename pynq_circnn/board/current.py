@@ -1,14 +1,15 @@
 """The overlay that a back end uses: the one opened last that is still open."""
 
+import weakref
 from typing import Any, Dict, List
 
+known: "weakref.WeakSet[Any]" = weakref.WeakSet()  # also those whose opening was interrupted
 _open: Dict[str, List[Any]] = {"board": [], "emulated": []}
 
 
 def set(backend: str, overlay: Any) -> None:
     """Make an overlay the one that a back end uses."""
-    forget(backend, overlay)
-    _open[backend].append(overlay)
+    _open[backend] = [other for other in _open[backend] if other is not overlay] + [overlay]
 
 
 def get(backend: str) -> Any:
@@ -23,6 +24,6 @@ def forget(backend: str, overlay: Any) -> None:
 
 def close_others(device: Any) -> None:
     """Close what is open on a device, before it is opened anew."""
-    for overlay in [overlay for overlays in _open.values() for overlay in overlays]:
+    for overlay in list(known):
         if overlay.device is device:
             overlay.close()

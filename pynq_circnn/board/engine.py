@@ -6,16 +6,18 @@ Nothing here imports ``pynq``: :mod:`.ip` brings registers, memory and interrupt
 import asyncio
 import contextlib
 import os
-import threading
 import time
+import warnings
+import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
-from ..contract import CONFIGURATIONS, configuration_digest
+from ..contract import digest_words, engine_digests, known_engines
 from ..errors import BoardError
 from ..packets import Reply, packet, program_packet
 from ..program import Program
+from ..turns import Turns
 from .interrupt import InterruptLine
 from .layout import BYTES, WORDS, RunLayout, parse_reply
 from .link import Link
@@ -25,6 +27,8 @@ TIMEOUT_SECONDS = 10.0
 LOCK_SECONDS = 60.0
 _REPLY_ROOM = 4096  # for replies without results
 _NAP_SECONDS = 0.005  # between looks while an interrupt is awaited, in case one is lost
+
+_kept: Dict[int, Any] = {}  # buffers that a DMA may still write to, till the process ends
 
 Fill = Callable[[List[np.ndarray], int, int], None]
 Drain = Callable[[np.ndarray, int, int], None]
@@ -48,30 +52,81 @@ class Loadable:
 class _Slot:
     """A buffer to send from and one to receive in, which grow and are kept."""
 
-    def __init__(self, allocate: Callable[[int], Any]) -> None:
-        self._allocate = allocate
+    def __init__(self) -> None:
         self.send: Any = None
         self.receive: Any = None
         self.frame: Any = None  # what `send` holds but samples: a layout and a number of samples
         self.places: List[np.ndarray] = []  # where these go
 
-    def reserve(self, send: int, receive: int) -> None:
-        """Make sure of buffers of so many bytes."""
+    def reserve(self, allocate: Callable[[int], Any], send: int, receive: int) -> None:
+        """Make sure of buffers of so many bytes; the DMA is not at work on those before."""
         if self.send is None or len(self.send) < send:
             self.places, self.send, self.frame = (
                 [],
                 None,
                 None,
             )  # its memory is free before more is asked for
-            self.send = self._allocate(_rounded(send))
+            self.send = allocate(_rounded(send))
         if self.receive is None or len(self.receive) < receive:
             self.receive = None
-            self.receive = self._allocate(_rounded(receive))
-            self.receive.flush()  # nothing of it may be written back over what the DMA writes
+            buffer = allocate(_rounded(receive))
+            buffer.flush()  # nothing of it may be written back over what the DMA writes
+            self.receive = buffer
+
+    def forget_frame(self) -> None:
+        """Let everything be written anew that is sent."""
+        self.frame, self.places = None, []
 
     def free(self) -> None:
         """Let the buffers go."""
-        self.places, self.send, self.receive, self.frame = [], None, None, None
+        self.forget_frame()
+        self.send = self.receive = None
+
+
+class _Buffers:
+    """The slots of an engine, and whether its DMA may be at work on them.
+
+    An object of its own, since it is needed when the engine itself is collected already.
+    """
+
+    def __init__(self, link: Link, check: Callable[[], None]) -> None:
+        self.slots = [_Slot(), _Slot()]
+        self.idle = False  # set by the last step of a call that ends well, and by nothing else
+        self._link, self._check = link, check
+        self._process = os.getpid()
+
+    def free(self) -> None:
+        """Free the buffers, after a reset of the DMA unless it is known to be idle.
+
+        If it cannot be reset they are kept: their next owner would find a late packet in them.
+        """
+        held = [(slot.send, slot.receive) for slot in self.slots if slot.send is not None]
+        if not held:
+            return
+        _kept[id(held)] = held  # and stay there if anything interrupts what follows
+        for slot in self.slots:
+            slot.free()
+        if os.getpid() != self._process:  # a forked child: buffers and DMA are its parent's
+            return
+        if not self.idle and self._loaded():
+            try:
+                self._link.reset_dma()
+            except BoardError as error:
+                warnings.warn(
+                    "the DMA's buffers are kept until this process ends, since the DMA may still "
+                    f"write to them: {error}",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+                return
+        del _kept[id(held)]
+
+    def _loaded(self) -> bool:
+        try:
+            self._check()
+        except BoardError:  # then this DMA is gone from the fabric
+            return False
+        return True
 
 
 def _rounded(nbytes: int) -> int:
@@ -92,11 +147,15 @@ class Engine:
         Returns the interrupt of the receiving DMA channel, or ``None`` if there is none after all.
     timeout : float
         Seconds that one chunk may take.
+    check : callable, optional
+        Raises a :class:`BoardError` when the engine is not in the fabric any more; called before
+        any of its registers is touched.
 
     Notes
     -----
-    Threads take turns. After an error, the next call resets engine and DMA and loads everything
-    anew.
+    Threads take turns. After an error or an interrupt, the next call resets engine and DMA and
+    loads everything anew. Buffers are freed when the DMA is idle or was reset, also when the
+    engine is collected and when the process exits.
     """
 
     def __init__(
@@ -105,15 +164,17 @@ class Engine:
         allocate: Callable[[int], Any],
         interrupt: Optional[Callable[[], Optional[InterruptLine]]] = None,
         timeout: float = TIMEOUT_SECONDS,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.link = link
         self.timeout = timeout
         self.chunk_bytes = CHUNK_BYTES
         self.on_part: Optional[Callable[[str], None]] = None  # told when a part of a call is over
         self._interrupt = interrupt
-        self._slots = [_Slot(allocate), _Slot(allocate)]
-        self._lock = threading.Lock()
-        self._healthy = False
+        self._allocate, self._check = allocate, check
+        self._buffers = _Buffers(link, check)
+        weakref.finalize(self, self._buffers.free)  # at exit as well
+        self.turns = Turns(LOCK_SECONDS, _busy)
         self._loaded: Optional[Loadable] = None
         self._configuration: Optional[str] = None
         self._process = os.getpid()
@@ -133,12 +194,14 @@ class Engine:
             If the engine does not answer, or is of a configuration that this package has not.
         """
         if self._configuration is None:
-            with self._turn():
+            with self.turns.next():
                 self._ready()
+                self._buffers.idle = True
         assert self._configuration is not None
         return self._configuration
 
-    def _ready(self) -> None:
+    def _open(self) -> None:
+        """Raise the error if this process must not use the board."""
         if os.getpid() != self._process:
             raise BoardError(
                 "forked",
@@ -152,30 +215,39 @@ class Engine:
                 "an overlay must be open to be used. Received: one that was closed, or whose "
                 "board was opened again. Use the open one, or make a new CirCNNOverlay().",
             )
-        if self._healthy:
+
+    def _ready(self) -> None:
+        """Begin a call: what happens from here on may leave the DMA at work.
+
+        Whoever calls this sets ``idle`` when everything is over; what interrupts it, does not.
+        """
+        self._open()
+        self._check()
+        idle, self._buffers.idle = self._buffers.idle, False
+        if idle:
             return
         self._loaded = None
+        for slot in self._buffers.slots:
+            slot.forget_frame()  # it may be half written
         self.resets += 1
         self.link.reset()
         reply = self._exchange(packet("identify", 0, 0).view("u1"), "identify")
-        names = {configuration_digest(name): name for name in CONFIGURATIONS}
+        names = engine_digests()
         if reply.configuration not in names:
-            known = ", ".join(f"{name} {digest:08x}" for digest, name in names.items())
             raise BoardError(
                 "wrong_configuration",
-                "the engine's configuration must be one of this package's "
-                f"({known}). Received: {reply.configuration:08x}. Use the bitstream that belongs "
+                f"the engine's configuration must be one of this package's, of {known_engines()}. "
+                f"Received: {digest_words(reply.configuration)}. Use the bitstream that belongs "
                 "to this version of the package, or rebuild it: make -C hw.",
                 {"configuration": reply.configuration},
             )
         self._configuration = names[reply.configuration]
-        self._healthy = True
 
     def _exchange(self, data: np.ndarray, doing: str) -> Reply:
         """Send a packet that is answered by nothing but a reply."""
-        slot = self._slots[0]
-        slot.reserve(len(data), _REPLY_ROOM)
-        slot.frame = None
+        slot = self._buffers.slots[0]
+        slot.reserve(self._allocate, len(data), _REPLY_ROOM)
+        slot.forget_frame()
         slot.send[: len(data)] = data
         slot.send.flush()
         received = self.link.run(
@@ -192,14 +264,6 @@ class Engine:
             self._exchange(loadable.packet, "load a program")
             self._loaded = loadable
             self.loads += 1
-
-    # -- turns ----------------------------------------------------------------------------------
-
-    def _turn(self) -> "_Turn":
-        return _Turn(self)
-
-    def _acquired(self, patience: float) -> bool:
-        return self._lock.acquire(timeout=patience)
 
     # -- a batch --------------------------------------------------------------------------------
 
@@ -241,13 +305,13 @@ class Engine:
         """
         layout = loadable.layouts[format]
         counters = np.zeros(1 + layout.layers, dtype=np.int64)
-        with self._turn():
+        with self.turns.next():
             self._ready()
             self._load(loadable)
             before: Optional[Tuple[_Slot, int, int]] = None
             parts = list(self.chunks(layout, samples))
             for number, (first, count) in enumerate(parts):
-                slot = self._slots[number % 2]
+                slot = self._buffers.slots[number % 2]
                 send, receive = self._prepare(slot, layout, first, count, fill)
                 if len(parts) == 1:
                     received = self.link.run(send, receive, self.timeout)
@@ -264,6 +328,7 @@ class Engine:
                 assert before is not None
                 received = self.link.wait(self.timeout)
                 counters += self._finish(before[0], layout, *before[1:], received, drain)
+            self._buffers.idle = True
         return counters
 
     async def run_async(
@@ -273,9 +338,12 @@ class Engine:
         layout = loadable.layouts[format]
         counters = np.zeros(1 + layout.layers, dtype=np.int64)
         end = time.monotonic() + LOCK_SECONDS
-        turn = _Turn(self, patience=0)
-        while not turn.take(complain=time.monotonic() > end):
+        turn = self.turns.next()
+        while not turn.take_now():
+            if time.monotonic() > end:
+                raise self.turns.late()
             await asyncio.sleep(_NAP_SECONDS)
+            turn = self.turns.next()
         with turn:
             self._ready()
             self._load(loadable)
@@ -284,10 +352,11 @@ class Engine:
                 if line is not None:
                     listening.enter_context(line.listening())
                 for first, count in self.chunks(layout, samples):
-                    slot = self._slots[0]
+                    slot = self._buffers.slots[0]
                     self.link.start(*self._prepare(slot, layout, first, count, fill))
                     received = await self._received(line)
                     counters += self._finish(slot, layout, first, count, received, drain)
+            self._buffers.idle = True
         return counters
 
     async def _received(self, line: Optional[InterruptLine]) -> int:
@@ -312,12 +381,14 @@ class Engine:
         self, slot: _Slot, layout: RunLayout, first: int, count: int, fill: Fill
     ) -> Tuple[Tuple[int, int], Tuple[int, int]]:
         sent, expected = layout.send_bytes(count), layout.receive_bytes(count)
-        slot.reserve(sent, max(expected, _REPLY_ROOM))
+        slot.reserve(self._allocate, sent, max(expected, _REPLY_ROOM))
         self._part("prepare")
         if slot.frame != (layout, count):
+            slot.forget_frame()
             data = _plain(slot.send)
             layout.write_frame(data, count)
-            slot.frame, slot.places = (layout, count), layout.places(data, count)
+            slot.places = layout.places(data, count)
+            slot.frame = layout, count
         fill(slot.places, first, count)
         self._part("fill")
         slot.send.flush()
@@ -355,52 +426,41 @@ class Engine:
 
     def reset(self) -> None:
         """Reset engine and DMA now, and load everything anew at the next call."""
-        with self._turn():
-            self._healthy = False
+        with self.turns.next():
+            self._buffers.idle = False
             self._ready()
+            self._buffers.idle = True
+
+    def reload(self, download: Callable[[], None]) -> None:
+        """Let `download` configure the fabric while nobody uses the engine, then begin anew."""
+        with self.turns.next():
+            self._open()
+            self._buffers.idle = False
+            download()
+            self._ready()
+            self._buffers.idle = True
 
     def free(self) -> None:
         """Let the buffers go; the next call takes new ones."""
-        with self._turn():
-            for slot in self._slots:
-                slot.free()
+        with self.turns.next():
+            self._buffers.free()
 
     def close(self) -> None:
         """Let the buffers go and refuse every further call."""
-        self.free()
-        self._closed = True
+        with self.turns.next():
+            self._closed = True
+            self._buffers.free()
 
     def registers(self) -> Dict[str, int]:
         """Return the registers of DMA and engine by name."""
-        return self.link.registers()
+        with self.turns.next():
+            self._open()
+            self._check()
+            return self.link.registers()
 
 
-class _Turn:
-    """A turn at the engine; what goes wrong in it makes the next one start anew."""
-
-    def __init__(self, engine: Engine, patience: float = LOCK_SECONDS) -> None:
-        self._engine, self._patience, self._taken = engine, patience, False
-
-    def take(self, complain: bool = True) -> bool:
-        """Take the turn and return whether it is taken."""
-        self._taken = self._engine._acquired(self._patience)
-        if not self._taken and complain:
-            raise BoardError(
-                "busy",
-                f"the engine must be free within {LOCK_SECONDS:g} s. Received: another thread or "
-                "coroutine of this process uses it. Await that one, or use fewer.",
-            )
-        return self._taken
-
-    def __enter__(self) -> None:
-        if not self._taken:
-            self.take()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is not None:
-            self._engine._healthy = False
-        self._taken = False
-        self._engine._lock.release()
+def _busy(reason: str) -> BoardError:
+    return BoardError("busy", f"the engine must be used by one call at a time: {reason}")
 
 
 def _plain(buffer: Any) -> np.ndarray:

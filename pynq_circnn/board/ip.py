@@ -15,6 +15,7 @@ from ..errors import BoardError
 from .engine import Engine
 from .interrupt import InterruptLine
 from .link import connect
+from .loaded import Loaded, identified
 from .registers import DMA_VLN, ENGINE_VLNV, GPIO_VLN
 
 
@@ -41,6 +42,7 @@ class EngineIP(DefaultIP):
     bindto = [ENGINE_VLNV]
 
     def __init__(self, description: Dict[str, Any]) -> None:
+        self._check_loaded(description["device"])
         # without pynq's objects for interrupts, which need an event loop in this very thread
         super().__init__({**description, "interrupts": {}})
         ip_dict = self.device.ip_dict
@@ -49,12 +51,27 @@ class EngineIP(DefaultIP):
         self.dma_name, dma = found
         self._line: Optional[InterruptLine] = None
         self._check_dma(dma["parameters"])
+        self._address_bits = int(dma["parameters"].get("c_addr_width", 32))  # PG021: 32 by default
+        self.loaded = Loaded(self.device)
         gpio = _only(ip_dict, GPIO_VLN, "AXI GPIO for the engine's reset", False)
         self.engine = Engine(
             connect(self.mmio, self._mmio(dma), None if gpio is None else self._mmio(gpio[1])),
             self._allocate,
             self._interrupt,
+            check=self.loaded.check,
         )
+
+    @staticmethod
+    def _check_loaded(device: Any) -> None:
+        """Raise the error unless the bitstream whose description this is is loaded."""
+        bit = str(device.bitfile_name)
+        if identified(device, bit) is False:
+            raise BoardError(
+                "not_loaded",
+                f"the fabric must hold {bit} before its registers are touched. Received: another "
+                "design or none, by pynq's record of the last download. "
+                "Let it be downloaded: download=True.",
+            )
 
     def _mmio(self, entry: Dict[str, Any]) -> MMIO:
         return MMIO(entry["phys_addr"], entry["addr_range"], device=self.device)
@@ -96,7 +113,8 @@ class EngineIP(DefaultIP):
         text = "" if free is None else f" with {free:,} bytes of contiguous memory (CMA) free"
         if free is None or nbytes <= free:
             try:
-                return allocate((nbytes,), "u1", target=self.device, cacheable=True)
+                buffer = allocate((nbytes,), "u1", target=self.device, cacheable=True)
+                return self._reached(buffer)
             except (RuntimeError, MemoryError, OSError) as error:
                 text += f": {error}"
         raise BoardError(
@@ -105,6 +123,19 @@ class EngineIP(DefaultIP):
             f"Received: no buffer{text}. End other notebooks' kernels (they keep their buffers), "
             "or lower engine.chunk_bytes.",
         )
+
+    def _reached(self, buffer: Any) -> Any:
+        """Return a buffer that the DMA reaches with the address bits that it has."""
+        last = buffer.physical_address + buffer.nbytes - 1
+        if last >> self._address_bits:
+            raise BoardError(
+                "unreachable_memory",
+                f"a buffer must lie below {1 << self._address_bits:#x}, where the AXI DMA reaches "
+                f"with c_addr_width {self._address_bits}. Received: one at "
+                f"{buffer.physical_address:#x} to {last:#x}. Rebuild the design with c_addr_width "
+                "40 or 64, or boot Linux with its contiguous memory (cma=) below that address.",
+            )
+        return buffer
 
 
 def contiguous_free_bytes(path: str = "/proc/meminfo") -> Optional[int]:

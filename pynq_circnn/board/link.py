@@ -46,6 +46,7 @@ except ImportError:
 Transfer = Tuple[int, int]  # physical address, bytes
 
 RESET_SECONDS = 1.0
+SLICE_SECONDS = 0.05  # the longest call into C: signals are handled between two
 _LOOK_SECONDS = 1e-4  # between looks at a reset
 _HOLD_SECONDS = 1e-3  # how long the engine is held in reset; some cycles would do
 
@@ -124,10 +125,14 @@ class Link:
     # -- what can go wrong ----------------------------------------------------------------------
 
     def registers(self) -> Dict[str, int]:
-        """Return the registers of DMA and engine by name."""
+        """Return the registers of DMA and engine by name.
+
+        Those of the engine are left out while it is held in reset: it would not answer.
+        """
         values = {name: self._dma.read(offset) for name, offset in NAMES.items()}
-        for name in SHOWN_OF_ENGINE:
-            values[name] = self._engine.read(ENGINE[name])
+        if self._gpio is None or not self._gpio.read(GPIO_DATA) & 1:
+            for name in SHOWN_OF_ENGINE:
+                values[name] = self._engine.read(ENGINE[name])
         return {
             name: int(value) & (-1 if name in SHOWN_OF_ENGINE[1:] else ~RESERVED)
             for name, value in values.items()
@@ -194,15 +199,7 @@ class Link:
         """
         if self._gpio is not None:
             self._gpio.write(GPIO_DATA, 1)
-        self._dma.write(SEND + DMA_CONTROL, DMA_RESET)  # of one channel: resets both
-        self._until(
-            lambda: (
-                not (self._dma.read(SEND + DMA_CONTROL) & DMA_RESET)
-                and not (self._dma.read(RECEIVE + DMA_CONTROL) & DMA_RESET)
-            ),
-            timeout,
-            "come out of its reset",
-        )
+        self.reset_dma(timeout)
         if self._gpio is not None:
             time.sleep(_HOLD_SECONDS)
             self._gpio.write(GPIO_DATA, 0)
@@ -217,6 +214,24 @@ class Link:
             ),
             timeout,
             "run",
+        )
+
+    def reset_dma(self, timeout: float = RESET_SECONDS) -> None:
+        """Reset the DMA alone: it ends what it is at, and its channels stand still.
+
+        Raises
+        ------
+        BoardError
+            If it does not come out of its reset.
+        """
+        self._dma.write(SEND + DMA_CONTROL, DMA_RESET)  # of one channel: resets both
+        self._until(
+            lambda: (
+                not (self._dma.read(SEND + DMA_CONTROL) & DMA_RESET)
+                and not (self._dma.read(RECEIVE + DMA_CONTROL) & DMA_RESET)
+            ),
+            timeout,
+            "come out of its reset",
         )
 
     def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
@@ -259,14 +274,31 @@ class CompiledLink(Link):
         self._check(lib.circnn_exchange_start(exchange), 0.0)
 
     def wait(self, timeout: float) -> int:
-        self._check(lib.circnn_exchange_wait(self._exchange, int(timeout * 1e9)), timeout)
-        return int(self._exchange.received)
+        """Return the bytes received; a call into C takes no longer than a slice of the time.
+
+        Between them the interpreter handles signals, such as that of Ctrl-C.
+        """
+        return self._rest(time.monotonic() + timeout, timeout)
+
+    def _rest(self, end: float, timeout: float) -> int:
+        while True:
+            left = max(0.0, end - time.monotonic())
+            slice_ns = int(min(left, SLICE_SECONDS) * 1e9)
+            result = lib.circnn_exchange_wait(self._exchange, slice_ns)
+            if result != lib.CIRCNN_EXCHANGE_LATE or left == 0.0:
+                self._check(result, timeout)
+                return int(self._exchange.received)
 
     def run(self, send: Transfer, receive: Transfer, timeout: float) -> int:
         exchange = self._exchange
         exchange.send_address, exchange.send_bytes = send
         exchange.receive_address, exchange.receive_bytes = receive
-        self._check(lib.circnn_exchange_run(exchange, int(timeout * 1e9)), timeout)
+        end = time.monotonic() + timeout
+        nanoseconds = int(min(timeout, SLICE_SECONDS) * 1e9)
+        result = lib.circnn_exchange_run(exchange, nanoseconds)
+        if result == lib.CIRCNN_EXCHANGE_LATE:
+            return self._rest(end, timeout)
+        self._check(result, timeout)
         return int(exchange.received)
 
     def _check(self, result: int, timeout: float) -> None:

@@ -3,8 +3,7 @@
 import os
 import sys
 import tempfile
-import threading
-from typing import Dict, Optional
+from typing import IO, Optional
 
 from ..errors import BoardError
 
@@ -14,8 +13,6 @@ except ImportError:  # not on this system; there is no board on it either
     fcntl = None  # type: ignore[assignment]
 
 FOLDERS = ("/run/lock", tempfile.gettempdir())
-_held: Dict[str, int] = {}  # path -> file descriptor, in this process
-_guard = threading.Lock()
 
 
 def _path(name: str) -> str:
@@ -26,47 +23,81 @@ def _path(name: str) -> str:
 
 
 class BoardLock:
-    """A board's lock, held from its making until :meth:`release`.
+    """A board's lock, held from :meth:`acquire` until :meth:`release`.
 
     The operating system drops it when the process ends, however it ends.
-
-    Raises
-    ------
-    BoardError
-        If somebody holds it, with who that is.
     """
 
     def __init__(self, name: str) -> None:
         self.path = _path(name)
-        self._file: Optional[int] = None
-        with _guard:
-            if self.path in _held:
-                raise _busy("another overlay of this process", "Close that one first, or use it.")
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-            file = os.open(self.path, flags, 0o666)
-            try:
-                if fcntl is not None:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                holder = os.read(file, 200).decode("utf-8", "replace").strip()
-                os.close(file)
+        self._file: Optional[IO[str]] = None  # closed when it is collected, and with it the lock
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises
+        ------
+        BoardError
+            If somebody holds it, with who that is, or the file is not for this user.
+        """
+        try:
+            self._file = open(self.path, "r+", encoding="utf-8", opener=_opener)
+        except OSError as error:
+            raise BoardError(
+                "busy",
+                f"the board's lock must be open to this user. Received: {error}"
+                f"{_held_by(self.path)}. Be root, as the board needs anyway, or remove the file "
+                "when no process uses the board.",
+            ) from error
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            text = self._file.read(200).strip()
+            self.release()
+            if text.startswith(f"{os.getpid()} "):
                 raise _busy(
-                    f"process {holder or 'unknown'}",
-                    "Wait for it, end it, or close its overlay (a notebook's kernel counts).",
+                    "another overlay of this process", "Close that one first, or use it."
                 ) from None
-            os.ftruncate(file, 0)
-            command = os.path.basename(sys.argv[0] if sys.argv else "") or "python"
-            os.write(file, f"{os.getpid()} ({command})\n".encode())
-            self._file = file
-            _held[self.path] = file
+            raise _busy(
+                f"process {text or 'unknown'}",
+                "Wait for it, end it, or close its overlay (a notebook's kernel counts).",
+            ) from None
+        self._file.truncate(0)
+        command = os.path.basename(sys.argv[0] if sys.argv else "") or "python"
+        self._file.write(f"{os.getpid()} ({command})\n")
+        self._file.flush()
 
     def release(self) -> None:
-        """Let the next one have the board; does nothing the second time."""
-        with _guard:
-            if self._file is not None:
-                os.close(self._file)
-                del _held[self.path]
-                self._file = None
+        """Let the next one have the board; does nothing if it is not held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _opener(path: str, flags: int) -> int:
+    """Open the lock's file, or make it; never through a link that somebody else has put there.
+
+    ``O_CREAT`` for a file of another user is refused in a folder that everybody writes to, even
+    to root (fs.protected_regular).
+    """
+    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        pass
+    try:
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:  # somebody was quicker
+        return os.open(path, flags)
+
+
+def _held_by(path: str) -> str:
+    try:
+        text = _holder(path)
+    except OSError:
+        return ""
+    return "" if text is None else f"; process {text} uses the board"
 
 
 def _busy(holder: str, remedy: str) -> BoardError:
@@ -76,15 +107,22 @@ def _busy(holder: str, remedy: str) -> BoardError:
 
 
 def holder(name: str) -> Optional[str]:
-    """Return the process that holds a board's lock, as it called itself, or ``None``."""
-    path = _path(name)
+    """Return the process that holds a board's lock, as it called itself, or ``None``.
+
+    Raises
+    ------
+    OSError
+        If the lock's file cannot be read.
+    """
+    return _holder(_path(name))
+
+
+def _holder(path: str) -> Optional[str]:
     if fcntl is None or not os.path.exists(path):
         return None
-    file = os.open(path, os.O_RDWR)
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except OSError:
-        return os.read(file, 200).decode("utf-8", "replace").strip() or "unknown"
-    finally:
-        os.close(file)
+    with open(path, encoding="utf-8", errors="replace") as file:  # to read: it may be root's
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None
+        except OSError:
+            return file.read(200).strip() or "unknown"

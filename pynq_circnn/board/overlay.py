@@ -4,7 +4,7 @@ import os
 from typing import Any, Dict, Optional
 
 import numpy as np
-from pynq import Device, Overlay
+from pynq import MMIO, Device, Overlay
 from pynq.ps import Clocks
 
 from ..contract import configuration_digest
@@ -12,9 +12,11 @@ from ..errors import BoardError
 from . import bitstreams, current
 from .engine import TIMEOUT_SECONDS, Engine
 from .ip import EngineIP
+from .link import Link
+from .loaded import identified
 from .lock import BoardLock
 from .power import EnergyMeter
-from .registers import ENGINE_VLNV
+from .registers import DMA_VLN, ENGINE_VLNV
 
 FCLK_TOLERANCE = 0.01
 _CLOCK_PARAMETERS = (  # of the processing system: what its first clock for the fabric really is
@@ -34,7 +36,7 @@ class CirCNNOverlay(Overlay):
     device : pynq.Device, optional
         The board; pynq's active device if left out.
     download : bool
-        Whether to load the bitstream; false if it is loaded already.
+        Whether to load the bitstream; false if it is loaded already, which is checked.
     fclk_mhz : float, optional
         The fabric's clock; the manifest's if left out, else the handoff's.
     timeout : float
@@ -44,8 +46,8 @@ class CirCNNOverlay(Overlay):
     ------
     BoardError
         If anything is not as it must be; its ``cause`` is one of ``no_device``, ``no_bitstream``,
-        ``no_handoff``, ``bad_manifest``, ``busy``, ``download``, ``wrong_design``,
-        ``wrong_clock``, ``wrong_configuration``, or what :class:`Engine` raises.
+        ``no_handoff``, ``bad_manifest``, ``busy``, ``download``, ``not_loaded``,
+        ``wrong_design``, ``wrong_clock``, ``wrong_configuration``, or what :class:`Engine` raises.
 
     Notes
     -----
@@ -64,6 +66,7 @@ class CirCNNOverlay(Overlay):
         self.timestamp = ""  # pynq's __getattr__ looks at it before its own __init__ has set it
         self._ip_map = None
         self._lock: Optional[BoardLock] = None
+        self.device = None
         device = _active_device() if device is None else device
         self.backend = "emulated" if getattr(device, "emulated", False) else "board"
         name = getattr(device, "name", None)
@@ -72,15 +75,20 @@ class CirCNNOverlay(Overlay):
         self.manifest = bitstreams.manifest(bit)
         self._fclk_mhz = fclk_mhz
         current.close_others(device)
+        self.device = device
+        current.known.add(self)
         self._lock = BoardLock(device.tag)
         try:
+            self._lock.acquire()
             self._open(bit, device, download, timeout)
         except BaseException:
-            self._lock.release()
+            self.close()
             raise
         current.set(self.backend, self)
 
     def _open(self, bit: str, device: Device, download: bool, timeout: float) -> None:
+        if not download:
+            self._check_loaded(bit, device)
         try:
             super().__init__(bit, download=download, device=device)
         except BoardError:
@@ -99,11 +107,24 @@ class CirCNNOverlay(Overlay):
                 f"the design must have one engine ({ENGINE_VLNV}). Received: {len(names)}. "
                 "Use the bitstream and .hwh that make -C hw builds.",
             )
-        ip = getattr(self, names[0])
-        assert isinstance(ip, EngineIP)
-        self.driver: Engine = ip.engine
+        if not download:
+            self._check_clock()
+        self._ip = getattr(self, names[0])
+        assert isinstance(self._ip, EngineIP)
+        self.driver: Engine = self._ip.engine
         self.driver.timeout = timeout
         self._check_configuration()
+
+    @staticmethod
+    def _check_loaded(bit: str, device: Device) -> None:
+        found = identified(device, bit)
+        if not found:
+            what = "another design or none" if found is False else "pynq 2.7, which cannot tell"
+            raise BoardError(
+                "not_loaded",
+                f"download=False must find {bit} loaded, by the SHA-1 that pynq writes down. "
+                f"Received: {what}. Leave download=False out.",
+            )
 
     def _check_configuration(self) -> None:
         digest = configuration_digest(self.driver.configuration)
@@ -117,15 +138,42 @@ class CirCNNOverlay(Overlay):
             )
 
     def download(self, dtbo: Optional[str] = None) -> None:
-        """Load the bitstream and set the fabric's clock.
+        """Load the bitstream and set the fabric's clock, when no call uses the engine.
 
         pynq up to 3.1 writes the divisors that the handoff names, which belong to the crystal
         that Vivado was told of; the frequency is set here, and read back.
         """
+        if "driver" in self.__dict__:
+            self.driver.reload(lambda: self._download(dtbo))
+        else:
+            self._download(dtbo)
+
+    def _download(self, dtbo: Optional[str]) -> None:
+        if identified(self.device, self.bitfile_name):
+            self._halt()
         super().download(dtbo)
         wanted = self.fclk_mhz
         Clocks.fclk0_mhz = wanted
-        actual = Clocks.fclk0_mhz
+        self._check_clock()
+        if "_ip" in self.__dict__:
+            self._ip.loaded.remember()
+
+    def _halt(self) -> None:
+        """End what a call that failed, or a process that was killed, left the DMA to do.
+
+        A transfer that is under way when the fabric is configured hangs the port to the memory.
+        """
+        entries = self.ip_dict.values()
+        dma = [entry for entry in entries if (entry.get("type") or "").startswith(DMA_VLN + ":")]
+        for entry in dma:
+            mmio = MMIO(entry["phys_addr"], entry["addr_range"], device=self.device)
+            try:
+                Link(None, mmio).reset_dma()
+            except BoardError:  # the download is the remedy
+                pass
+
+    def _check_clock(self) -> None:
+        wanted, actual = self.fclk_mhz, Clocks.fclk0_mhz
         if not abs(actual - wanted) <= FCLK_TOLERANCE * wanted:
             raise BoardError(
                 "wrong_clock",
@@ -134,8 +182,6 @@ class CirCNNOverlay(Overlay):
                 "are; power the board off and on, and check its crystal (50 MHz) in the design.",
                 {"fclk0_khz": round(1000 * actual)},
             )
-        if "driver" in self.__dict__:
-            self.driver.reset()
 
     @property
     def fclk_mhz(self) -> float:
@@ -191,9 +237,15 @@ class CirCNNOverlay(Overlay):
         """Let buffers and board go; does nothing the second time."""
         if self._lock is not None:
             current.forget(self.backend, self)
-            self.driver.close()
+            if "driver" in self.__dict__:
+                self.driver.close()
             self._lock.release()
             self._lock = None
+
+    def free(self) -> None:
+        """Do as :meth:`close`, then as ``pynq``'s own overlay."""
+        self.close()
+        super().free()
 
     def __enter__(self) -> "CirCNNOverlay":
         return self

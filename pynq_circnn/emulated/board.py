@@ -40,6 +40,7 @@ class Board:
         self.places: Dict[int, Part] = {}  # base addresses of 64 KB
         self.irq: Callable[[bool], None] = lambda level: None  # told the interrupt's level
         self.slcr = Slcr(faults)
+        self.dma: Optional[AxiDma] = None
         self._compute = compute
         self.clear()
 
@@ -47,9 +48,12 @@ class Board:
 
     def clear(self, configuring: bool = False) -> None:
         """Have the processing system alone: before the first download, and during each."""
+        if configuring and self.dma is not None and self.dma.on_the_bus:
+            self.errors.record("the fabric was configured in the middle of a transfer of the DMA: "
+                               "the port to a real board's memory hangs.")  # fmt: skip
         self.configuring = configuring
         self.engine: Optional[Engine] = None
-        self.dma: Optional[AxiDma] = None
+        self.dma = None
         self.gpio: Optional[AxiGpio] = None
         self.intc: Optional[AxiIntc] = None
         self.places = {Slcr.BASE: self.slcr}

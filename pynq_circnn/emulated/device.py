@@ -1,6 +1,8 @@
 """The emulated PYNQ-Z2 as a ``pynq.Device``."""
 
+import hashlib
 import itertools
+import json
 import os
 import shutil
 import tempfile
@@ -104,6 +106,7 @@ class EmulatedDevice(Device):
         self.board.irq = self.uio.drive
         self._folder = tempfile.mkdtemp(prefix="circnn-emulated-")
         self.bitfile = os.path.join(self._folder, "circnn.bit")
+        self.state_file = os.path.join(self._folder, "global_pl_state.json")
         with open(self.bitfile, "wb") as file:
             file.write(PLACEHOLDER)
         shutil.copyfile(hwh or HWH, os.path.join(self._folder, "circnn.hwh"))
@@ -204,10 +207,16 @@ class EmulatedDevice(Device):
         with self.board.lock:
             self.board.configure(parser.ip_dict, parser.interrupt_pins)
             self._mapping.renew()
+        self.gen_cache(bitstream, parser)
         self.post_download(bitstream, parser, self.name)
 
     def gen_cache(self, bitstream: Any, parser: Any = None) -> None:
-        """Keep no cache."""
+        """Write down what is loaded, as ``pynq`` does, in a file of this board's own."""
+        with open(bitstream.bitfile_name, "rb") as file:
+            digest = hashlib.sha1(file.read()).hexdigest()
+        state = {"bitfile_name": str(bitstream.bitfile_name), "bitfile_hash": digest}
+        with open(self.state_file, "w", encoding="utf-8") as file:
+            json.dump(state, file)
 
     def shutdown(self) -> None:
         """Shut nothing down: the design has no shutdown manager."""

@@ -138,6 +138,12 @@ class AxiDma(Part):
         """Whether anything may happen without another access."""
         return bool(self._resetting or self._writes or self.mm2s.active or self.s2mm.active)
 
+    @property
+    def on_the_bus(self) -> bool:
+        """Whether bursts have begun that are not over; before the first beat there is none."""
+        writing = self.s2mm.active and self.s2mm.moved > 0
+        return bool(self._writes or self.mm2s.active or writing)
+
     def reset_step(self) -> bool:
         """Go on with a reset, after what was on its way has arrived; tell whether there is one."""
         if not self._resetting or self._faults.take("dead_dma"):

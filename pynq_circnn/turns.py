@@ -1,0 +1,154 @@
+"""Mutual exclusion that an interrupted owner cannot leave locked."""
+
+import _thread
+import asyncio
+import inspect
+import math
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any, Callable, List, Optional
+
+SLICE_SECONDS = 0.05  # between looks at whether the owner before still runs
+_SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+class Turns:
+    """Lets callers use something one at a time: ``with turns.next(): ...``.
+
+    ``KeyboardInterrupt`` may arrive between any two steps of the interpreter, also between the
+    acquisition of a ``threading.Lock`` and the start of the block that would release it, and then
+    the lock stays locked for ever. Here the callers stand in a list, each with its owner: the
+    function that has the ``with`` statement, or the task that runs it. Whoever is first has the
+    turn. One whose function was left, however that came about, is taken out by those behind it.
+
+    Parameters
+    ----------
+    seconds : float
+        How long a caller waits.
+    busy : callable
+        Makes the exception of a caller that waits in vain from the reason, a sentence.
+    """
+
+    def __init__(
+        self, seconds: float = math.inf, busy: Callable[[str], Exception] = RuntimeError
+    ) -> None:
+        self.seconds = seconds
+        self.busy = busy
+        self.line: List[Turn] = []
+
+    def next(self) -> "Turn":
+        """Return a turn to be taken by a ``with`` statement, in the function that calls this."""
+        return Turn(self, sys._getframe(1))
+
+    def late(self) -> Exception:
+        """Return the exception of a caller that has waited long enough."""
+        return self.busy(
+            f"it must be free within {self.seconds:g} s. Received: another thread or coroutine of "
+            "this process uses it. Await that one, or use fewer."
+        )
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody who still runs has the turn."""
+        return any(turn.runs() for turn in self.line)
+
+
+class Turn:
+    """One caller's turn. Each of the steps that matter is a single one: append, remove."""
+
+    def __init__(self, turns: Turns, frame: FrameType) -> None:
+        self._turns = turns
+        self._frame: Optional[FrameType] = frame
+        self._thread = threading.get_ident()
+        self._task: Any = None
+        self._gate = _thread.allocate_lock()  # wakes those behind, which also look by themselves
+        self._gate.acquire()
+
+    def runs(self) -> bool:
+        """Return whether the owner may still be inside its call; never false while it is."""
+        if self._task is not None and self._task is not _current_task():
+            return not (self._task.done() or self._task.get_loop().is_closed())
+        frame = last = sys._current_frames().get(self._thread)
+        while frame is not None:
+            if frame is self._frame:
+                return True
+            last, frame = frame, frame.f_back
+        # A generator that was suspended during this walk is linked to its caller no more.
+        return last is not None and bool(last.f_code.co_flags & _SUSPENDED)
+
+    def take_now(self) -> bool:
+        """Take the turn for the running task, and return whether it was free."""
+        self._task = _current_task()
+        line = self._turns.line
+        line.append(self)
+        while line[0] is not self:
+            if line[0].runs():
+                self._leave()
+                return False
+            _remove(line, line[0])
+        return True
+
+    def __enter__(self) -> "Turn":
+        line = self._turns.line
+        if self not in line:
+            line.append(self)
+        if line[0] is not self:
+            self._wait()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._leave()
+
+    def _wait(self) -> None:
+        line, end = self._turns.line, time.monotonic() + self._turns.seconds
+        while True:
+            first = line[0]  # there is always one: this turn
+            if first is self:
+                return
+            if not first.runs():
+                _remove(line, first)
+                continue
+            error = None
+            if first._thread == self._thread:
+                error = self._turns.busy(first._why_never())
+            elif time.monotonic() > end:
+                error = self._turns.late()
+            if error is not None:
+                self._leave()
+                raise error
+            if first._gate.acquire(timeout=SLICE_SECONDS):
+                first._gate.release()
+
+    def _why_never(self) -> str:
+        """Return why somebody of the same thread must not wait for this turn."""
+        if self._task is not None:
+            return (
+                "a synchronous call must not wait for an asynchronous one of its own thread, "
+                "which cannot go on meanwhile. Received: predict during predict_async. "
+                "Await predict_async instead, or call predict in another thread."
+            )
+        return (
+            "a call must not be made from inside another one of the same thread. Received: one "
+            "from a callback or a signal handler. Make it after the other has returned."
+        )
+
+    def _leave(self) -> None:
+        _remove(self._turns.line, self)
+        self._frame = None  # which refers to this turn
+        self._gate.release()
+
+
+def _remove(line: List[Turn], turn: Turn) -> None:
+    try:
+        line.remove(turn)  # one step: no code in Python runs in it
+    except ValueError:  # somebody else was quicker
+        pass
+
+
+def _current_task() -> Any:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop runs here
+        return None
