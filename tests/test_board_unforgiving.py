@@ -1,6 +1,8 @@
 """The emulated board forgives nothing that a real one does not: its memory, its bus, its time."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -546,3 +548,28 @@ def test_an_answer_that_comes_when_nobody_waits_any_more(mapped):
         del receive
         board.device.faults.end("stuck_output")
         time.sleep(0.2)
+
+
+class _Interrupting(Echo):
+    """A fabric in whose time Ctrl-C is pressed."""
+
+    def run(self, packet):
+        os.kill(os.getpid(), signal.SIGINT)
+        return packet
+
+
+def test_an_interrupt_does_not_stop_the_board():
+    """Only the processor hears it; what the processor has begun goes on."""
+    with bare(_Interrupting()) as board:
+        board.start()
+        send, receive = board.buffer(), board.buffer()
+        send[:] = np.frombuffer(NOISE[:4096], "u1")
+        send.flush()
+        with pytest.raises(KeyboardInterrupt):
+            board.transfer(RECEIVE, receive.physical_address, 4096)
+            board.engine.write(0, 1)
+            board.transfer(SEND, send.physical_address, 4096)
+            until(lambda: board.status(RECEIVE) & 2)
+        until(lambda: board.status(RECEIVE) & 2)
+        receive.invalidate()
+        assert receive.tobytes() == NOISE[:4096]

@@ -23,6 +23,7 @@ from .mapped import Mapping
 from .memory import BASE, SIZE, Block, BusError, Memory
 from .parts import Faults
 from .uio import Uio
+from .uninterrupted import uninterrupted
 
 UIO_INTERRUPT = 61  # IRQ_F2P[0] of a Zynq-7000 (UG585, table 7-4)
 HWH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "circnn.hwh")
@@ -128,7 +129,7 @@ class EmulatedDevice(Device):
     def read_registers(self, address: int, length: int) -> bytes:
         """Return registers as bytes."""
         self.reads += 1
-        with self.board.lock:
+        with uninterrupted(), self.board.lock:
             self._mapping.collect()
             words = [self.board.read(address + i) for i in range(0, length, 4)]
             self._mapping.publish()
@@ -137,7 +138,7 @@ class EmulatedDevice(Device):
     def write_registers(self, address: int, data: bytes) -> None:
         """Write registers from bytes."""
         self.writes += 1
-        with self.board.lock:
+        with uninterrupted(), self.board.lock:
             self._mapping.collect()
             for i, word in enumerate(np.frombuffer(bytes(data), dtype="<u4")):
                 self.board.write(address + 4 * i, int(word))
@@ -147,8 +148,9 @@ class EmulatedDevice(Device):
     def mmap(self, base_addr: int, length: int) -> np.ndarray:
         """Return registers as memory."""
         self.bus_errors.check()
-        words = self._mapping.page(base_addr, length)
-        self._clock.wake()
+        with uninterrupted():
+            words = self._mapping.page(base_addr, length)
+            self._clock.wake()
         return words
 
     def allocate(self, shape: Any, dtype: Any, **kwargs: Any) -> PynqBuffer:
@@ -159,7 +161,8 @@ class EmulatedDevice(Device):
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
         try:
-            block = self.memory.allocate(nbytes)
+            with uninterrupted():
+                block = self.memory.allocate(nbytes)
         except MemoryError as error:
             raise RuntimeError(f"BO allocation failed: {error}") from error
         return PynqBuffer(
@@ -200,13 +203,14 @@ class EmulatedDevice(Device):
         self.bus_errors.check()
         if self.faults.take("download"):
             raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
-        with self.board.lock:
-            self.board.clear(configuring=True)
-            self._mapping.publish()
-        time.sleep(_DOWNLOAD_SECONDS)
-        with self.board.lock:
-            self.board.configure(parser.ip_dict, parser.interrupt_pins)
-            self._mapping.renew()
+        with uninterrupted():  # as the kernel does it
+            with self.board.lock:
+                self.board.clear(configuring=True)
+                self._mapping.publish()
+            time.sleep(_DOWNLOAD_SECONDS)
+            with self.board.lock:
+                self.board.configure(parser.ip_dict, parser.interrupt_pins)
+                self._mapping.renew()
         self.gen_cache(bitstream, parser)
         self.post_download(bitstream, parser, self.name)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from .board import Board
 from .guard import Page
+from .uninterrupted import uninterrupted
 
 _SEEN = 1 << 31
 _PAGE_BYTES = 1 << 16
@@ -136,7 +137,7 @@ class Mapping:
 
     def _touched(self, base: int) -> None:
         """Answer for a page that is closed; what was written before comes first."""
-        with self._board.lock:
+        with uninterrupted(), self._board.lock:
             self.collect()
             why = self._board.hang(base)
             if why is not None:

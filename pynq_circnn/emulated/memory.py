@@ -15,6 +15,8 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
+from .uninterrupted import uninterrupted
+
 BASE = 0x18000000  # where the 128 MB for contiguous memory (CMA) lie on a PYNQ-Z2
 HIGH_BASE = 0x800000000  # where a ZynqMP has what it has of DDR beyond 2 GiB (UG1085, chapter 10)
 SIZE = 128 << 20
@@ -62,7 +64,8 @@ class Block:
         self.memory, self.offset, self.nbytes = memory, offset, nbytes
 
     def __del__(self) -> None:
-        self.memory.free(self)
+        with uninterrupted():
+            self.memory.free(self)
 
 
 class Memory:
