@@ -429,16 +429,17 @@ def test_a_download_over_a_killed_process_resets_the_dma_first():
         stuck(overlay)
         board.current.forget("emulated", overlay)  # what is left of a process that was killed
         overlay._lock.release()
-        armed, configure = [], device.board.configure
+        moving, clear = [], device.board.clear
 
-        def spy(*arguments):
-            armed.append(device.board.dma.s2mm.active)
-            configure(*arguments)
+        def spy(configuring=False):
+            if configuring:
+                moving.append(device.board.dma.moving)
+            clear(configuring)
 
-        device.board.configure = spy
+        device.board.clear = spy
         with type(overlay)(device.bitfile, device=device):
             np.testing.assert_array_equal(run(), EXPECTED)
-        assert armed == [False]
+        assert moving == [False]
 
 
 # -- a download takes its turn ------------------------------------------------------------------
