@@ -429,17 +429,17 @@ def test_a_download_over_a_killed_process_resets_the_dma_first():
         stuck(overlay)
         board.current.forget("emulated", overlay)  # what is left of a process that was killed
         overlay._lock.release()
-        armed, clear = [], device.board.clear
+        moving, clear = [], device.board.clear
 
         def spy(configuring=False):
             if configuring:
-                armed.append(device.board.dma.s2mm.active)
+                moving.append(device.board.dma.moving)
             clear(configuring)
 
         device.board.clear = spy
         with type(overlay)(device.bitfile, device=device):
             np.testing.assert_array_equal(run(), EXPECTED)
-        assert armed == [False]
+        assert moving == [False]
 
 
 # -- a download takes its turn ------------------------------------------------------------------

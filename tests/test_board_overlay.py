@@ -145,6 +145,7 @@ def test_a_download_that_fails(device):
     device.faults.inject("download")
     error = refused(device.bitfile, device=device)
     assert error.cause == "download" and "Input/output error" in str(error)
+    assert refused(device.bitfile, device=device, download=False).cause == "not_loaded"
     with CirCNNOverlay(device.bitfile, device=device):  # neither the lock nor anything else is left
         np.testing.assert_array_equal(run(), EXPECTED)
 
@@ -293,12 +294,19 @@ def test_pynqs_own_record_is_read_as_pynq_writes_it(device, monkeypatch, tmp_pat
         timestamp = "2026/1/1 0:0:0 +1"
 
     monkeypatch.setattr(global_state, "STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(global_state, "initial_global_state_file_boot_check", lambda: None)
+    manager = tmp_path / "state"
+    manager.write_text("operating\n")
+    monkeypatch.setattr(loaded, "FPGA_MANAGER", str(manager))
     board = Board()
     assert loaded.identified(board, device.bitfile) is False
     values = {"bitfile_name": device.bitfile, "active_name": "Pynq-Z2", "timestamp": "t"}
     values["bitfile_hash"] = global_state.bitstream_hash(device.bitfile)
     global_state.save_global_state(global_state.GlobalState(**values))
     assert loaded.identified(board, device.bitfile) is True
+    manager.write_text("write error\n")  # pynq writes its record before the download
+    assert loaded.identified(board, device.bitfile) is False
+    manager.write_text("operating\n")
     now = loaded.Loaded(board)
     now.check()
     (tmp_path / "other.bit").write_bytes(b"another")
@@ -317,7 +325,7 @@ def test_pynqs_own_record_is_read_as_pynq_writes_it(device, monkeypatch, tmp_pat
 
 @pytest.mark.parametrize("bits, base, fits", [
     (32, 0x18000000, True), (32, (1 << 32) - (1 << 20), True), (32, (1 << 32) - 4096, False),
-    (32, 1 << 32, False), (40, 0x1800_0000, True), (40, 1 << 40, False),
+    (32, 1 << 32, False), (40, 0x8_0000_0000, True), (40, 1 << 40, False),
 ])  # fmt: skip
 def test_every_address_is_checked_against_the_width(device, bits, base, fits):
     hwh = device.bitfile[:-4] + ".hwh"
@@ -328,7 +336,7 @@ def test_every_address_is_checked_against_the_width(device, bits, base, fits):
     assert count == 1
     with open(hwh, "w") as file:
         file.write(text)
-    device.memory.base = base
+    device.memory.base = base  # before anything is allocated
     if fits:
         with CirCNNOverlay(device.bitfile, device=device):
             np.testing.assert_array_equal(run(), EXPECTED)

@@ -70,20 +70,32 @@ class Loaded:
 def identified(device: Any, bit: str) -> Optional[bool]:
     """Return whether the fabric holds the bitstream in this file; ``None`` if ``pynq`` cannot tell.
 
-    By the SHA-1 that ``pynq`` wrote down, not by the name.
+    By the SHA-1 that ``pynq`` wrote down, not by the name. It does so before the download, hence
+    the FPGA manager must say that this went well.
     """
     path = state_file(device)
     if path is None:
         return None
-    if not getattr(device, "emulated", False) and os.path.exists(FPGA_MANAGER):
-        from pynq.pl_server.global_state import initial_global_state_file_boot_check
-
-        initial_global_state_file_boot_check()  # removes the file if it is of before the last boot
+    if _fpga_state(device) != "operating":
+        return False
     state = _state(path)
     if state is None or not state.get("bitfile_hash"):
         return False
     with open(bit, "rb") as file:
         return bool(state["bitfile_hash"] == hashlib.sha1(file.read()).hexdigest())
+
+
+def _fpga_state(device: Any) -> str:
+    """Return what Linux's FPGA manager says, such as ``operating`` or ``write error``."""
+    if getattr(device, "emulated", False):
+        return str(device.fpga_state)
+    if not os.path.exists(FPGA_MANAGER):
+        return "no FPGA manager"
+    from pynq.pl_server.global_state import initial_global_state_file_boot_check
+
+    initial_global_state_file_boot_check()  # removes pynq's file if it is older than the last boot
+    with open(FPGA_MANAGER, encoding="ascii") as file:
+        return file.read().strip()
 
 
 def state_file(device: Any) -> Optional[str]:

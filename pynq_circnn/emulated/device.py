@@ -108,6 +108,7 @@ class EmulatedDevice(Device):
         self._folder = tempfile.mkdtemp(prefix="circnn-emulated-")
         self.bitfile = os.path.join(self._folder, "circnn.bit")
         self.state_file = os.path.join(self._folder, "global_pl_state.json")
+        self.fpga_state = "unknown"  # as the FPGA manager says after a boot
         with open(self.bitfile, "wb") as file:
             file.write(PLACEHOLDER)
         shutil.copyfile(hwh or HWH, os.path.join(self._folder, "circnn.hwh"))
@@ -201,7 +202,9 @@ class EmulatedDevice(Device):
     def download(self, bitstream: Any, parser: Any = None) -> None:
         """Build the design's parts anew."""
         self.bus_errors.check()
+        self.gen_cache(bitstream, parser)  # pynq writes down what it is going to load
         if self.faults.take("download"):
+            self.fpga_state = "write error"
             raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
         with uninterrupted():  # as the kernel does it
             with self.board.lock:
@@ -211,11 +214,11 @@ class EmulatedDevice(Device):
             with self.board.lock:
                 self.board.configure(parser.ip_dict, parser.interrupt_pins)
                 self._mapping.renew()
-        self.gen_cache(bitstream, parser)
+            self.fpga_state = "operating"
         self.post_download(bitstream, parser, self.name)
 
     def gen_cache(self, bitstream: Any, parser: Any = None) -> None:
-        """Write down what is loaded, as ``pynq`` does, in a file of this board's own."""
+        """Write down what is loaded as ``pynq`` does, in a file of this board's own."""
         with open(bitstream.bitfile_name, "rb") as file:
             digest = hashlib.sha1(file.read()).hexdigest()
         state = {"bitfile_name": str(bitstream.bitfile_name), "bitfile_hash": digest}
