@@ -30,9 +30,8 @@ HWH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "circnn.hwh")
 PLACEHOLDER = b"a placeholder for the emulated board: there is no bitstream in this file\n"
 _DOWNLOAD_SECONDS = 0.005  # long enough to be found out; 4 MB take some 30 ms on the board
 _numbers = itertools.count()
-
-
-_retired: List[Any] = []  # pynq's objects for interrupts of other boards: they end badly
+# pynq's files of other boards' interrupts: closing them needs the event loop they were made in
+_retired: List[Any] = []
 _real_uio_irq = pynq.interrupt.get_uio_irq
 
 
@@ -119,7 +118,8 @@ class EmulatedDevice(Device):
         """Make this device the one that pynq's global parts (clocks, interrupts) look at."""
         Device.active_device = self
         pynq.interrupt.get_uio_irq = _uio_irq
-        _retired.append(_InterruptController._uio_devices.pop(UIO_INTERRUPT, None))
+        if UIO_INTERRUPT in _InterruptController._uio_devices:
+            _retired.append(_InterruptController._uio_devices.pop(UIO_INTERRUPT))
         _InterruptController._controllers.clear()
         if hasattr(Clocks, "set_device"):
             Clocks.set_device(self)
@@ -149,7 +149,7 @@ class EmulatedDevice(Device):
     def mmap(self, base_addr: int, length: int) -> np.ndarray:
         """Return registers as memory."""
         self.bus_errors.check()
-        with uninterrupted():
+        with uninterrupted(), self.board.lock:
             words = self._mapping.page(base_addr, length)
             self._clock.wake()
         return words
