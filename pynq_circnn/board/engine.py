@@ -245,7 +245,7 @@ class Engine:
         slot = self._buffers.slots[0]
         slot.reserve(self._allocate, len(data), _REPLY_ROOM)
         slot.forget_frame()
-        slot.send[: len(data)] = data
+        _plain(slot.send)[: len(data)] = data
         slot.send.flush()
         received = self.link.run(
             (slot.send.physical_address, len(data)),
