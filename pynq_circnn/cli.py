@@ -139,8 +139,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print_json({"model": model.name, "backend": name, "samples": len(x), **results})
     else:
         print(f"{model.name}: {len(x):,} samples, by the {name} back end")
+        limited = results.pop("limited_words")
         for metric, value in results.items():
             print(f"  {metric}: {value:.4f}")
+        for layer, words in limited.items():
+            print(f"  limited to the calibrated range in layer {layer}: {words:,} words")
     return 0
 
 

@@ -14,6 +14,7 @@ from pynq_circnn import BackendError, Model, ModelFileError, backends, load_mode
 from pynq_circnn import layers as L
 from pynq_circnn import model as model_module
 from pynq_circnn.backends import native, reference
+from pynq_circnn.errors import SaturationWarning
 from pynq_circnn.metrics import confusion_matrix
 
 MODEL = examples.model()
@@ -184,14 +185,59 @@ def test_wrong_verbosity_is_refused(verbose):
         MODEL.predict(X, verbose=verbose)
 
 
-def test_values_far_beyond_calibration_warn_at_the_callers_line():
-    with pytest.warns(UserWarning, match="more than twice what the model was calibrated") as record:
-        out = MODEL.predict(X.astype(np.float32))
+# -- what is limited ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_values_beyond_calibration_warn_once_at_the_callers_line(backend):
+    model = fresh()
+    with pytest.warns(SaturationWarning, match="within the calibrated range of") as record:
+        out = model.predict(X / 255 * 1.5, backend=backend)
     assert record[0].filename == __file__ and "unscaled bytes as uint8" in str(record[0].message)
     assert np.isfinite(out).all()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        MODEL.predict(X / 255 * 1.5)
+        model.predict(X / 255 * 1.5, backend=backend)
+
+
+def test_data_that_drift_away_later_are_noticed():
+    model = fresh()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(20):
+            model.predict(X)
+    with pytest.warns(SaturationWarning, match="words limited"):
+        for _ in range(512):
+            model.predict(X / 255 * 3)
+
+
+def test_single_samples_add_up():
+    model = fresh()
+    with pytest.warns(SaturationWarning, match="in [2-9] samples"):
+        for x in X:
+            model.predict(x / 255 * 3)
+
+
+def test_white_pixels_are_within_range():
+    model = fresh()
+    white = np.full((64, 6, 5, 1), 255, np.uint8)
+    saturations = np.zeros(len(model.layers), np.int64)
+    model.plan().run(white, saturations=saturations)
+    assert saturations[0] == white.size  # by one unit of the last place
+    for x in (white, white / 255):
+        assert "image" not in model.evaluate(x, np.zeros(64, int))["limited_words"]
+
+
+def test_evaluate_counts_what_every_layer_limits():
+    x = (X / 255 * 3).astype(np.float32)
+    limited = fresh().evaluate(x, TRUTH)["limited_words"]
+    saturations = np.zeros(len(MODEL.layers), np.int64)
+    MODEL.plan("reference").run(x, saturations=saturations)
+    names = [layer.name for layer in MODEL.layers]
+    assert limited["image"] == np.sum(x > 1.0001)
+    assert {n: c for n, c in limited.items() if n != "image"} == {
+        n: c for n, c in zip(names, saturations.tolist()) if c and n != "image"
+    }
 
 
 # -- the progress bar ---------------------------------------------------------------------------
@@ -421,7 +467,7 @@ TRUTH = np.random.default_rng(9).integers(0, 3, 70)
 def test_classification_metrics():
     names = ["accuracy", "top_3_accuracy", "top_5_accuracy", "crossentropy"]
     results = MODEL.evaluate(X, TRUTH, metrics=names)
-    assert list(results) == names
+    assert list(results) == [*names, "limited_words"]
     assert results["accuracy"] == np.mean(Y.argmax(axis=1) == TRUTH)
     assert results["top_3_accuracy"] == results["top_5_accuracy"] == 1.0  # of 3 classes
     expected = -np.mean(np.log(Y[np.arange(70), TRUTH].astype(np.float64)))

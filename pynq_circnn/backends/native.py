@@ -53,6 +53,7 @@ class Plan(BasePlan):
     """A network to be run by compiled code."""
 
     name = "native"
+    counts_at_no_cost = False  # kernels that count are others
 
     def __init__(
         self,

@@ -16,10 +16,15 @@ import numpy as np
 from keras.src.models.functional import Functional  # no public name in Keras 3
 
 from .. import layers as engine
+from ..comparison import ROUNDING, Comparison, compare
+from ..errors import ConversionError, warn_user
 from ..model import Model
 from ..network import Network
-from ..quantize import quantize
+from ..quantize import HEADROOM, calibration_array, exponent_for, quantize
+from ..quantized import QuantizedNetwork
 from .layers import BlockCirculantConv2D, BlockCirculantDense
+
+COMPARED_SAMPLES = 128  # of the calibration data, with the Keras model's own outputs
 
 
 @dataclass
@@ -162,7 +167,7 @@ def _with_bias(layer: Any, weights: np.ndarray) -> Dict[str, Any]:
 
 
 def _dense(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any, weights: Any) -> str:
-    if len(shape) == 3:  # Keras's Dense on an image is a convolution of one pixel
+    if len(shape) in (2, 3):  # Keras's Dense on steps or an image is a convolution of one pixel
         values = _with_bias(layer, weights[None, None])
         name = low.add(engine.Conv2D, layer.name, *inputs, filters=layer.units, **values)
     elif len(shape) == 1:
@@ -309,10 +314,11 @@ def _flatten(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) ->
 
 @_rule(keras.layers.Reshape)
 def _reshape(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
-    wanted = tuple(layer.target_shape)
-    if len(wanted) not in (1, 3):
+    wanted = tuple(layer.output.shape[1:])
+    if len(wanted) not in (1, 2, 3):
         raise _Unsupported(f"gives shape {wanted}: use (features,) or (height, width, channels)")
-    return low.add(engine.Reshape, layer.name, *inputs, shape=wanted)
+    steps = (1,) if len(wanted) == 2 else ()  # an image of height 1
+    return low.add(engine.Reshape, layer.name, *inputs, shape=steps + wanted)
 
 
 @_rule(keras.layers.ZeroPadding2D)
@@ -352,8 +358,14 @@ def _only_trained(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: An
 # The walk
 
 
-def _walk(low: _Lowering, model: Any, source: str, problems: List[str]) -> str:
-    """Lower a model that reads `source`; append what cannot be lowered to `problems`."""
+def _walk(
+    low: _Lowering, model: Any, source: str, problems: List[str], outputs: Dict[str, Any]
+) -> str:
+    """Lower a model that reads `source` and return the name of its output.
+
+    What cannot be lowered is appended to `problems`; `outputs` gets the Keras tensor that each
+    node stands for, the last of several.
+    """
     function = getattr(model, "_functional", None) or model  # of a Sequential
     names = {id(function.inputs[0]): source}
     for depth in sorted(function._nodes_by_depth, reverse=True):
@@ -367,7 +379,7 @@ def _walk(low: _Lowering, model: Any, source: str, problems: List[str]) -> str:
                 if isinstance(layer, (keras.Sequential, Functional)):
                     if len(inputs) != 1 or len(node.outputs) != 1:
                         raise _Unsupported("has several inputs or outputs: use its layers directly")
-                    output = _walk(low, layer, inputs[0], problems)
+                    output = _walk(low, layer, inputs[0], problems, {})
                 elif type(layer) in _RULES:
                     shape = tuple(node.input_tensors[0].shape[1:])
                     output = _RULES[type(layer)](low, layer, inputs, shape)
@@ -378,11 +390,15 @@ def _walk(low: _Lowering, model: Any, source: str, problems: List[str]) -> str:
                 problems.append(f"{layer.name} ({type(layer).__name__}): {problem}")
             for tensor in node.outputs:
                 names[id(tensor)] = output
+                outputs[output] = tensor
     return names[id(function.outputs[0])]
 
 
-def _fuse(nodes: Dict[str, _Node], last: str) -> List[_Node]:
-    """Return the nodes with scales, biases and activations moved into the layers before them."""
+def _fuse(nodes: Dict[str, _Node], last: str) -> Tuple[List[_Node], Dict[str, str]]:
+    """Return the nodes with scales, biases and activations moved into the layers before them.
+
+    Beside them, for each node that is gone, the name of the one that does its work now.
+    """
     replaced: Dict[str, str] = {}
     readers: Dict[str, int] = {last: 1}
     for node in nodes.values():
@@ -409,11 +425,14 @@ def _fuse(nodes: Dict[str, _Node], last: str) -> List[_Node]:
             continue
         node.change(inputs=inputs)
         kept[node.name] = node
-    return list(kept.values())
+    return list(kept.values()), replaced
 
 
-def _scale_bytes(nodes: List[_Node]) -> List[_Node]:
-    """Return the nodes with a rescaling of the input, by one number, moved into the input."""
+def _rescale_input(nodes: List[_Node], replaced: Dict[str, str]) -> List[_Node]:
+    """Return the nodes with a rescaling of the input, by one number, moved into the input.
+
+    Which node does the work of the one that is gone then, is added to `replaced`.
+    """
     first, *others = nodes
     source, rescaling = first.name, None
     while rescaling is None:
@@ -429,9 +448,20 @@ def _scale_bytes(nodes: List[_Node]) -> List[_Node]:
     scale, bias = (rescaling.arrays.get(key) for key in ("scale", "bias"))
     if rescaling.layer.activation != "linear" or scale is None or np.ptp(scale) or np.ptp(bias):
         return nodes
-    first.change(uint8_scale=float(scale[0]), uint8_offset=float(bias[0]))
+    if rescaling is nodes[-1]:  # a network has at least one layer
+        return nodes
+    values = {"scale": float(scale[0]), "offset": float(bias[0])}
+    try:
+        first.change(**values)
+    except ValueError:  # not finite, or zero: the layer says so, or computes it, itself
+        return nodes
+    try:
+        first.change(uint8_scale=values["scale"], uint8_offset=values["offset"])
+    except ValueError:
+        pass  # beyond what the engine reads from bytes: they are scaled as floats are
     for node in others:
         node.change(inputs=tuple(source if i == rescaling.name else i for i in node.layer.inputs))
+    replaced[rescaling.name] = source
     return [node for node in nodes if node is not rescaling]
 
 
@@ -461,9 +491,9 @@ def load(path: Union[str, "os.PathLike[str]"]) -> keras.Model:
 def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
     """Return the float network that a trained Keras model computes.
 
-    Dropout and augmentation layers vanish.  A ``Rescaling`` by one number at the front becomes
-    the meaning of ``uint8`` data, :attr:`pynq_circnn.layers.Input.uint8_scale`: the network takes
-    the same unscaled bytes as the Keras model does, while floats are taken as already scaled.
+    Dropout and augmentation layers vanish.  A scaling by one number at the front (``Rescaling``,
+    ``Normalization``, ``BatchNormalization`` of grey images) becomes that of the input,
+    :attr:`pynq_circnn.layers.Input.scale`: the network takes what the Keras model takes.
 
     Parameters
     ----------
@@ -482,6 +512,11 @@ def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
         If the model was never built, has several inputs or outputs, holds NaN, or has layers
         without a counterpart on the engine: all of them are named, each with what to do.
     """
+    return _lower(_checked(model))[0]
+
+
+def _checked(model: Any) -> Any:
+    """Return the model, loaded if it was a path, if it is of a form that can be lowered."""
     if isinstance(model, (str, os.PathLike)):
         model = load(model)
     if not isinstance(model, keras.Model):
@@ -503,15 +538,27 @@ def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
             f"Received: {len(model.inputs)} and {len(model.outputs)}. Convert its parts."
         )
     shape: Tuple[Optional[int], ...] = tuple(model.inputs[0].shape[1:])
-    if None in shape or len(shape) not in (1, 3):
+    if None in shape or len(shape) not in (1, 2, 3):
         raise ValueError(
-            "input of the model must be (features,) or (height, width, channels), all known. "
-            f"Received: {shape}. Use, for example, keras.Input((28, 28, 1))."
+            "input of the model must be (features,), (steps, features) or (height, width, "
+            f"channels), all known. Received: {shape}. Use, for example, keras.Input((28, 28, 1))."
         )
+    shape = tuple(model.outputs[0].shape[1:])
+    if len(shape) not in (1, 3):
+        raise ValueError(
+            "output of the model must be (features,) or (height, width, channels). "
+            f"Received: {shape}. End it with Flatten, or Reshape."
+        )
+    return model
+
+
+def _lower(model: Any) -> Tuple[Network, Dict[str, Any]]:
+    """Return the network, and for each of its layers the Keras tensor of the same values."""
     low = _Lowering()
-    source = low.add(engine.Input, "input", shape=shape)
+    source = low.add(engine.Input, "input", shape=tuple(model.inputs[0].shape[1:]))
     problems: List[str] = []
-    last = _walk(low, model, source, problems)
+    outputs: Dict[str, Any] = {}
+    last = _walk(low, model, source, problems, outputs)
     if problems:
         named = "\n  ".join(problems)
         supported = ", ".join(sorted(kind.__name__ for kind in _RULES))
@@ -519,10 +566,69 @@ def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
             "every layer must have a counterpart on the engine. "
             f"Received: {len(problems)} without:\n  {named}\nSupported are {supported}."
         )
-    nodes = _scale_bytes(_fuse(low.nodes, last))
-    return Network(
+    nodes, replaced = _fuse(low.nodes, last)
+    nodes = _rescale_input(nodes, replaced)
+    network = Network(
         tuple(node.layer for node in nodes),
         {node.name: node.arrays for node in nodes if node.arrays},
+    )
+    tensors = {replaced.get(name, name): tensor for name, tensor in outputs.items()}
+    return network, tensors
+
+
+def _with_bytes_if_used(network: Network, data: np.ndarray) -> Network:
+    """Return the network, which reads bytes by itself only if it costs other data no precision.
+
+    Bytes fill a range of their own: floats that stay in a small part of it, such as images scaled
+    to 0 ... 1 before a ``Rescaling(2., -1.)``, would be left with few bits.
+    """
+    entry = network.input
+    if entry.uint8_scale is None or data.dtype == np.uint8:
+        return network
+    peak = float(np.abs(calibration_array(network, data)).max())
+    bytes_peak = max(abs(entry.offset), abs(255 * entry.scale + entry.offset))
+    if exponent_for(bytes_peak * (1 - 2.0**-15)) <= exponent_for(peak, HEADROOM):
+        return network
+    entry = dataclasses.replace(entry, uint8_scale=None, uint8_offset=0.0)
+    return Network((entry, *network.layers[1:]), network.parameters)
+
+
+def _relative_rounding(model: Any) -> float:
+    """Return the relative error of the arithmetic that a model computes in."""
+    dtypes = {getattr(layer, "compute_dtype", None) for layer in model.layers}
+    if "bfloat16" in dtypes:
+        return 0.1
+    return 0.01 if "float16" in dtypes else ROUNDING
+
+
+def _compare(
+    model: Any, network: Network, quantized: QuantizedNetwork, tensors: Any, data: np.ndarray
+) -> Tuple[Dict[str, Any], Optional[str]]:
+    """Return how the conversion stands beside the Keras model, and what is wrong, if anything."""
+    chosen = np.unique(np.linspace(0, len(data) - 1, COMPARED_SAMPLES).astype(int))
+    data = data[chosen]
+    x, rounding = calibration_array(network, data), _relative_rounding(model)
+    last = network.layers[-1].name
+
+    def found(names: Sequence[str]) -> List[Comparison]:
+        part = keras.Model(model.inputs, [tensors[name] for name in names])
+        outputs = part.predict(data, batch_size=32, verbose=0)
+        return list(compare(network, quantized, x, dict(zip(names, outputs)), rounding))
+
+    (whole,) = compare(
+        network, quantized, x, {last: model.predict(data, batch_size=32, verbose=0)}, rounding
+    )
+    report = {"samples": len(data), "snr_db": round(whole.snr_db, 2)}
+    if whole.explained:
+        return report, None
+    names = [layer.name for layer in network.layers if layer.name in tensors]
+    first = next((row for row in found(names) if not row.explained), whole)
+    return report, (
+        "a converted model must give what the Keras model gives. Received: from layer "
+        f"{first.name!r} on, outputs that reach {first.lowering_db:.1f} dB of signal to noise "
+        f"against Keras's in floating point, where the rounding to 16 bits explains "
+        f"{first.rounding_db:.1f} dB. That layer is converted wrongly: please report it. "
+        "on_difference='warn' converts all the same."
     )
 
 
@@ -532,34 +638,63 @@ def convert(
     labels: Optional[Sequence[str]] = None,
     provenance: Optional[Mapping[str, Any]] = None,
     verbose: bool = False,
+    name: Optional[str] = None,
+    clip_percentile: float = 100.0,
+    on_difference: str = "raise",
 ) -> Model:
     """Return a trained Keras model in the engine's 16-bit arithmetic, ready to predict and save.
+
+    Its ``predict`` takes what the Keras model's takes.  The two are compared on up to 128 of the
+    calibration samples: the network in floating point must differ from Keras by less noise than
+    the rounding to 16 bits adds, or 0.1 % where that is more.
 
     Parameters
     ----------
     model : keras.Model or path
         As for :func:`to_network`.
     calibration_data : array of shape (n,) + input shape
-        Some hundred typical inputs, as the Keras model takes them: unscaled where it begins
-        with a ``Rescaling``, whatever their dtype.
+        Some hundred typical inputs, as the Keras model takes them.
     labels, provenance
         As for :class:`pynq_circnn.Model`.
     verbose : bool
         Show a progress bar.
+    name : str, optional
+        Of the converted model; the Keras model's if left out.
+    clip_percentile : float
+        As for :func:`pynq_circnn.quantize`.
+    on_difference : "raise" or "warn"
+        What to do if the converted model differs from the Keras model.
 
     Returns
     -------
     Model
+        Its ``info()`` tells under ``source_comparison`` the signal to noise against Keras.
 
     Raises
     ------
     TypeError, ValueError, FileNotFoundError
         As :func:`to_network`, or if the calibration data do not fit.
+    ConversionError
+        If the converted model differs from the Keras model; the first such layer is named.
+
+    Warns
+    -----
+    CalibrationWarning
+        As :func:`pynq_circnn.quantize`.
     """
-    if isinstance(model, (str, os.PathLike)):
-        model = load(model)
-    network = to_network(model)
-    data, entry = np.asarray(calibration_data), network.input
-    if entry.uint8_scale is not None and data.dtype.kind in "fiu":
-        data = data * entry.uint8_scale + entry.uint8_offset  # as the model's own Rescaling does
-    return Model(quantize(network, data, verbose), model.name, labels, dict(provenance or {}))
+    if on_difference not in ("raise", "warn"):
+        raise ValueError(f"on_difference must be 'raise' or 'warn'. Received: {on_difference!r}.")
+    model = _checked(model)
+    network, tensors = _lower(model)
+    data = np.asarray(calibration_data)
+    calibration_array(network, data)  # or says what is wrong with them
+    network = _with_bytes_if_used(network, data)
+    quantized = quantize(network, data, verbose, clip_percentile)
+    converted = Model(quantized, model.name if name is None else name, labels, provenance)
+    report, difference = _compare(model, network, quantized, tensors, data)
+    if difference is not None:
+        if on_difference == "raise":
+            raise ConversionError(difference)
+        warn_user(difference)
+    converted.provenance["source_comparison"] = report
+    return converted
