@@ -316,7 +316,7 @@ class Model:
         counts = self._watch.counters(plan)
         out = self._run(plan, batch, batch_size, verbose, counts, first)
         if counts is not None:
-            self._watch.look(counts, len(batch))
+            self._watch.look(batch, counts)
         return out
 
     def _run(
@@ -364,7 +364,7 @@ class Model:
         counts = self._watch.counters(plan)
         out = self._finish(await plan.run_async(batch, counts))
         if counts is not None:
-            self._watch.look(beyond_range(self.network, batch, counts), len(batch))
+            self._watch.look(batch, beyond_range(self.network, batch, counts))
         return out[0] if single else out
 
     def _finish(self, out: np.ndarray) -> np.ndarray:
@@ -420,7 +420,9 @@ class Model:
         with np.errstate(over="ignore"):  # what becomes infinite is refused next
             x = np.ascontiguousarray(x, dtype=np.float32)
             if entry.rescales:
-                x = x * np.float32(entry.scale) + np.float32(entry.offset)
+                x = x * np.float32(entry.scale)  # never in place: it may be the caller's
+                if entry.offset:
+                    x += np.float32(entry.offset)
         return x
 
     def _inputs(self, piece: Any) -> np.ndarray:

@@ -73,9 +73,11 @@ class SaturationWatch:
                 return None
         return np.zeros(len(self._words), dtype=np.int64)
 
-    def look(self, counts: np.ndarray, samples: int) -> None:
-        """Add what a call of so many samples counted, and warn if it has become too much."""
-        self._samples += samples
+    def look(self, batch: np.ndarray, counts: np.ndarray) -> None:
+        """Add what a call counted for its batch, and warn if it has become too much."""
+        if self._samples < FIRST_SAMPLES:
+            self._check_scale(batch)
+        self._samples += len(batch)
         self._counts += counts
         if not counts.any() or self._warned:
             return
@@ -84,6 +86,20 @@ class SaturationWatch:
         if len(over):
             self._warned = True
             warn_user(self._message(int(over[0])), SaturationWarning)
+
+    def _check_scale(self, batch: np.ndarray) -> None:
+        """Warn of floats of 0 ... 1 where the model takes those of 0 ... 255 and scales itself."""
+        entry = self._network.input
+        if batch.dtype == np.uint8 or entry.uint8_scale is None or not entry.rescales:
+            return
+        largest = np.abs(batch - np.float32(entry.offset)).max(initial=0) / abs(entry.scale)
+        if 0 < largest <= 1.001 and not self._warned:
+            self._warned = True
+            warn_user(
+                "x must be as the source model takes it, before its own scaling: unscaled bytes, "
+                f"or floats of the same range. Received: floats up to {largest:.4g}. They seem to "
+                "be scaled already, which the model would do once more.",
+            )
 
     def _message(self, index: int) -> str:
         entry, layer = self._network.input, self._network.layers[index]

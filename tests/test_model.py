@@ -200,6 +200,18 @@ def test_values_beyond_calibration_warn_once_at_the_callers_line(backend):
         model.predict(X / 255 * 1.5, backend=backend)
 
 
+def test_floats_that_were_scaled_already_warn_once():
+    x = (np.random.default_rng(0).integers(0, 17, (5, 64)) / 16).astype(np.float32)
+    with pytest.warns(UserWarning, match="Received: floats up to 1. They seem to be scaled") as w:
+        load_model("digits").predict(x)
+    assert w[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_model("digits").predict(x * 16)
+        load_model("digits").predict((x > 0.5).astype(np.uint8))
+        load_model("digits").predict(x * 0)
+
+
 def test_data_that_drift_away_later_are_noticed():
     model = fresh()
     with warnings.catch_warnings():
@@ -503,6 +515,70 @@ def test_wrong_evaluations_are_refused(x, y, metrics, message):
     with pytest.raises(ValueError) as error:
         MODEL.evaluate(x, y, metrics=metrics)
     assert message in str(error.value)
+
+
+class Loader:
+    """Batches as a PyTorch DataLoader yields them: sized, no array, pairs in a list."""
+
+    def __init__(self, size=16):
+        self.size = size
+
+    def __len__(self):
+        return -(-len(X) // self.size)
+
+    def __iter__(self):
+        for start in range(0, len(X), self.size):
+            part = slice(start, start + self.size)
+            yield [X[part], TRUTH[part]]
+
+
+class Sequence(Loader):
+    """Batches as a keras.utils.PyDataset has them: by number, without an end of its own."""
+
+    __iter__ = None
+
+    def __getitem__(self, index):
+        part = slice(index * self.size, (index + 1) * self.size)
+        return X[part], TRUTH[part]
+
+
+def pairs():
+    return iter(Loader())
+
+
+@pytest.mark.parametrize("make", [Loader, Sequence, pairs, lambda: map(tuple, Loader())])
+def test_loaders_and_generators_of_pairs(make):
+    same(MODEL.predict(make()))
+    assert MODEL.evaluate(make()) == MODEL.evaluate(X, TRUTH)
+    assert len(MODEL.predict(make(), steps=2)) == 32
+    assert MODEL.evaluate(make(), steps=2) == MODEL.evaluate(X[:32], TRUTH[:32])
+
+
+def test_a_torch_data_loader():
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(TRUTH))
+    loader = torch.utils.data.DataLoader(data, batch_size=16)
+    same(MODEL.predict(loader))
+    assert MODEL.evaluate(loader) == MODEL.evaluate(X, TRUTH)
+
+
+@pytest.mark.parametrize("x, message", [
+    (lambda: iter([X]), "x must yield pairs (x, y) where y is left out. Received: ndarray"),
+    (lambda: iter([]), "at least one batch (x, y). Received: none"),
+    (lambda: iter([(X, TRUTH[:3])]), "same number of samples. Received: 70 and 3 in batch 0"),
+    (lambda: iter([(X[:5, :2], TRUTH[:5])]), "Received: (5, 2, 5, 1)"),
+    (lambda: X, "or x must yield batches (x, y) and y be left out. Received: ndarray and None"),
+])  # fmt: skip
+def test_wrong_batches_are_refused(x, message):
+    with pytest.raises(ValueError) as error:
+        MODEL.evaluate(x())
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("steps", [0, -1, True, 1.5])
+def test_wrong_steps_are_refused(steps):
+    with pytest.raises(ValueError, match="steps must be a positive integer"):
+        MODEL.predict(iter([X]), steps=steps)
 
 
 def test_crossentropy_needs_probabilities():
