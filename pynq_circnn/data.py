@@ -13,6 +13,10 @@ _IDX_FILES = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 )
+_MNIST_FOLDER = (
+    "a folder (circnn train: --data DIR) that holds mnist.npz with x_train, y_train, x_test and "
+    f"y_test, or {', '.join(name for pair in _IDX_FILES for name in pair)}, each gzipped or not"
+)
 
 
 def load_digits() -> Tuple[Split, Split]:
@@ -67,14 +71,7 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
         If no folder is given and Keras is not installed.
     """
     if folder is None:
-        try:
-            import keras
-        except ImportError as error:
-            raise ImportError(
-                "without a folder MNIST must come from keras.datasets, and Keras is not installed. "
-                "Run: pip install keras jax, or name a folder with mnist.npz or the IDX files."
-            ) from error
-        return keras.datasets.mnist.load_data()
+        return _download_mnist()
     path = os.path.join(folder, "mnist.npz")
     if os.path.exists(path):
         splits = _read_npz(path)
@@ -91,6 +88,27 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
                 "Use the original files."
             )
     return splits
+
+
+def _download_mnist() -> Any:
+    """Return what ``keras.datasets`` downloads, or has kept from an earlier time."""
+    from . import keras_backend
+
+    try:
+        keras_backend.choose()
+        import keras
+    except ImportError as error:
+        raise ImportError(
+            "without a folder MNIST must come from keras.datasets, which cannot be imported. "
+            f"Received: {error}. Or pass {_MNIST_FOLDER}."
+        ) from error
+    try:
+        return keras.datasets.mnist.load_data()
+    except Exception as error:  # Keras raises a plain Exception for a failed download
+        raise ConnectionError(
+            "without a folder MNIST must be downloaded by keras.datasets, which failed. "
+            f"Received: {error}. Connect to the internet, or pass {_MNIST_FOLDER}."
+        ) from error
 
 
 def _read_npz(path: str) -> Any:
