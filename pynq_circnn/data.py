@@ -7,6 +7,8 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
+from . import files
+
 Split = Tuple[np.ndarray, np.ndarray]
 
 _IDX_FILES = (
@@ -72,6 +74,16 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
     """
     if folder is None:
         return _download_mnist()
+    if os.path.isfile(folder):
+        raise NotADirectoryError(
+            f"folder must be a folder. Received: {folder!r}, which is a file. Pass the folder it "
+            "lies in."
+        )
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"folder must be one that exists. Received: there is no folder {folder!r}. "
+            f"Pass {_MNIST_FOLDER}."
+        )
     path = os.path.join(folder, "mnist.npz")
     if os.path.exists(path):
         splits = _read_npz(path)
@@ -117,8 +129,11 @@ def _read_npz(path: str) -> Any:
         with np.load(path, allow_pickle=False) as file:
             arrays = [file[name] for name in names]
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds
+        with open(path, "rb") as raw:
+            kind = files.kind_of(raw)
+        received = error if kind in (files.NPZ, files.ZIP, None) else kind.name
         raise ValueError(
-            f"{path} must be a NumPy archive with {', '.join(names)}. Received: {error}. "
+            f"{path} must be a NumPy archive with {', '.join(names)}. Received: {received}. "
             "Download it again, or use the IDX files."
         ) from error
     return (arrays[0], arrays[1]), (arrays[2], arrays[3])
