@@ -506,7 +506,9 @@ def _scale_bytes(nodes: List[_Node]) -> List[_Node]:
 
 
 def load(path: Union[str, "os.PathLike[str]"]) -> keras.Model:
-    """Return the Keras model in a ``.keras`` file.
+    """Return the Keras model in a ``.keras`` file, block-circulant layers included.
+
+    It is not compiled: ``compile`` it to train it further.
 
     Raises
     ------
