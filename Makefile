@@ -21,7 +21,7 @@ $(DEMO)/.ready: $(SOURCES)
 	touch $@
 
 test: lint
-	KERAS_BACKEND=jax $(TEST)/bin/python -m pytest -q
+	$(TEST)/bin/python -m pytest -q
 
 lint: $(TEST)/.ready
 	$(TEST)/bin/ruff check .
@@ -55,7 +55,7 @@ PYNQ ?= 3.1.2
 EMULATED_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
                      $(shell command -v python3.11) $(PYTHON))
 test-emulated: $(EMULATED)/.ready-$(PYNQ)
-	KERAS_BACKEND=jax $(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
+	$(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
 
 $(EMULATED)/.ready-$(PYNQ): $(SOURCES)
 	$(EMULATED_PYTHON) -m venv $(EMULATED)

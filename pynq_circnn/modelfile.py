@@ -39,6 +39,7 @@ from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
 import numpy as np
 
+from . import files
 from .contract import LIMITS
 from .errors import ModelFileError
 from .layers import Input, Layer, Shape, from_config, size_of
@@ -121,11 +122,29 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def write(data: ModelData, path: Union[str, "os.PathLike[str]"]) -> None:
-    """Write a file; what stood there is replaced only once the new one is complete."""
-    content = dumps(data)
+    """Write a file; what stood there is replaced only once the new one is complete.
+
+    Raises
+    ------
+    OSError
+        If the folder is not there or closed, or `path` is a folder.
+    """
     path = os.fspath(path)
+    files.check_folder(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(
+            f"path must be a file's. Received: {path!r}, a folder. Name a file in it: "
+            f"{os.path.join(path, data.name + '.circnn')!r}."
+        )
+    content = dumps(data)
     folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=".circnn-", dir=folder)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".circnn-", dir=folder)
+    except OSError as error:  # names the temporary file, of which nobody knows
+        raise OSError(
+            f"the folder of {path!r} must be writable. Received: {folder!r}, {error.strerror}. "
+            "Save to a folder of your own."
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -161,6 +180,12 @@ def loads(content: bytes, source: str = "the model") -> ModelData:
     ModelFileError
         If the bytes break the format in any way.
     """
+    kind = files.kind_of(io.BytesIO(content))
+    if kind not in (files.CIRCNN, files.NPZ, files.ZIP, None):
+        how = "with pynq_circnn.keras.convert(path, calibration_data); save the result as .circnn."
+        advice = {files.KERAS: f" Convert it {how}",
+                  files.HDF5: f" A Keras model is converted {how}"}.get(kind, "")  # fmt: skip
+        raise ModelFileError(f"{source} must be a .circnn file. Received: {kind.name}.{advice}")
     try:
         return _Reader(content, source).read()
     except (ModelFileError, MemoryError):

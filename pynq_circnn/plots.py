@@ -5,6 +5,8 @@ matplotlib is needed only here and imported only when a picture is drawn.
 
 from typing import Any, Mapping, Tuple
 
+from .files import check_folder
+
 STORED, DENSE, INK, GREY = "#1f6f8b", "#d5dde2", "#26323a", "#6b7780"
 BOX_MIDDLE, BOX_WIDTH, BOX_HEIGHT = 2.3, 2.9, 0.54
 BAR_LEFT, BAR_WIDTH = 4.1, 2.8
@@ -164,6 +166,7 @@ def _front(axes: Any, front: Any, colour: str) -> None:
 
 def save(figure: Any, path: str) -> None:
     """Write a picture; the file's ending says in which format."""
+    check_folder(path)
     try:
         figure.savefig(path)
     except ValueError as error:

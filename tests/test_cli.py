@@ -1,8 +1,10 @@
 """The command line: every command, its figures as JSON, its exit status and its messages."""
 
 import json
+import pickle
 import subprocess
 import sys
+import zipfile
 
 import examples
 import numpy as np
@@ -30,6 +32,20 @@ def files(tmp_path, monkeypatch):
     (tmp_path / "broken.circnn").write_bytes(examples.model().to_bytes()[:500])
     (tmp_path / "text.npy").write_text("1, 2, 3")
     (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "data.csv").write_text("pixel 1,pixel 2\n1,2\n")
+    (tmp_path / "notes.txt").write_text("größer")
+    (tmp_path / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(90))
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(90))
+    (tmp_path / "data.pkl").write_bytes(pickle.dumps({"x": [1.0, 2.0]}))
+    (tmp_path / "data.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
+    (tmp_path / "short.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:200])
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, "{}")
+    with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
+        archive.writestr("net/data.pkl", "")
+    np.savez("others.npz", a=X)
+    np.savez("none.npz")
     return tmp_path
 
 
@@ -77,6 +93,11 @@ def test_predict(circnn):
     status, out, _ = circnn("predict", "model.circnn", "x.npy", "--out", "y.npy", "--batch-size", 7)
     assert status == 0 and "float32 of shape (40, 3)" in out
     np.testing.assert_array_equal(np.load("y.npy"), expected)
+
+
+def test_predict_names_the_file_that_it_wrote(circnn, files):
+    status, out, _ = circnn("predict", "model.circnn", "x.npy", "--out", "result")
+    assert status == 0 and out.startswith("result.npy: float32") and (files / "result.npy").exists()
 
 
 def test_predict_of_one_sample_and_of_images(circnn):
@@ -186,8 +207,33 @@ def test_demo(circnn):
     (["predict", "model.circnn", "objects.npy"], "objects.npy must be a NumPy .npy or .npz file"),
     (["predict", "model.circnn", "broken.circnn"], "must be a NumPy .npy or .npz file"),
     (["predict", "model.circnn", "wrong.npy"], "x must have shape (n, 6, 5, 1)"),
+    (["predict", "model.circnn", "data.csv"], "Received: text. Convert it: "
+     'numpy.save("data.npy", numpy.loadtxt("data.csv", delimiter=","))'),
+    (["predict", "model.circnn", "text.npy"], "Received: text. Convert it: numpy.save("),
+    (["predict", "model.circnn", "notes.txt"], "Received: text."),
+    (["predict", "model.circnn", "image.png"], "Received: a PNG image. Convert it: numpy.save("),
+    (["predict", "model.circnn", "photo.jpg"], "Received: a JPEG image. "),
+    (["predict", "model.circnn", "data.pkl"], "Received: a pickle, which could run any code. "),
+    (["predict", "model.circnn", "data.h5"], "Received: an HDF5 file. "),
+    (["predict", "model.circnn", "empty.npy"], "Received: an empty file."),
+    (["predict", "model.circnn", "short.npy"], "short.npy must be a NumPy .npy or .npz file"),
+    (["predict", "model.circnn", "objects.npy"], "Received: Python objects. Convert it: "),
+    (["predict", "model.circnn", "."], ". must be a NumPy .npy or .npz file of numbers. Received: "
+     "a folder."),
+    (["predict", "model.circnn", "net.keras"], "Received: a Keras model."),
+    (["predict", "model.circnn", "model.circnn"], "Received: a .circnn model."),
+    (["predict", "model.circnn", "others.npz"], "named x or x_test. Received: a. Save it with "
+     "numpy.savez("),
+    (["predict", "model.circnn", "none.npz"], "named x or x_test. Received: none. "),
+    (["info", "net.keras"], "net.keras must be a .circnn file. Received: a Keras model. Convert "
+     "it with pynq_circnn.keras.convert(path, calibration_data)"),
+    (["info", "data.h5"], "data.h5 must be a .circnn file. Received: an HDF5 file. A Keras model "
+     "is converted with pynq_circnn.keras.convert("),
+    (["info", "net.pt"], "net.pt must be a .circnn file. Received: a PyTorch file."),
+    (["info", "data.csv"], "data.csv must be a .circnn file. Received: text."),
+    (["info", "empty.npy"], "empty.npy must be a .circnn file. Received: an empty file."),
     (["predict", "model.circnn", "keras.npz", "--backend", "fpga"], "'auto' or one of"),
-    (["predict", "model.circnn", "x.npy", "--out", "no/such/folder.npy"], "No such file"),
+    (["predict", "model.circnn", "x.npy", "--out", "no/such/y.npy"], "no folder 'no/such'"),
     (["predict", "model.circnn", "x.npy", "--batch-size", "0"], "must be a positive integer"),
     (["evaluate", "model.circnn", "x.npy"], "must hold an array named y_test or y"),
     (["evaluate", "model.circnn", "data.npz", "--metrics", "f1"], "metrics must be among"),

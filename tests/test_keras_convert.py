@@ -187,6 +187,99 @@ def test_unsupported_layers_are_named_together():
         assert part in text
 
 
+OPERATIONS = {
+    "x + y": lambda x, y: x + y,
+    "keras.ops.add": lambda x, y: keras.ops.add(y, x),
+    "x + 1.5": lambda x, y: x + 1.5,
+    "1.5 + x": lambda x, y: 1.5 + x,
+    "x - 2": lambda x, y: x - 2,
+    "2 - x": lambda x, y: 2 - x,
+    "x * 0.25": lambda x, y: x * 0.25,
+    "array * x": lambda x, y: keras.ops.multiply(np.float32([1, 2, -1, 0.5]), x),
+    "x / 4": lambda x, y: x / 4,
+    "x / array": lambda x, y: x / np.float32([1, 2, -1, 0.5]),
+    "keras.ops.add by name": lambda x, y: keras.ops.add(x1=1.0, x2=x),
+    "keras.ops.relu": lambda x, y: keras.ops.relu(x),
+    "keras.ops.relu6": lambda x, y: keras.ops.relu6(x * 9),
+    "keras.ops.leaky_relu": lambda x, y: keras.ops.leaky_relu(x, 0.3),
+    "keras.ops.sigmoid": lambda x, y: keras.ops.sigmoid(x),
+    "keras.ops.tanh": lambda x, y: keras.ops.tanh(x),
+    "keras.activations.relu": lambda x, y: keras.activations.relu(x, max_value=6),
+    "keras.activations.leaky_relu": lambda x, y: keras.activations.leaky_relu(x),
+}
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 5, 4)])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_on_tensors_are_converted_where_a_layer_does_the_same(name, shape):
+    entry = keras.Input(shape)
+    left, right = L.Dense(4)(entry), L.Dense(4)(entry)
+    model = keras.Model(entry, OPERATIONS[name](left, right))
+    network = to_network(model)
+    x = np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32)
+    found = floating.run(network, x.astype(np.float64))[network.layers[-1].name]
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-5)
+
+
+def test_softmax_as_an_operation_ends_a_network():
+    entry = keras.Input((4,))
+    network = to_network(keras.Model(entry, keras.ops.softmax(L.Dense(3)(entry))))
+    assert [layer.kind for layer in network] == ["Input", "Dense", "Softmax"]
+
+
+@pytest.mark.parametrize("operate, message", [
+    (lambda x, y: x - y, "(x - y): use keras.layers.Add()([x, keras.layers.Rescaling(-1.0)(y)])"),
+    (lambda x, y: x * y, "(x * y): tensors are multiplied only by constants"),
+    (lambda x, y: x / y, "(x / y): "),
+    (lambda x, y: 1 / x, "(x / y): divide by a constant only"),
+    (lambda x, y: -x, "(-x): use keras.layers.Rescaling(-1.0)(x)"),
+    (lambda x, y: x**2, "(x ** y): "),
+    (lambda x, y: x[:, 1:], "(x[...]): "),
+    (lambda x, y: keras.ops.maximum(x, 0), "(keras.ops.maximum): use keras.layers.ReLU()(x)"),
+    (lambda x, y: keras.ops.concatenate([x, y], axis=1), "(keras.ops.concatenate): use keras.lay"),
+    (lambda x, y: keras.ops.gelu(x), "(keras.ops.gelu): use keras.layers.ReLU()(x)"),
+    (lambda x, y: keras.ops.reshape(x, (-1, 64)), "(keras.ops.reshape): use keras.layers.Reshape"),
+    (lambda x, y: keras.ops.mean(x, axis=(1, 2)), "use keras.layers.GlobalAveragePooling2D()(x)"),
+    (lambda x, y: x + np.ones((4, 1, 1), "float32"), "scales more than channels"),
+    (lambda x, y: x @ np.ones((4, 2), "float32"), "(x @ y): use keras.layers.Dense"),
+    (lambda x, y: keras.ops.erf(x), "(keras.ops.erf): "),
+])  # fmt: skip
+def test_other_operations_are_named_as_they_were_written(operate, message):
+    entry = keras.Input((4, 4, 4))
+    with pytest.raises(ValueError) as caught:
+        to_network(keras.Model(entry, operate(L.Dense(4)(entry), L.Dense(4)(entry))))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("axis, shape", [(1, (4, 3, 4)), (2, (3, 4, 4))])
+def test_a_scale_on_another_axis_is_not_taken_for_one_on_channels(axis, shape):
+    layer = L.Normalization(axis=axis)
+    layer.adapt(np.random.default_rng(0).normal(size=(50, *shape)).astype(np.float32))
+    with pytest.raises(ValueError, match="scales more than channels"):
+        to_network(keras.Sequential([keras.Input(shape), layer, L.Flatten(), L.Dense(2)]))
+
+
+@pytest.mark.parametrize("shape, layer, advice", [
+    ((100, 8), lambda: L.Conv1D(4, 3), "(Conv1D): use Conv2D with a kernel of height 1"),
+    ((100, 8), lambda: L.LSTM(4), "(LSTM): recurrent layers are not supported yet"),
+    ((None, 8), lambda: L.GRU(4), "(GRU): recurrent layers are not supported yet"),
+    ((None,), lambda: L.Embedding(10, 4), "(Embedding): "),
+    ((4, 6, 6, 1), lambda: L.Conv3D(4, 3), "(Conv3D): "),
+    ((None, None, 3), lambda: L.DepthwiseConv2D(3), "(DepthwiseConv2D): use Conv2D"),
+])  # fmt: skip
+def test_a_layer_explains_more_than_the_shape_that_it_needs(shape, layer, advice):
+    model = keras.Sequential([keras.Input(shape), layer()])
+    with pytest.raises(ValueError) as caught:
+        to_network(keras.Sequential([keras.Input(shape), model]))  # nested too
+    assert advice in str(caught.value)
+
+
+def test_the_advice_for_conv1d_works():
+    entry = keras.Input((100 * 8,))
+    x = L.Conv2D(4, (1, 3))(L.Reshape((1, 100, 8))(entry))
+    assert to_network(keras.Model(entry, x)).layers[-1].kind == "Conv2D"
+
+
 def nan_model():
     model = mlp()
     model.layers[1].kernel.assign(np.full((20, 24), np.nan))

@@ -383,6 +383,20 @@ def test_save_and_load(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o666 & ~mask
 
 
+def test_a_folder_that_cannot_be_saved_to_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for path, message in (
+        (tmp_path / "no" / "such" / "m.circnn", r"there is no folder '.*such'. Create it: os.mak"),
+        (tmp_path / "file" / "m.circnn", "'.*file', which is a file"),
+        (tmp_path, "a folder. Name a file in it: '.*/several kinds.circnn'"),
+        ("/proc/self/m.circnn", "must be writable. Received: '/proc/self', "),
+    ):
+        with pytest.raises(OSError, match=message) as caught:
+            MODEL.save(path)
+        assert ".circnn-" not in str(caught.value)  # the temporary file's name
+    assert sorted(os.listdir(tmp_path)) == ["file"]
+
+
 @pytest.mark.parametrize("where", ["os.replace", "os.fdopen", "os.chmod"])
 def test_a_failed_save_leaves_the_old_file(where, tmp_path, monkeypatch):
     path = tmp_path / "my.circnn"

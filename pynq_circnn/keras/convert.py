@@ -22,6 +22,7 @@ from ..model import Model
 from ..network import Network
 from ..quantize import HEADROOM, calibration_array, exponent_for, quantize
 from ..quantized import QuantizedNetwork
+from . import operations
 from .layers import BlockCirculantConv2D, BlockCirculantDense
 
 COMPARED_SAMPLES = 128  # of the calibration data, with the Keras model's own outputs
@@ -68,14 +69,21 @@ _RULES: Dict[type, Rule] = {}
 
 _SUPPORTED_ACTIVATIONS = "linear, relu, relu6, leaky_relu, sigmoid, tanh, and softmax at the end"
 _ADVICE = {
-    "DepthwiseConv2D": "use Conv2D or BlockCirculantConv2D",
-    "SeparableConv2D": "use Conv2D or BlockCirculantConv2D",
-    "Conv1D": "use Conv2D with a kernel of height 1",
-    "LayerNormalization": "use BatchNormalization",
-    "GroupNormalization": "use BatchNormalization",
+    **dict.fromkeys(("DepthwiseConv2D", "SeparableConv2D"), "use Conv2D or BlockCirculantConv2D"),
+    "Conv1D": "use Conv2D with a kernel of height 1, on Reshape((1, steps, channels))",
+    "MaxPooling1D": "use MaxPooling2D with a pool of height 1",
+    "AveragePooling1D": "use AveragePooling2D with a pool of height 1",
+    "GlobalAveragePooling1D": "use GlobalAveragePooling2D",
+    "GlobalMaxPooling1D": "use GlobalMaxPooling2D",
+    **dict.fromkeys(("Conv3D", "MaxPooling3D"), "only two-dimensional layers are supported"),
+    **dict.fromkeys(("LayerNormalization", "GroupNormalization"), "use BatchNormalization"),
     "Concatenate": "use Add",
-    "LSTM": "recurrent layers are not supported yet",
-    "GRU": "recurrent layers are not supported yet",
+    "Subtract": "use Add on the one and Rescaling(-1.0) of the other",
+    **dict.fromkeys(
+        ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"),
+        "recurrent layers are not supported yet",
+    ),
+    "Embedding": "look its vectors up before the model, and give them to it as numbers",
     "ELU": "use ReLU or LeakyReLU",
     "PReLU": "use LeakyReLU, which has one slope for all channels",
 }
@@ -146,7 +154,16 @@ def _leaky_relu(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any)
     return _activation(low, layer.name, *inputs, kind="leaky_relu", slope=slope)
 
 
-@_rule(keras.layers.Softmax)
+@_rule(*operations.ACTIVATIONS)
+def _activation_operation(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    return _activation(low, layer.name, *inputs, kind=operations.ACTIVATIONS[type(layer)])
+
+
+_rule(operations.ReLU)(_relu)
+_rule(operations.LeakyRelu)(_leaky_relu)
+
+
+@_rule(keras.layers.Softmax, operations.Softmax)
 def _softmax(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
     if layer.axis not in (-1, 1) or len(shape) != 1:
         raise _Unsupported("Softmax must be over the last axis of a vector: flatten before it")
@@ -251,8 +268,11 @@ def _batch_normalisation(low: _Lowering, layer: Any, inputs: Tuple[str, ...], sh
 
 
 def _scale_bias(low: _Lowering, name: str, source: str, shape: Any, *values: Any) -> str:
+    arrays = [_array(value) for value in values]
     try:
-        scale, bias = (np.broadcast_to(np.squeeze(_array(v)), shape[-1:]) for v in values)
+        if any(extent != 1 for array in arrays for extent in array.shape[:-1]):
+            raise ValueError
+        scale, bias = (np.broadcast_to(a.reshape(a.shape[-1:]), shape[-1:]) for a in arrays)
     except ValueError:
         raise _Unsupported("scales more than channels: use one number for each channel") from None
     return low.add(engine.ScaleBias, name, source, scale=scale, bias=bias)
@@ -355,7 +375,55 @@ def _only_trained(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: An
     return inputs[0]  # does nothing at inference
 
 
+def _arithmetic(low: _Lowering, node: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    """Append ``x + y`` for two tensors, or a tensor's arithmetic with a constant."""
+    operation = node.operation
+    if len(inputs) == 1:
+        try:
+            return _scale_bias(
+                low, operation.name, inputs[0], shape, *operations.scale_and_bias(node)
+            )
+        except ValueError as error:
+            raise _Unsupported(str(error)) from None
+    shapes = {tuple(tensor.shape) for tensor in node.input_tensors}
+    if operations.written(operation) != "x + y" or len(shapes) != 1:
+        raise _Unsupported(operations.advice(operation))
+    return _add(low, operation, inputs, shape)
+
+
 # The walk
+
+
+def _problem(operation: Any, reason: Any) -> str:
+    return f"{operation.name} ({operations.written(operation)}): {reason}"
+
+
+def _advice(operation: Any) -> str:
+    if isinstance(operation, keras.layers.Layer):
+        return _ADVICE.get(type(operation).__name__, "replace it by supported layers")
+    return operations.advice(operation)
+
+
+def _unknown(model: Any) -> List[str]:
+    """Return a line for each layer of a kind that no rule lowers, whatever the input's shape."""
+    problems = []
+    for operation in (getattr(model, "_functional", None) or model).operations:
+        if isinstance(operation, (keras.Sequential, Functional)):
+            problems += _unknown(operation)
+        elif type(operation) not in (keras.layers.InputLayer, *_RULES, *operations.ARITHMETIC):
+            problems.append(_problem(operation, _advice(operation)))
+    return problems
+
+
+def _refuse(problems: List[str]) -> None:
+    if problems:
+        named = "\n  ".join(problems)
+        layers = sorted(k.__name__ for k in _RULES if issubclass(k, keras.layers.Layer))
+        raise ValueError(
+            "every layer must have a counterpart on the engine. "
+            f"Received: {len(problems)} without:\n  {named}\nSupported are the layers "
+            f"{', '.join(layers)}; and of operations {operations.SUPPORTED}."
+        )
 
 
 def _walk(
@@ -383,11 +451,13 @@ def _walk(
                 elif type(layer) in _RULES:
                     shape = tuple(node.input_tensors[0].shape[1:])
                     output = _RULES[type(layer)](low, layer, inputs, shape)
+                elif type(layer) in operations.ARITHMETIC:
+                    shape = tuple(node.input_tensors[0].shape[1:])
+                    output = _arithmetic(low, node, inputs, shape)
                 else:
-                    advice = _ADVICE.get(type(layer).__name__, "replace it by supported layers")
-                    raise _Unsupported(advice)
+                    raise _Unsupported(_advice(layer))
             except _Unsupported as problem:
-                problems.append(f"{layer.name} ({type(layer).__name__}): {problem}")
+                problems.append(_problem(layer, problem))
             for tensor in node.outputs:
                 names[id(tensor)] = output
                 outputs[output] = tensor
@@ -466,7 +536,9 @@ def _rescale_input(nodes: List[_Node], replaced: Dict[str, str]) -> List[_Node]:
 
 
 def load(path: Union[str, "os.PathLike[str]"]) -> keras.Model:
-    """Return the Keras model in a ``.keras`` file.
+    """Return the Keras model in a ``.keras`` file, block-circulant layers included.
+
+    It is not compiled: ``compile`` it to train it further.
 
     Raises
     ------
@@ -539,12 +611,14 @@ def _checked(model: Any) -> Any:
         )
     shape: Tuple[Optional[int], ...] = tuple(model.inputs[0].shape[1:])
     if None in shape or len(shape) not in (1, 2, 3):
+        _refuse(_unknown(model))  # a layer says more than the shape that it needs
         raise ValueError(
             "input of the model must be (features,), (steps, features) or (height, width, "
             f"channels), all known. Received: {shape}. Use, for example, keras.Input((28, 28, 1))."
         )
     shape = tuple(model.outputs[0].shape[1:])
     if len(shape) not in (1, 3):
+        _refuse(_unknown(model))
         raise ValueError(
             "output of the model must be (features,) or (height, width, channels). "
             f"Received: {shape}. End it with Flatten, or Reshape."
@@ -559,13 +633,7 @@ def _lower(model: Any) -> Tuple[Network, Dict[str, Any]]:
     problems: List[str] = []
     outputs: Dict[str, Any] = {}
     last = _walk(low, model, source, problems, outputs)
-    if problems:
-        named = "\n  ".join(problems)
-        supported = ", ".join(sorted(kind.__name__ for kind in _RULES))
-        raise ValueError(
-            "every layer must have a counterpart on the engine. "
-            f"Received: {len(problems)} without:\n  {named}\nSupported are {supported}."
-        )
+    _refuse(problems)
     nodes, replaced = _fuse(low.nodes, last)
     nodes = _rescale_input(nodes, replaced)
     network = Network(
