@@ -14,7 +14,7 @@ import os
 import sys
 import zlib
 from dataclasses import dataclass
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -72,10 +72,17 @@ BLOCK_SIZES = tuple(2**i for i in range(LIMITS["block_log2"] + 1))
 assert len(HEADER) <= HEADER_WORDS and len(DESCRIPTOR) <= DESCRIPTOR_WORDS
 
 
-def configuration_digest(name: str) -> int:
-    """Return the CRC-32 that ties a program to the engine configuration it was compiled for."""
-    limits = {key: value for key, value in CONFIGURATIONS[name].items() if key != "doc"}
-    text = json.dumps({"name": name, **limits}, sort_keys=True, separators=(",", ":"))
+def configuration_digest(name: str, version: Optional[int] = None) -> int:
+    """Return the CRC-32 that ties a program to the engine configuration it was compiled for.
+
+    It covers the sizes and, of an engine, the version of its packets and registers: the contract's
+    if `version` is left out. Version 1 was not covered yet.
+    """
+    facts = {key: value for key, value in CONFIGURATIONS[name].items() if key != "doc"}
+    version = IDENTITY["interface_version"] if version is None else version
+    if "lanes" in facts and version > 1:
+        facts["interface_version"] = version
+    text = json.dumps({"name": name, **facts}, sort_keys=True, separators=(",", ":"))
     return zlib.crc32(text.encode("ascii"))
 
 
@@ -135,6 +142,27 @@ def configuration_header(name: str) -> str:
 def hardware_configurations() -> List[str]:
     """Return the names of the configurations that are engines: all but the host's."""
     return [name for name, values in CONFIGURATIONS.items() if "lanes" in values]
+
+
+def engine_digests() -> Dict[int, str]:
+    """Return the names of the configurations that are engines by their digest."""
+    return {configuration_digest(name): name for name in hardware_configurations()}
+
+
+def digest_words(digest: int) -> str:
+    """Return what an engine's digest tells of it, for messages."""
+    now = IDENTITY["interface_version"]
+    for version in range(now, 0, -1):
+        for name in hardware_configurations():
+            if configuration_digest(name, version) == digest:
+                return f"{digest:08x} ({name} of interface version {version})"
+    return f"{digest:08x} (unknown to this package, whose interface version is {now})"
+
+
+def known_engines() -> str:
+    """Return the interface version of this package and its engines' digests, for messages."""
+    known = ", ".join(f"{name} {digest:08x}" for digest, name in engine_digests().items())
+    return f"interface version {IDENTITY['interface_version']} ({known})"
 
 
 def _table(head: List[str], rows: List[List[Any]]) -> str:

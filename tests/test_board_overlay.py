@@ -19,7 +19,7 @@ from pynq_circnn import BoardError, CirCNNOverlay, doctor  # noqa: E402
 from pynq_circnn.board import bitstreams  # noqa: E402
 from pynq_circnn.board.ip import contiguous_free_bytes  # noqa: E402
 from pynq_circnn.board.power import EnergyMeter  # noqa: E402
-from pynq_circnn.contract import configuration_digest  # noqa: E402
+from pynq_circnn.contract import IDENTITY, configuration_digest  # noqa: E402
 from pynq_circnn.emulated.device import HWH, PLACEHOLDER, EmulatedDevice  # noqa: E402
 from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402
 
@@ -115,6 +115,24 @@ def test_a_bitstream_of_another_configuration_is_refused(device, tmp_path):
     device.faults.inject("wrong_digest")
     error = refused(str(tmp_path / "c"), device=device)
     assert error.cause == "wrong_configuration" and "0badc0de" in str(error)
+
+
+def test_a_bitstream_of_an_older_interface_is_refused(tmp_path, monkeypatch):
+    """Its sizes are this package's, its registers lie elsewhere."""
+    now = IDENTITY["interface_version"]
+    monkeypatch.setitem(IDENTITY, "interface_version", 1)
+    build(tmp_path)  # a manifest, and below the engine itself, as they were
+    device = EmulatedDevice(EngineFabric())
+    monkeypatch.setitem(IDENTITY, "interface_version", now)
+    device.activate()
+    try:
+        for bitfile in (str(tmp_path), device.bitfile):  # with a manifest and without
+            error = refused(bitfile, device=device)
+            assert error.cause == "wrong_configuration"
+            assert "z2 of interface version 1" in str(error)
+            assert f"interface version {now} (" in str(error) and "make -C hw" in str(error)
+    finally:
+        device.close()
 
 
 def test_a_download_that_fails(device):

@@ -1,9 +1,11 @@
 """The contract, its tables, the C header and the page say one thing."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import zlib
 
 import mpmath
 import numpy as np
@@ -120,6 +122,34 @@ def test_digest_changes_with_every_limit(key, monkeypatch):
     monkeypatch.setitem(changed, key, changed[key] - 1)
     monkeypatch.setitem(changed, "doc", "other words")
     assert contract.configuration_digest("z2") == before
+
+
+def test_digest_changes_with_the_interface_but_not_the_hosts(monkeypatch):
+    engines = contract.hardware_configurations()
+    before = {name: contract.configuration_digest(name) for name in contract.CONFIGURATIONS}
+    version = contract.IDENTITY["interface_version"]
+    monkeypatch.setitem(contract.IDENTITY, "interface_version", version + 1)
+    changed = {
+        name for name, digest in before.items() if contract.configuration_digest(name) != digest
+    }
+    assert changed == set(engines)  # the host has no registers and takes no packets
+    assert not set(before.values()) & set(contract.engine_digests())
+
+
+def test_a_digest_is_told_in_words(monkeypatch):
+    old = contract.configuration_digest("z2")
+    words = f"{old:08x} (z2 of interface version {contract.IDENTITY['interface_version']})"
+    assert contract.digest_words(old) == words
+    newer = contract.IDENTITY["interface_version"] + 1
+    monkeypatch.setitem(contract.IDENTITY, "interface_version", newer)
+    assert contract.digest_words(old) == words
+    assert contract.digest_words(0x12345678) == (
+        f"12345678 (unknown to this package, whose interface version is {newer})"
+    )
+    # Before version 2 the digest told of the sizes alone.
+    sizes = {key: value for key, value in contract.CONFIGURATIONS["z2"].items() if key != "doc"}
+    text = json.dumps({"name": "z2", **sizes}, sort_keys=True, separators=(",", ":"))
+    assert contract.digest_words(zlib.crc32(text.encode())).endswith("(z2 of interface version 1)")
 
 
 def printing_program():

@@ -105,6 +105,17 @@ def test_a_missed_goal_stops_make(checkout, more, words):
     assert not (checkout / "made" / "circnn.bit.d").exists()
 
 
+def test_a_moved_register_stops_make(checkout):
+    """Eight bytes for an output are too few: the tool moves it, and the driver would read wrong."""
+    source = checkout / "hw" / "src" / "circnn_engine.cpp"
+    detail = tools.OUTPUTS["detail"]
+    source.write_text(tools.SOURCE.replace(f"offset={detail:#x}", f"offset={detail - 8:#x}"))
+    result = _make(checkout, "standin", f"OVERLAYS={checkout / 'made'}")
+    assert result.returncode != 0
+    assert f"the register detail must lie at {detail:#04x}. Received: 0xb0." in result.stdout
+    assert not list((checkout / "made").glob("build/ip.done"))
+
+
 def test_a_step_that_fails_stops_make(checkout):
     script = checkout / "hw" / "tcl" / "bd.tcl"
     script.write_text(script.read_text().replace("engine/ap_rst_n", "engine/ap_reset"))

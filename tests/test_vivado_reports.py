@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import struct
 
 import pytest
@@ -84,6 +85,19 @@ def test_a_utilization_report_without_a_table_is_an_error():
         reports.utilization(_sample("utilization.rpt").replace("| DSPs ", "| Other"))
 
 
+def test_registers():
+    found = reports.registers(_sample("xcircnn_engine_hw.h"), "circnn_engine", "control")
+    assert [found[name] for name in ("AP_CTRL", "GIE", "IER", "ISR")] == [0, 4, 8, 12]
+    assert (found["STATUS_DATA"], found["STATUS_CTRL"], found["DETAIL_DATA"]) == (16, 20, 32)
+    assert len(found) == 4 + 2 * 10
+
+
+@pytest.mark.parametrize("text", ["", _sample("xcircnn_engine_hw.h").replace("CONTROL", "CTRL")])
+def test_a_header_without_registers_is_an_error(text):
+    with pytest.raises(reports.ReportError, match="must define XCIRCNN_ENGINE_CONTROL_ADDR_"):
+        reports.registers(text, "circnn_engine", "control")
+
+
 # ---- a whole build folder ------------------------------------------------------------------------
 
 
@@ -97,6 +111,7 @@ def _bit(
     return out + b"e" + struct.pack(">I", len(data)) + data
 
 
+HEADER = "hls/solution1/impl/ip/drivers/circnn_engine_v1_0/src/xcircnn_engine_hw.h"
 HWH = '<M><PARAMETER NAME="PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ" VALUE="{}"/></M>'
 
 
@@ -111,6 +126,8 @@ def build(tmp_path):
     (report / "circnn_engine_csynth.rpt").write_text(text)
     (report / "csynth.xml").write_text(_sample("csynth.xml"))
     (tmp_path / "ip.log").write_text(_sample("ip.log").replace("Final II = 3", "Final II = 1"))
+    (tmp_path / HEADER).parent.mkdir(parents=True)
+    (tmp_path / HEADER).write_text(_sample("xcircnn_engine_hw.h"))
     for name in ("timing.rpt", "utilization.rpt"):
         (tmp_path / name).write_text(_sample(name))
     run = tmp_path / "vivado" / "circnn.runs" / "impl_1"
@@ -149,6 +166,35 @@ def test_a_slow_engine_stops_the_build(build):
     path = build / "hls" / "solution1" / "syn" / "report" / "csynth.xml"
     path.write_text(_sample("csynth.xml").replace("7.212", "10.5"))
     assert "the engine's clock must reach 10.0 ns. Received: 10.5 ns" in _missed(build, "ip")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("SATURATIONS_DATA +0x40", "SATURATIONS_DATA 0xb0",
+         "the register saturations must lie at 0x40. Received: 0xb0."),
+        ("VERSION_CTRL +0x94", "VERSION_CTRL 0x98",
+         "the register version_control must lie at 0x94. Received: 0x98."),
+        ("ISR ", "IRS ", "the register interrupt_status must lie at 0x0c. Received: none."),
+        ("ISR ", "IRS ", "the register IRS at 0x0c must be in the contract."),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("folder", ["ip", "misc"])
+def test_a_moved_register_stops_the_build(build, folder, old, new, words):
+    text, count = re.subn(f"_ADDR_{old}", f"_ADDR_{new}", _sample("xcircnn_engine_hw.h"))
+    assert count == 1
+    (build / HEADER).unlink()
+    path = build / HEADER.replace("/ip/", f"/{folder}/")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    said = _missed(build, "ip")
+    assert words in said
+    assert "xcircnn_engine_hw.h" in said and "hw/src/circnn_top.cpp" in said
+
+
+def test_a_build_without_the_generated_header_does_not_pass(build):
+    (build / HEADER).unlink()
+    assert "the step ip must leave xcircnn_engine_hw.h" in _missed(build, "ip")
 
 
 @pytest.mark.parametrize(

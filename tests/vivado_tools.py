@@ -19,11 +19,24 @@ for program, package in (("tclsh", "tcl"), ("make", "make")):
 
 VLNV = "circnn:hls:circnn_engine:1.0"
 
-# Enough of an engine for the stand-in's HLS: it looks for the top function and the two streams.
-SOURCE = """
+OUTPUTS = {
+    row["name"]: row["offset"]
+    for row in settings.contract.ENGINE["registers"]
+    if row["offset"] >= 0x10 and not row["name"].endswith("_control")
+}
+
+# Enough of an engine for the stand-in's HLS: the top function, its two streams, its registers.
+_REGISTERS = "".join(
+    f"#pragma HLS INTERFACE s_axilite port={name} bundle=control offset={offset:#x}\n"
+    for name, offset in OUTPUTS.items()
+)
+SOURCE = f"""
+void circnn_engine(Stream &in_stream, Stream &out_stream, {", ".join(f"int &{n}" for n in OUTPUTS)})
+{{
 #pragma HLS INTERFACE axis port=in_stream
 #pragma HLS INTERFACE axis port=out_stream
-void circnn_engine(int *status) {}
+#pragma HLS INTERFACE s_axilite port=return bundle=control
+{_REGISTERS}}}
 """
 
 

@@ -2,17 +2,29 @@
 
 ::
 
-    python3 hw/scripts/check.py ip BUILD        # initiation intervals and the clock of the HLS
+    python3 hw/scripts/check.py ip BUILD        # intervals, clock and register map of the HLS
     python3 hw/scripts/check.py timing BUILD    # slack of the routed design
 
 Prints what it checked, and ends with status 1 and the reasons when something was missed.
 """
 
+import glob
 import os
 import sys
 from typing import Dict, List
 
 import reports
+import settings
+
+ENGINE = settings.contract.ENGINE
+BUNDLE = "control"  # of the registers: the port is s_axi_control
+# What Vitis HLS calls the registers of ap_ctrl_hs.
+PROTOCOL = {
+    "control": "AP_CTRL",
+    "global_interrupt_enable": "GIE",
+    "interrupt_enable": "IER",
+    "interrupt_status": "ISR",
+}
 
 
 def read(*path: str) -> str:
@@ -50,8 +62,46 @@ def hls_loops(build: str) -> List[reports.Loop]:
     return found + reports.pipelined(read(build, "ip.log"))
 
 
+def generated_name(register: str) -> str:
+    """Return what the generated driver calls a register of the contract."""
+    if register in PROTOCOL:
+        return PROTOCOL[register]
+    if register.endswith("_control"):
+        return register[: -len("_control")].upper() + "_CTRL"
+    return register.upper() + "_DATA"
+
+
+def moved_registers(build: str) -> List[str]:
+    """Return where the register map that Vitis HLS generated is not the contract's."""
+    name = f"x{ENGINE['top']}_hw.h"
+    pattern = os.path.join(build, "hls", "solution1", "impl", "*", "drivers", "*", "src", name)
+    paths = sorted(glob.glob(pattern))  # below ip or misc, or both, according to the version
+    if not paths:
+        raise reports.ReportError(
+            f"the step ip must leave {name}, the register map, at {pattern}. Received: none. "
+            "Run make -C hw ip again; without it nobody knows where the registers lie."
+        )
+    faults = []
+    for path in paths:
+        found = reports.registers(read(path), ENGINE["top"], BUNDLE)
+        for row in ENGINE["registers"]:
+            offset = found.pop(generated_name(row["name"]), None)
+            if offset != row["offset"]:
+                received = "none" if offset is None else f"0x{offset:02x}"
+                faults.append(
+                    f"the register {row['name']} must lie at 0x{row['offset']:02x}. "
+                    f"Received: {received}. ({path})"
+                )
+        faults += [
+            f"the register {name} at 0x{offset:02x} must be in the contract. Received: it is not. "
+            f"({path})"
+            for name, offset in found.items()
+        ]
+    return faults
+
+
 def missed_ip(build: str) -> List[str]:
-    """Return what the C synthesis missed: an II or the clock."""
+    """Return what the C synthesis missed: an II, the clock or the place of a register."""
     faults = [
         f"{loop.name}: II must be {loop.target}. Received: {loop.achieved}."
         for loop in hls_loops(build)
@@ -63,7 +113,7 @@ def missed_ip(build: str) -> List[str]:
             f"the engine's clock must reach {summary.target_ns} ns. "
             f"Received: {summary.estimated_ns} ns (estimated)."
         )
-    return faults
+    return faults + moved_registers(build)
 
 
 def missed_timing(build: str) -> List[str]:
@@ -85,7 +135,10 @@ def missed_timing(build: str) -> List[str]:
 
 
 REMEDY = {
-    "ip": "Look at the loop in build/hw/BOARD/hls/solution1/syn/report, or lower fclk_mhz.",
+    "ip": "For a loop or the clock look into build/hw/BOARD/hls/solution1/syn/report, or lower "
+    "fclk_mhz. For a register look for warnings of Vitis HLS in build/hw/BOARD/ip.log, and give it "
+    "its offset in hw/src/circnn_top.cpp and pynq_circnn/contract.json, with a new "
+    "interface_version.",
     "timing": "Look at the paths in build/hw/BOARD/timing.rpt, or lower fclk_mhz of the board.",
 }
 

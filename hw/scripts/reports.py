@@ -94,6 +94,24 @@ def pipelined(log: str) -> List[Loop]:
     ]
 
 
+def registers(text: str, top: str, bundle: str) -> Dict[str, int]:
+    """Return the offsets that a generated ``x*_hw.h`` defines, by names such as ``STATUS_DATA``.
+
+    Raises
+    ------
+    ReportError
+        If there are none for this top function and bundle of registers.
+    """
+    prefix = f"X{top}_{bundle}_ADDR_".upper()
+    lines = re.findall(rf"^#define\s+{prefix}(\w+)\s+(0x[0-9a-fA-F]+)\s*$", text, re.MULTILINE)
+    if not lines:
+        raise ReportError(
+            f"the register map of the engine's driver must define {prefix}... Received: none. "
+            "Run make -C hw ip again."
+        )
+    return {name: int(offset, 16) for name, offset in lines}
+
+
 def synthesis(text: str) -> Synthesis:
     """Return the summary that ``csynth.xml`` holds.
 

@@ -1,5 +1,7 @@
 # A stand-in for Vitis HLS in plain tclsh: runs the scripts, checks what they name, and packages
-# an IP core whose ports and registers are the contract's. It compiles and synthesises nothing.
+# an IP core whose ports and registers are the contract's. Beside it lies the register map that the
+# pragmas of the sources ask for, as the tool's driver has it; hw/scripts/check.py compares the two.
+# It compiles and synthesises nothing.
 #
 #   tclsh hls.tcl vitis-run --mode hls --tcl SCRIPT | vitis_hls -f SCRIPT
 #
@@ -82,23 +84,114 @@ proc csim_design {args} {
     puts "stand-in: C simulation not run"
 }
 
-# The top function and both streams must be in the sources; the report's numbers are made up.
+# The options of every pragma HLS INTERFACE of a mode: a list of dictionaries.
+proc interfaces {text mode} {
+    set found [list]
+    foreach {line options} [regexp -all -inline -line \
+            "^\\s*#pragma\\s+HLS\\s+INTERFACE\\s+(?:mode\\s*=\\s*)?$mode\\M(.*)\$" $text] {
+        set pragma [dict create]
+        foreach {word key value} [regexp -all -inline {(\w+)\s*=\s*(\w+)} $options] {
+            dict set pragma $key $value
+        }
+        lappend found $pragma
+    }
+    return $found
+}
+
+# The names of the arguments of the top function.
+proc top_arguments {text} {
+    set top [dict get $::project top]
+    if {![regexp "\\mvoid\\s+$top\\s*\\((\[^)\]*)\\)" $text -> list]} {
+        error "the sources must define the top function. Received: no $top in them."
+    }
+    return [lmap argument [split $list ,] {lindex [regexp -inline {(\w+)\s*$} $argument] 1}]
+}
+
+# Where the outputs of a bundle lie: name -> offset. Each takes 16 bytes: data, control word and two
+# words that are reserved (the x*_hw.h of 2020.2 to 2023.2 that public repositories hold). Where an
+# offset lies within another's room, the register moves to the end with a warning (UG1399,
+# "S_AXILITE Offset Option"), as one without an offset goes there.
+proc place_outputs {pragmas} {
+    set places [dict create]
+    set end 0x10
+    set behind [list]
+    foreach pragma $pragmas {
+        set name [dict get $pragma port]
+        if {![dict exists $pragma offset]} {
+            lappend behind $name
+            continue
+        }
+        set offset [expr {[dict get $pragma offset]}]
+        set clash [expr {$offset < 0x10 || $offset % 4}]
+        dict for {other taken} $places {
+            set clash [expr {$clash || abs($offset - $taken) < 16}]
+        }
+        if {$clash} {
+            puts "WARNING: \[stand-in\] offset [dict get $pragma offset] of '$name' has too little\
+                room: the register is moved to the end of the map."
+            lappend behind $name
+        } else {
+            dict set places $name $offset
+            set end [expr {max($end, $offset + 16)}]
+        }
+    }
+    foreach name $behind {
+        dict set places $name $end
+        incr end 16
+    }
+    return $places
+}
+
+# The register map as the driver that Vitis HLS generates defines it.
+proc register_header {top bundle places protocol} {
+    set names [list]
+    if {$protocol} {
+        lappend names AP_CTRL 0x00 GIE 0x04 IER 0x08 ISR 0x0c
+    }
+    dict for {name offset} $places {
+        set upper [string toupper $name]
+        lappend names ${upper}_DATA [format 0x%02x $offset] \
+            ${upper}_CTRL [format 0x%02x [expr {$offset + 4}]]
+    }
+    set lines [list "// Vitis HLS v$::release stand-in: no tool ran" "// $bundle" ""]
+    foreach {name offset} $names {
+        lappend lines "#define [string toupper X${top}_${bundle}]_ADDR_$name $offset"
+    }
+    return "[join $lines \n]\n"
+}
+
+# The top function, its streams and its registers must be in the sources; the report's numbers are
+# made up.
 proc csynth_design {} {
     ready
     set top [dict get $::project top]
     set text {}
     foreach file [dict get $::project sources] {
-        append text [read_file $file]
+        append text [read_file $file] \n
     }
-    if {![regexp "\\m$top\\s*\\(" $text]} {
-        error "the sources must define the top function. Received: no $top in them."
-    }
+    set arguments [top_arguments $text]
+    set streams [lmap pragma [interfaces $text axis] {dict get $pragma port}]
     foreach port {in_stream out_stream} {
-        if {![regexp -nocase "#pragma\\s+HLS\\s+INTERFACE\\s+(mode=)?axis\[^\\n\]*=\\s*$port\\M" \
-                $text]} {
+        if {$port ni $streams} {
             error "the top function must have a stream. Received: no axis pragma for $port."
         }
     }
+    set registers [interfaces $text s_axilite]
+    foreach port [concat $streams [lmap pragma $registers {dict get $pragma port}]] {
+        if {$port ne "return" && $port ni $arguments} {
+            error "an interface must be one of an argument of $top. Received: no argument $port."
+        }
+    }
+    set outputs [list]
+    dict set ::project protocol 0
+    foreach pragma $registers {
+        if {[dict get $pragma port] eq "return"} {
+            dict set ::project protocol 1
+        } else {
+            lappend outputs $pragma
+        }
+    }
+    dict set ::project places [place_outputs $outputs]
     set achieved [expr {[info exists ::env(CIRCNN_STANDIN_II)] ? $::env(CIRCNN_STANDIN_II) : 1}]
     set estimated [format %.3f [expr {0.7 * [dict get $::project period]}]]
     set reports [file join [dict get $::project solution] syn report]
@@ -146,6 +239,11 @@ proc export_design {args} {
     set vlnv $option(-vendor):$option(-library):$option(-ipname):$option(-version)
     write_file [file join [dict get $::project solution] impl ip standin_ip.tcl] \
         [exec python3 [file join $::standin engine_ip.py] $vlnv]
+    set top [dict get $::project top]
+    set version v[string map {. _} $option(-version)]
+    write_file [file join [dict get $::project solution] impl ip drivers ${top}_$version src \
+        x${top}_hw.h] [register_header $top control [dict get $::project places] \
+        [dict get $::project protocol]]
 }
 
 lassign $argv tool

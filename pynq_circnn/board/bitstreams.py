@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any, Dict, List, Optional
 
-from ..contract import CONFIGURATIONS, configuration_digest
+from ..contract import digest_words, engine_digests, known_engines
 from ..errors import BoardError
 
 NAME = "circnn"
@@ -113,13 +113,12 @@ def manifest(bit: str) -> Optional[Dict[str, Any]]:
                     f"Received: {actual[:16]}. The files are of different builds, or damaged: "
                     "copy the whole folder circnn.bit.d again.",
                 )
-    known = {configuration_digest(name): name for name in CONFIGURATIONS}
-    if digest not in known:
+    if digest not in engine_digests():
         raise BoardError(
             "wrong_configuration",
-            "the bitstream's configuration must be one of this package's. "
-            f"Received: {digest:08x} in {path}. Install the package that the bitstream was built "
-            f"from, or rebuild it: {BUILD}.",
+            f"the bitstream's configuration must be one of this package's, of {known_engines()}. "
+            f"Received: {digest_words(digest)} in {path}. Install the package that the bitstream "
+            f"was built from, or rebuild it: {BUILD}.",
         )
     return values
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
-from ..contract import CONFIGURATIONS, configuration_digest
+from ..contract import digest_words, engine_digests, known_engines
 from ..errors import BoardError
 from ..packets import Reply, packet, program_packet
 from ..program import Program
@@ -155,13 +155,12 @@ class Engine:
         self.resets += 1
         self.link.reset()
         reply = self._exchange(packet("identify", 0, 0).view("u1"), "identify")
-        names = {configuration_digest(name): name for name in CONFIGURATIONS}
+        names = engine_digests()
         if reply.configuration not in names:
-            known = ", ".join(f"{name} {digest:08x}" for digest, name in names.items())
             raise BoardError(
                 "wrong_configuration",
-                "the engine's configuration must be one of this package's "
-                f"({known}). Received: {reply.configuration:08x}. Use the bitstream that belongs "
+                f"the engine's configuration must be one of this package's, of {known_engines()}. "
+                f"Received: {digest_words(reply.configuration)}. Use the bitstream that belongs "
                 "to this version of the package, or rebuild it: make -C hw.",
                 {"configuration": reply.configuration},
             )
