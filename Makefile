@@ -5,7 +5,8 @@ PYTHON ?= python3
 DEMO := .venv
 TEST := .venv-test
 OLD := .venv-board
-EMULATED := .venv-emulated
+PYNQ ?= 3.1.2
+EMULATED := .venv-emulated$(patsubst %,-%,$(filter-out 3.1.2,$(PYNQ)))
 SOURCES := setup.py pyproject.toml pynq_circnn/contract.json pynq_circnn/contract.py \
            $(wildcard pynq_circnn/native/*)
 PIP := -m pip install --quiet --disable-pip-version-check
@@ -49,9 +50,8 @@ $(OLD)/.ready: $(SOURCES)
 	$(OLD)/bin/python $(PIP) --no-build-isolation -e .
 	touch $@
 
-# The driver under the real pynq: an environment of its own, because of what pynq needs beside it.
-# PYNQ=3.0.1 tries another version.
-PYNQ ?= 3.1.2
+# The driver under the real pynq: an environment of its own, because of what pynq needs beside it,
+# and one for every version: PYNQ=3.0.1 takes .venv-emulated-3.0.1.
 EMULATED_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
                      $(shell command -v python3.11) $(PYTHON))
 test-emulated: $(EMULATED)/.ready-$(PYNQ)
@@ -63,8 +63,7 @@ $(EMULATED)/.ready-$(PYNQ): $(SOURCES)
 	$(EMULATED)/bin/python $(PIP) --no-build-isolation "pynq==$(PYNQ)" "pycparser<3" \
 	    -e ".[plot]" "numpy<2" "setuptools<=80" pytest hypothesis scipy scikit-learn keras jax \
 	    nbclient ipykernel ipywidgets "dask[distributed]"
-	rm -f $(EMULATED)/.ready-*
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(OLD) $(EMULATED) build dist *.egg-info pynq_circnn/*.so
+	rm -rf $(DEMO) $(TEST) $(OLD) .venv-emulated* build dist *.egg-info pynq_circnn/*.so

@@ -23,8 +23,10 @@ def emulated(fabric=None, **options):
     try:
         yield overlay
     finally:
-        overlay.close()
-        overlay.device.close()
+        try:
+            overlay.close()
+        finally:
+            overlay.device.close()  # which raises what a real board would not have survived
 
 
 def run(x=X, model=MODEL):

@@ -4,22 +4,28 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from typing import Any, Dict, List, Optional
 
 import numpy as np
+from pynq._3rdparty import tinynumpy as tnp
 from pynq.buffer import PynqBuffer
 from pynq.interrupt import _InterruptController
+from pynq.mmio import _AccessHook
 from pynq.pl_server.device import Device
 from pynq.ps import Clocks, _ClocksZynq
 
+from .board import Board
+from .clock import Clock
 from .fabric import Fabric
 from .mapped import Mapping
-from .memory import SIZE, Block, Memory
-from .parts import Board, Faults
+from .memory import BASE, SIZE, Block, BusError, Memory
+from .parts import Faults
 
 UIO_INTERRUPT = 61  # IRQ_F2P[0] of a Zynq-7000 (UG585, table 7-4)
 HWH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "circnn.hwh")
 PLACEHOLDER = b"a placeholder for the emulated board: there is no bitstream in this file\n"
+_DOWNLOAD_SECONDS = 0.005  # long enough to be found out; 4 MB take some 30 ms on the board
 _numbers = itertools.count()
 
 
@@ -56,9 +62,9 @@ class EmulatedDevice(Device):
         The design's handoff file; the one that comes with the package if left out.
     mapped : bool
         Whether the registers are memory, served by a thread, as on the board, so that compiled
-        code can drive them; else every access is a call, and everything happens at once.
-    memory_bytes : int
-        Contiguous memory.
+        code can drive them; else every access is a call.
+    memory_base, memory_bytes : int
+        Contiguous memory; on a board with more than 2 GiB it lies beyond 4 GiB.
     whole_buffers : bool, optional
         Whether a flush or invalidate moves the whole buffer whatever piece is asked for, as pynq
         3.1 does.
@@ -67,6 +73,9 @@ class EmulatedDevice(Device):
     ----------
     board : Board
     faults : Faults
+    bus_errors : BusErrors
+        What a real board would not have survived. The next use of the device raises it, and
+        :meth:`close` raises it again, whoever caught it before.
     reads, writes : int
         Register accesses so far, through ``MMIO``; those to mapped memory cannot be counted.
     """
@@ -78,6 +87,7 @@ class EmulatedDevice(Device):
         fabric: Fabric,
         hwh: Optional[str] = None,
         mapped: bool = False,
+        memory_base: int = BASE,
         memory_bytes: int = SIZE,
         whole_buffers: bool = True,
         tag: Optional[str] = None,
@@ -87,11 +97,14 @@ class EmulatedDevice(Device):
         self.arch = "armv7l"
         self.capabilities = {"MEMORY_MAPPED": mapped, "REGISTER_RW": not mapped}
         self.faults = Faults()
-        self.memory = Memory(size=memory_bytes)
-        self.board = Board(fabric, self.memory, self.faults)
+        self.memory = Memory(memory_base, memory_bytes)
+        self.bus_errors = self.memory.errors
+        self._clock = Clock()
+        self.board = Board(fabric, self.memory, self.faults, self._clock.compute)
         self.reads = self.writes = 0
         self.timestamp = ""
         self._mapping = Mapping(self.board)
+        self._clock.attach(self.board, self._mapping)
         self._whole_buffers = whole_buffers
         self._uio = _Uio(self.board)
         self._folder = tempfile.mkdtemp(prefix="circnn-emulated-")
@@ -116,21 +129,32 @@ class EmulatedDevice(Device):
     def read_registers(self, address: int, length: int) -> bytes:
         """Return registers as bytes."""
         self.reads += 1
+        self._mapping.collect()
         words = [self.board.read(address + i) for i in range(0, length, 4)]
         return np.array(words, dtype="<u4").tobytes()
 
     def write_registers(self, address: int, data: bytes) -> None:
         """Write registers from bytes."""
         self.writes += 1
-        for i, word in enumerate(np.frombuffer(bytes(data), dtype="<u4")):
-            self.board.write(address + 4 * i, int(word))
+        with self.board.lock:
+            self._mapping.collect()
+            for i, word in enumerate(np.frombuffer(bytes(data), dtype="<u4")):
+                self.board.write(address + 4 * i, int(word))
+            self._mapping.publish()
+            self._clock.wake()
 
-    def mmap(self, base_addr: int, length: int) -> np.ndarray:
-        """Return registers as memory."""
-        return self._mapping.page(base_addr, length)
+    def mmap(self, base_addr: int, length: int) -> Any:
+        """Return registers as memory, or as what calls this device at every access."""
+        self.bus_errors.check()
+        words = self._mapping.page(base_addr, length)
+        self._clock.wake()
+        if words is None:
+            return tnp.ndarray((length // 4,), "u4", hook=_AccessHook(base_addr, self))
+        return words
 
     def allocate(self, shape: Any, dtype: Any, **kwargs: Any) -> PynqBuffer:
         """Return a buffer of contiguous memory."""
+        self.bus_errors.check()
         if self.faults.take("allocation"):
             raise RuntimeError("BO allocation failed: Cannot allocate memory")
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
@@ -152,11 +176,13 @@ class EmulatedDevice(Device):
 
     def flush(self, bo: Block, offset: int, vaddr: int, nbytes: int) -> None:
         """Bring a buffer from the processor to the memory."""
+        self.bus_errors.check()
         self.memory.flush(*self._extent(bo, offset, nbytes))
 
     def invalidate(self, bo: Block, offset: int, vaddr: int, nbytes: int) -> None:
         """Bring a buffer from the memory to the processor."""
         self.memory.invalidate(*self._extent(bo, offset, nbytes))
+        self.bus_errors.check()
 
     def _extent(self, bo: Block, offset: int, nbytes: int) -> Any:
         return (bo.offset, bo.nbytes) if self._whole_buffers else (bo.offset + offset, nbytes)
@@ -172,8 +198,13 @@ class EmulatedDevice(Device):
 
     def download(self, bitstream: Any, parser: Any = None) -> None:
         """Build the design's parts anew."""
+        self.bus_errors.check()
         if self.faults.take("download"):
             raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
+        with self.board.lock:
+            self.board.clear(configuring=True)
+            self._mapping.publish()
+        time.sleep(_DOWNLOAD_SECONDS)
         with self.board.lock:
             self.board.configure(parser.ip_dict, parser.interrupt_pins)
             self._mapping.renew()
@@ -186,9 +217,19 @@ class EmulatedDevice(Device):
         """Shut nothing down: the design has no shutdown manager."""
 
     def close(self) -> None:
-        """End the thread that serves the registers and remove the files."""
+        """End the threads and remove the files.
+
+        Raises
+        ------
+        BusError
+            If anything happened that a real board would not have survived.
+        """
+        self._clock.close()
         self._mapping.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        errors = self.bus_errors.take()
+        if errors:
+            raise BusError(" ".join(errors))
 
     @property
     def usage(self) -> Dict[str, int]:

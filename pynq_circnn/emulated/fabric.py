@@ -17,7 +17,7 @@ class Fabric(ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget everything, as the engine does while its reset is asserted."""
+        """Forget everything, as a download does; the engine's own reset keeps the memories."""
 
 
 class EngineFabric(Fabric):

@@ -1,22 +1,32 @@
 """The registers as memory: for drivers that go past ``MMIO.read`` and ``write``.
 
-A thread serves the mapped words. Bit 31 marks, in registers where a write does something, what
-the thread has seen, so that writing the same value again is noticed as well; none of these
-registers uses that bit. A processor that waits for an answer before it writes a register again,
-as every driver of the DMA has to, loses no write.
+A thread (:mod:`.clock`) serves the mapped words. Bit 31 marks, in registers where a write does
+something, what the thread has seen, so that writing the same value again is noticed as well; none
+of these registers uses that bit. A processor that waits for an answer before it writes a register
+again, as every driver of the DMA has to, loses no write. Parts whose writes must be seen one by
+one (``MAPPED`` is false) are not memory: every access to them is a call, as without mapping.
+
+Where an access would hang a real board, the page is closed (:mod:`.guard`): whoever touches it
+leaves a :class:`~.memory.BusError`, and reads ones.
 """
 
-import threading
-import time
-from typing import Dict, List, Tuple
+from typing import Dict, NamedTuple, Optional
 
 import numpy as np
 
-from .parts import Board
+from .board import Board
+from .guard import Page
 
 _SEEN = 1 << 31
-_WORDS = 0x4000  # 64 KB
-_PERIOD_SECONDS = 50e-6
+_PAGE_BYTES = 1 << 16
+_NO_ANSWER = 0xFFFFFFFF
+
+
+class _Mapped(NamedTuple):
+    """A page of registers and what was last shown in it."""
+
+    page: Page
+    published: Dict[int, int]
 
 
 class Mapping:
@@ -24,60 +34,79 @@ class Mapping:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._pages: Dict[int, Tuple[np.ndarray, Dict[int, int]]] = {}  # words and what they say
-        self._stop = threading.Event()
-        self._thread: List[threading.Thread] = []
+        self._mapped: Dict[int, _Mapped] = {}
 
-    def page(self, address: int, length: int) -> np.ndarray:
-        """Return the words at an address."""
+    @property
+    def used(self) -> bool:
+        """Whether any registers are memory."""
+        return bool(self._mapped)
+
+    def page(self, address: int, length: int) -> Optional[np.ndarray]:
+        """Return the words at an address, or ``None`` if every access there has to be a call."""
         base = address & ~0xFFFF
         with self._board.lock:
-            self._board.find(address)
-            if base not in self._pages:
-                self._pages[base] = (np.zeros(_WORDS, dtype=np.uint32), {})
-                self._publish(base)
-            words = self._pages[base][0]
-            if not self._thread:
-                self._thread.append(
-                    threading.Thread(target=self._serve, name="emulated-board", daemon=True)
-                )
-                self._thread[0].start()
+            part = self._board.places.get(base)
+            if part is not None and not part.MAPPED:
+                return None
+            if base not in self._mapped:
+                page = Page(_PAGE_BYTES, lambda: self._touched(base))
+                self._mapped[base] = _Mapped(page, {})
+                self.publish()
+            words = self._mapped[base].page.words
         first = (address - base) // 4
         return words[first : first + length // 4]
 
     def renew(self) -> None:
         """Show the parts of another design at the places of those before."""
         with self._board.lock:
-            for base, (words, published) in self._pages.items():
-                words[:] = 0
-                published.clear()
-                self._publish(base)
+            for mapped in self._mapped.values():
+                mapped.page.open()
+                mapped.page.words[:] = 0
+                mapped.published.clear()
+            self.publish()
 
     def close(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        for thread in self._thread:
-            thread.join()
+        """Let the memory be no registers any more."""
+        for mapped in self._mapped.values():
+            mapped.page.release()
 
-    def _serve(self) -> None:
-        while not self._stop.is_set():
-            with self._board.lock:
-                busy = any([self._collect(base) for base in list(self._pages)])
-                if busy:
-                    self._board.settle()
-                    for base in self._pages:
-                        self._publish(base)
-            if not busy:
-                time.sleep(_PERIOD_SECONDS)
+    def collect(self) -> bool:
+        """Hand the processor's writes to the parts and return whether there were any."""
+        with self._board.lock:
+            busy = any([self._collect(base) for base in list(self._mapped)])
+            if busy:
+                self._board.react()
+        return busy
+
+    def publish(self) -> None:
+        """Show what the registers hold now; what would hang a real board is closed."""
+        for base, (page, published) in self._mapped.items():
+            if self._board.hang(base) is None:
+                page.open()
+                self._publish(base)
+            elif not page.closed:
+                page.words[:] = _NO_ANSWER
+                published.clear()
+                page.close()
+
+    def _touched(self, base: int) -> None:
+        """Answer for a page that is closed; what was written before comes first."""
+        with self._board.lock:
+            self.collect()
+            why = self._board.hang(base)
+            if why is not None:
+                self._board.errors.record(why)
+                self._mapped[base].page.open()  # until something changes
 
     def _collect(self, base: int) -> bool:
         """Hand the processor's writes to the part; addresses before what starts a transfer.
 
         What the processor writes last is read first: who sees a length sees all before it.
         """
-        part, (words, published) = self._board.places.get(base), self._pages[base]
-        if part is None:
+        part, (page, published) = self._board.places.get(base), self._mapped[base]
+        if part is None or not published:
             return False
+        words = page.words
         events = [offset for offset in sorted(published) if offset in part.EVENTS]
         seen = {offset: int(words[offset // 4]) for offset in reversed(events)}
         for offset in published:
@@ -93,12 +122,12 @@ class Mapping:
 
     def _publish(self, base: int) -> None:
         """Show what the part's registers hold; those with events last."""
-        part, (words, published) = self._board.places.get(base), self._pages[base]
+        part, (page, published) = self._board.places.get(base), self._mapped[base]
         if part is None:
             return
         events = part.EVENTS
         for offset in sorted(part.offsets(), key=lambda o: (o in events, o % 0x30 == 0x04, o)):
             value = part.peek(offset) | (_SEEN if offset in events else 0)
             if published.get(offset) != value:
-                words[offset // 4] = value
+                page.words[offset // 4] = value
                 published[offset] = value

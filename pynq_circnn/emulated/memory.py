@@ -4,21 +4,52 @@ The HP ports of a Zynq-7000 are not coherent (UG585, chapter 5): what the proces
 the fabric by a flush, what the fabric wrote reaches the processor by an invalidate. Two copies of
 the memory make a forgotten one visible, and new and freed memory is poisoned, so that whoever
 reads it gets noise, not luck.
+
+A transfer of the fabric belongs to the block that its address lay in when it was started. What it
+reads or writes elsewhere, or after that block was freed, is memory of somebody else: a real board
+goes on without a word, this one records a :class:`BusError`.
 """
 
 import threading
-from typing import List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
 BASE = 0x18000000  # where the 128 MB for contiguous memory (CMA) lie on a PYNQ-Z2
+HIGH_BASE = 0x800000000  # where a ZynqMP has what it has of DDR beyond 2 GiB (UG1085, chapter 10)
 SIZE = 128 << 20
+_LOW_DDR = 2 << 30  # of a board with memory there
 PAGE_BYTES = 4096
-_POISON_NEW, _POISON_FREED = 0xA5, 0xDD
+_POISON_NEW, _POISON_FREED, _POISON_SYSTEM = 0xA5, 0xDD, 0xEE
 
 
 class BusError(Exception):
-    """An access that hangs the bus or the processor of a real board."""
+    """An access that hangs a real board, or that destroys what belongs to somebody else there."""
+
+
+class BusErrors:
+    """The errors of a board so far, whichever thread made them; none is lost by being caught."""
+
+    def __init__(self) -> None:
+        self._found: List[str] = []
+        self._told = 0
+
+    def record(self, message: str) -> BusError:
+        """Keep an error, once, and return it."""
+        if message not in self._found:
+            self._found.append(message)
+        return BusError(message)
+
+    def check(self) -> None:
+        """Raise what was recorded since the last time."""
+        told, self._told = self._told, len(self._found)
+        if told < self._told:
+            raise BusError(" ".join(self._found[told:]))
+
+    def take(self) -> List[str]:
+        """Return all errors and forget them: for tests that expect them."""
+        found, self._found, self._told = self._found, [], 0
+        return found
 
 
 class Block:
@@ -35,20 +66,27 @@ class Block:
 
 
 class Memory:
-    """Contiguous memory in two views, ``cpu`` and ``ddr``."""
+    """Contiguous memory in two views, ``cpu`` and ``ddr``; the system has the rest of the DDR.
+
+    Attributes
+    ----------
+    errors : BusErrors
+    """
 
     def __init__(self, base: int = BASE, size: int = SIZE) -> None:
         self.base, self.size = base, size
+        self.errors = BusErrors()
         self.cpu = np.zeros(size, dtype=np.uint8)
         self.ddr = np.zeros(size, dtype=np.uint8)
-        self._used: List[Tuple[int, int]] = []
+        self._used: Dict[int, Tuple[int, int]] = {}  # offset -> bytes, number of the block
+        self._number = 0
         self._lock = threading.RLock()
 
     @property
     def used_bytes(self) -> int:
         """Bytes of memory that are not free."""
         with self._lock:
-            return sum(size for _, size in self._used)
+            return sum(size for size, _ in self._used.values())
 
     @property
     def blocks(self) -> int:
@@ -67,22 +105,24 @@ class Memory:
         size = -(-max(nbytes, 1) // PAGE_BYTES) * PAGE_BYTES
         with self._lock:
             begin = 0
-            for other, extent in sorted(self._used):
+            for other in sorted(self._used):
                 if begin + size <= other:
                     break
-                begin = other + extent
+                begin = other + self._used[other][0]
             if begin + size > self.size:
                 raise MemoryError(f"no {size} bytes of contiguous memory are free")
-            self._used.append((begin, size))
+            self._number += 1
+            self._used[begin] = size, self._number
         self.cpu[begin : begin + size] = _POISON_NEW
         self.ddr[begin : begin + size] = _POISON_NEW
         return Block(self, begin, size)
 
     def free(self, block: Block) -> None:
         """Give a block back."""
+        extent = slice(block.offset, block.offset + block.nbytes)
         with self._lock:
-            self._used.remove((block.offset, block.nbytes))
-        self.cpu[block.offset : block.offset + block.nbytes] = _POISON_FREED
+            del self._used[block.offset]
+            self.cpu[extent] = self.ddr[extent] = _POISON_FREED
 
     def flush(self, begin: int, nbytes: int) -> None:
         """Bring what the processor wrote to the memory."""
@@ -92,22 +132,42 @@ class Memory:
         """Bring what the fabric wrote to the processor."""
         self.cpu[begin : begin + nbytes] = self.ddr[begin : begin + nbytes]
 
-    def read(self, address: int, nbytes: int) -> bytes:
-        """Return what a master of the fabric reads.
+    def owner(self, address: int) -> Optional[int]:
+        """Return the number of the block at an address, or ``None`` if there is none."""
+        offset = address - self.base
+        with self._lock:
+            for begin, (size, number) in self._used.items():
+                if begin <= offset < begin + size:
+                    return number
+        return None
+
+    def read(self, address: int, nbytes: int, owner: Optional[int]) -> bytes:
+        """Return what a master of the fabric reads in a transfer to the block `owner`.
 
         Raises
         ------
         IndexError
-            If the address is none of this memory's (AXI answers DECERR).
+            If there is no memory at the address (AXI answers DECERR).
         """
-        return bytes(self.ddr[self._range(address, nbytes)])
+        begin = self._begin(address, nbytes, owner, "read")
+        system = bytes([_POISON_SYSTEM]) * nbytes
+        return system if begin is None else bytes(self.ddr[begin : begin + nbytes])
 
-    def write(self, address: int, data: bytes) -> None:
-        """Let a master of the fabric write."""
-        self.ddr[self._range(address, len(data))] = np.frombuffer(data, dtype=np.uint8)
+    def write(self, address: int, data: bytes, owner: Optional[int]) -> None:
+        """Let a master of the fabric write in a transfer to the block `owner`, or raise as read."""
+        begin = self._begin(address, len(data), owner, "written")
+        if begin is not None:
+            self.ddr[begin : begin + len(data)] = np.frombuffer(data, dtype=np.uint8)
 
-    def _range(self, address: int, nbytes: int) -> slice:
+    def _begin(self, address: int, nbytes: int, owner: Optional[int], done: str) -> Optional[int]:
+        """Return where a piece lies in the contiguous memory, ``None`` for the system's memory."""
         begin = address - self.base
-        if begin < 0 or begin + nbytes > self.size:
+        low = self.base if self.base < HIGH_BASE else _LOW_DDR
+        if address + nbytes > low and not 0 <= begin <= self.size - nbytes:
             raise IndexError(f"no memory at {address:#010x}")
-        return slice(begin, begin + nbytes)
+        if owner is None or not {owner} == {self.owner(address), self.owner(address + nbytes - 1)}:
+            was = "never allocated for it" if owner is None else "freed, or belongs to another"
+            self.errors.record(
+                f"the DMA has {done} {nbytes} bytes at {address:#010x}, memory that was {was}."
+            )
+        return begin if begin >= 0 else None
