@@ -63,16 +63,32 @@ def test_addresses_and_types(handoffs, board):
     assert seen["engine_reset"]["type"] == "xilinx.com:ip:axi_gpio:2.0"
 
 
-def test_the_dma_is_what_the_driver_counts_on(handoffs):
-    parameters = _parse(handoffs["pynq-z2"]).ip_dict["dma"]["parameters"]
+@pytest.mark.parametrize("board", _boards())
+def test_the_dma_is_what_the_driver_counts_on(handoffs, board):
+    parameters = _parse(handoffs[board]).ip_dict["dma"]["parameters"]
     expected = {
         "c_include_sg": "0", "c_sg_length_width": "26", "c_micro_dma": "0",
+        "c_sg_include_stscntrl_strm": "0",
         "c_include_mm2s": "1", "c_include_s2mm": "1",
         "c_include_mm2s_dre": "0", "c_include_s2mm_dre": "0",
         "c_m_axi_mm2s_data_width": "64", "c_m_axi_s2mm_data_width": "64",
         "c_m_axis_mm2s_tdata_width": "64", "c_s_axis_s2mm_tdata_width": "64",
     }  # fmt: skip
     assert {name: parameters[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(("board", "bits"), [("pynq-z1", 32), ("pynq-z2", 32), ("zcu104", 40)])
+def test_the_dma_has_every_address_line_of_the_processor(handoffs, board, bits):
+    """A Zynq-7000 has 32 (UG585), a Zynq UltraScale+ 40 (UG1085): fewer would cut addresses off."""
+    parameters = _parse(handoffs[board]).ip_dict["dma"]["parameters"]
+    names = ("c_addr_width", "C_M_AXI_MM2S_ADDR_WIDTH", "C_M_AXI_S2MM_ADDR_WIDTH")
+    assert [parameters[name] for name in names] == [str(bits)] * 3
+    memory = int(tools.settings.load(board)["processor"]["memory_bytes"], 16)
+    assert memory <= 1 << bits
+    dma = _modules(handoffs[board])["dma"]
+    widths = {port.get("NAME"): port.get("LEFT") for port in dma.find("PORTS")}
+    for name in ("m_axi_mm2s_araddr", "m_axi_s2mm_awaddr"):
+        assert widths[name] == str(bits - 1)
 
 
 @pytest.mark.parametrize("board", _boards())

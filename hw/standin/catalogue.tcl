@@ -274,6 +274,9 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral $dma {
             derived [string toupper $name] $p($name)
         }
     }
+    foreach name {SG MM2S S2MM} {
+        derived C_M_AXI_${name}_ADDR_WIDTH $p(c_addr_width)
+    }
     pin s_axi_lite_aclk in clk
     pin axi_resetn in rst -low -sync s_axi_lite_aclk
     bus S_AXI_LITE slave lite -clock s_axi_lite_aclk -reset axi_resetn -data 32 -address 10 \
