@@ -62,7 +62,7 @@ def draw_model(info: Mapping[str, Any]) -> Any:
     axes.set_ylim(-len(layers) + 0.4, 0.6)
     axes.axis("off")
     title = f"{info['name']}: {info['weights']:,} weights instead of {info['dense_weights']:,}"
-    title += f" ({info['compression']:.1f}x fewer), {info['bytes']:,} bytes"
+    title += f" ({info['compression']:.1f}x fewer), {info['bytes']:,} bytes with scales and biases"
     axes.set_title(title, fontsize=10, color=INK, loc="left")
     return figure
 
