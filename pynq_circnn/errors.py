@@ -1,6 +1,6 @@
 """The package's own exceptions; a wrong argument is a plain ``ValueError`` or ``TypeError``."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 
 class CircnnError(Exception):
@@ -16,7 +16,17 @@ class ProgramError(CircnnError):
 
 
 class CompileError(CircnnError):
-    """A network that does not fit the engine configuration it is compiled for."""
+    """A network that does not fit the engine configuration it is compiled for.
+
+    Attributes
+    ----------
+    overflows : list of str
+        A line for everything that is too large, and by how much.
+    """
+
+    def __init__(self, message: str, overflows: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.overflows = list(overflows)
 
 
 class BackendError(CircnnError):
