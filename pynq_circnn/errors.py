@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Optional, Sequence, Type
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -21,7 +21,17 @@ class ProgramError(CircnnError):
 
 
 class CompileError(CircnnError):
-    """A network that does not fit the engine configuration it is compiled for."""
+    """A network that does not fit the engine configuration it is compiled for.
+
+    Attributes
+    ----------
+    overflows : list of str
+        A line for everything that is too large, and by how much.
+    """
+
+    def __init__(self, message: str, overflows: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.overflows = list(overflows)
 
 
 class ConversionError(CircnnError):
