@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import warnings
 import xml.etree.ElementTree as ElementTree
 
@@ -145,6 +146,103 @@ def test_the_dma_reaches_the_memory_and_nothing_else(handoffs):
                 assert {int(row.get("BASEVALUE"), 16) for row in rows} == {0}
 
 
+# ---- what is common to the handoffs of Vivado 2020.2 to 2025.2 that public repositories hold -----
+
+
+def _pins(module, kind):
+    return {p.get("NAME"): p for p in module.find("PORTS") if p.get("SIGIS") == kind}
+
+
+@pytest.mark.parametrize("board", _boards())
+def test_every_reset_says_its_polarity(handoffs, board):
+    """But those of an AXI Interconnect, which is a hierarchy of cores."""
+    seen = set()
+    for name, module in _modules(handoffs[board]).items():
+        for pin, port in _pins(module, "rst").items():
+            bus = module.get("MODTYPE") == "axi_interconnect"
+            low = pin.lower().endswith(("resetn", "resetn0", "rst_n", "reset0_n", "reset_out_n"))
+            if not bus and module.get("MODTYPE") != "proc_sys_reset":
+                assert low, pin  # else this test would have to know it
+            if name == "engine_resetter" and pin == "aux_reset_in":
+                low = False  # so configured: the GPIO holds it at 1
+            elif module.get("MODTYPE") == "proc_sys_reset" and pin.endswith("_in"):
+                low = True
+            wanted = None if bus else "ACTIVE_LOW" if low else "ACTIVE_HIGH"
+            assert port.get("POLARITY") == wanted, (name, pin)
+            seen.add(wanted)
+    assert seen == {None, "ACTIVE_LOW", "ACTIVE_HIGH"}
+
+
+def test_the_polarities_are_those_of_a_real_design(handoffs):
+    real = ElementTree.parse(_real("rfsoc_sam.hwh")).getroot()
+    wanted = next(m for m in real.iter("MODULE") if m.get("MODTYPE") == "proc_sys_reset")
+    found = _modules(handoffs["zcu104"])["resetter"]
+    mine, theirs = (
+        {name: port.get("POLARITY") for name, port in _pins(module, "rst").items()}
+        for module in (found, wanted)
+    )
+    assert mine == theirs and set(mine.values()) == {"ACTIVE_LOW", "ACTIVE_HIGH"}
+
+
+def test_the_streams_of_engine_and_dma_are_initiators_and_targets(handoffs):
+    """Both ends of a stream of an AXI DMA are called so, whatever its peer is."""
+    modules = _modules(handoffs["pynq-z2"])
+    found = {
+        (name, bus.get("NAME")): bus.get("TYPE")
+        for name in ("engine", "dma")
+        for bus in modules[name].find("BUSINTERFACES")
+        if "axis" in bus.get("VLNV")
+    }
+    assert found == {
+        ("engine", "in_stream"): "TARGET", ("dma", "M_AXIS_MM2S"): "INITIATOR",
+        ("engine", "out_stream"): "INITIATOR", ("dma", "S_AXIS_S2MM"): "TARGET",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("board", _boards())
+def test_the_block_of_an_hls_core_has_64_kb(handoffs, board):
+    blocks = {
+        name: [block.get("RANGE") for block in module.iter("ADDRESSBLOCK")]
+        for name, module in _modules(handoffs[board]).items()
+    }
+    assert blocks["engine"] == ["65536"]
+    assert blocks["dma"] == blocks["interrupts"] == blocks["engine_reset"] == ["4096"]
+    assert blocks["processor"] == {
+        "processing_system7": ["536870912"], "zynq_ultra_ps_e": ["0x80000000", "0x1000000"],
+    }[_modules(handoffs[board])["processor"].get("MODTYPE")]  # fmt: skip
+
+
+def test_the_interrupts_are_written_as_in_real_designs(handoffs):
+    modules = _modules(handoffs["pynq-z2"])
+    assert modules["interrupts"].get("MODCLASS") == "INTERRUPT_CNTLR"
+    assert modules["interrupt_lines"].get("MODCLASS") == "PERIPHERAL"
+    lines = _pins(modules["interrupts"], "INTERRUPT")
+    assert lines["intr"].get("SENSITIVITY") == "LEVEL_HIGH:LEVEL_HIGH:LEVEL_HIGH"
+    assert lines["irq"].get("SENSITIVITY") == "LEVEL_HIGH"
+    assert _pins(modules["interrupt_lines"], "INTERRUPT") == {}
+    for name in ("In0", "In1", "In2"):
+        port = _pins(modules["interrupt_lines"], "undef")[name]
+        assert (port.get("LEFT"), port.get("RIGHT"), port.get("SENSITIVITY")) == ("0", "0", None)
+
+
+def test_the_port_widths_of_a_zynq_ultrascale_are_there(handoffs):
+    """Those that pynq writes into the AFIFM registers when it loads the overlay."""
+    real = ElementTree.parse(_real("rfsoc_sam.hwh")).getroot()
+    processor = next(m for m in real.iter("MODULE") if m.get("MODTYPE") == "zynq_ultra_ps_e")
+    found, wanted = (
+        {
+            p.get("NAME"): p.get("VALUE")
+            for p in module.find("PARAMETERS")
+            if re.fullmatch(r"(C_|PSU__)[MS]AXIGP\d_?_DATA_WIDTH", p.get("NAME"))
+        }
+        for module in (_modules(handoffs["zcu104"])["processor"], processor)
+    )
+    assert set(found) == set(wanted) and len(found) == 20
+    own = {"MAXIGP0": "32", "SAXIGP2": "64"}  # which this design sets
+    for name, value in wanted.items():
+        assert found[name] == own.get(re.search(r"[MS]AXIGP\d", name).group(), value), name
+
+
 # ---- beside the .hwh that Vivado 2019.2 wrote for PYNQ-HelloWorld's resizer ---------------------
 
 RESIZER = """
@@ -188,11 +286,11 @@ save_bd_design
 """
 
 
-def _real():
+def _real(name="resizer.hwh"):
     import pynqmetadata
 
     folder = os.path.join(os.path.dirname(pynqmetadata.__file__), "tests", "hwhs")
-    return os.path.join(folder, "resizer.hwh")
+    return os.path.join(folder, name)
 
 
 @pytest.fixture(scope="module")

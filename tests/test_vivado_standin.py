@@ -97,11 +97,6 @@ FAULTS = {
         _swap("{PCW_EN_CLK0_PORT} {1}",
               "{PCW_EN_CLK0_PORT} {1} {PCW_EN_CLK1_PORT} {1} {PCW_FPGA_FCLK1_ENABLE} {1}"),
         "are in different clock domains"),
-    "interrupt that goes nowhere": (
-        _same, _swap("{engine/interrupt ", "{"), "interrupt engine/interrupt goes nowhere"),
-    "interrupts that do not reach the processor": (
-        _swap("connect interrupts/irq processor/[setting processor_interrupt]", ""), _same,
-        "processor/IRQ_F2P has no interrupt"),
     "scatter-gather left on": (
         _same, _swap("{c_include_sg} {0}", "{c_include_sg} {1}"),
         "interface dma/M_AXI_SG is not connected"),
@@ -129,6 +124,101 @@ def test_a_fault_is_refused(tmp_path, fault):
     assert result.returncode == 1
     assert "ERROR: [Vivado stand-in]" in result.stdout
     assert words in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "words"),
+    [
+        (_same, _swap("{engine/interrupt ", "{"),
+         "WARNING: [stand-in] interrupt engine/interrupt goes nowhere"),
+        (_swap("connect interrupts/irq processor/[setting processor_interrupt]", ""), _same,
+         "CRITICAL WARNING: [stand-in] processor/IRQ_F2P has no interrupt and is tied to 0"),
+        (_swap("connect $interrupt interrupt_lines/In$line", ""), _same,
+         "CRITICAL WARNING: [stand-in] interrupt_lines/In2 has no interrupt and is tied to 0"),
+    ],
+)  # fmt: skip
+def test_an_open_interrupt_is_told_and_allowed(tmp_path, script, options, words):
+    """As by Vivado, which ties an open input to 0 with a critical warning (BD 41-759)."""
+    result = _design(tmp_path, script, options)
+    assert result.returncode == 0, result.stdout
+    assert words in result.stdout.splitlines()
+    assert tools.handoff(tmp_path).stat().st_size > 100_000
+
+
+# The form of the scripts that write_bd_tcl (and before 2020 the older one) and write_project_tcl
+# write: what is wrong is sent as a message, and the script returns.
+OTHER_VERSION = """
+set wanted 2020.2
+if {{[string first $wanted [version -short]] == -1}} {{
+    catch {{{message} "This script is for <$wanted>, not <[version -short]>."}}
+    return 1
+}}
+create_project -force -part xc7z020clg400-1 circnn [file join $env(CIRCNN_BUILD) vivado]
+create_bd_design circnn
+save_bd_design
+"""
+MESSAGES = {
+    "write_bd_tcl": 'common::send_gid_msg -ssname BD::TCL -id 2041 -severity "ERROR"',
+    "older": 'common::send_msg_id "BD_TCL-109" "ERROR"',
+}
+
+
+@pytest.mark.parametrize("form", sorted(MESSAGES))
+def test_a_script_of_another_version_does_not_pass(tmp_path, form):
+    """In Vivado it ends with status 0, having done nothing: the stand-in says so."""
+    script = tmp_path / "other.tcl"
+    script.write_text(OTHER_VERSION.format(message=MESSAGES[form]))
+    result = tools.vivado(tmp_path, script)
+    assert result.returncode == 1
+    assert "This script is for <2020.2>, not <2024.1>." in result.stdout
+    assert "nothing was built" in result.stdout
+    command = ["vivado", "-mode", "batch", "-source", script]
+    result = tools.run(command, tmp_path, CIRCNN_STANDIN_VERSION="2020.2")
+    assert result.returncode == 0, result.stdout
+    assert "nothing was built" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "exit 0\n",
+        "exit\n",
+        "return 1\n",
+        "if {[llength $argv]} {create_project -force -part xc7z020clg400-1 circnn vivado}\n",
+    ],
+)
+def test_a_script_that_builds_nothing_does_not_pass(tmp_path, text):
+    """Vivado keeps its own options out of argv."""
+    script = tmp_path / "nothing.tcl"
+    script.write_text(text)
+    result = tools.vivado(tmp_path, script)
+    assert result.returncode == 1
+    assert "nothing was built" in result.stdout
+
+
+def test_an_error_message_in_the_middle_does_not_pass(tmp_path):
+    """As of the check for missing IP cores of write_bd_tcl, which returns 3 behind it."""
+    script = tmp_path / "missing.tcl"
+    script.write_text(
+        "create_project -force -part xc7z020clg400-1 circnn [file join $env(CIRCNN_BUILD) vivado]\n"
+        'catch {common::send_gid_msg -ssname BD::TCL -id 2012 -severity "ERROR" "no such core"}\n'
+        "return 3\n"
+    )
+    result = tools.vivado(tmp_path, script)
+    assert result.returncode == 1
+    assert "ERROR: [BD::TCL-2012] no such core" in result.stdout
+    assert "1 ERROR" in result.stdout
+
+
+def test_other_messages_are_only_shown(tmp_path):
+    script = tmp_path / "told.tcl"
+    script.write_text(
+        "create_project -force -part xc7z020clg400-1 circnn [file join $env(CIRCNN_BUILD) vivado]\n"
+        'common::send_gid_msg -ssname BD::TCL -id 2003 -severity "INFO" "creating one"\n'
+    )
+    result = tools.vivado(tmp_path, script)
+    assert (result.returncode, result.stdout) == (0, "INFO: [BD::TCL-2003] creating one\n")
 
 
 def test_a_step_out_of_order_is_refused(tmp_path):
@@ -207,6 +297,14 @@ def test_a_fault_in_the_hls_step_is_refused(tmp_path, options, words):
     result = _hls(tmp_path, **options)
     assert result.returncode == 1
     assert words in result.stdout
+
+
+@pytest.mark.parametrize("text", ["", "exit 0\n", "return 1\n"])
+def test_an_hls_script_that_builds_nothing_does_not_pass(tmp_path, text):
+    (tmp_path / "nothing.tcl").write_text(text)
+    result = tools.run(["vitis_hls", "-f", tmp_path / "nothing.tcl"], tmp_path)
+    assert result.returncode == 1
+    assert "nothing was built" in result.stdout
 
 
 def test_the_older_hls_command_runs_the_same_script(tmp_path):

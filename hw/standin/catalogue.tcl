@@ -6,6 +6,8 @@
 # AXI INTC, PG144 AXI GPIO, PG164 Processor System Reset, PG201 Zynq UltraScale+ PS); HWH = the
 # .hwh files that Vivado wrote and pynqmetadata ships as test data (resizer.hwh of 2019.2 and
 # rfsoc_sam.hwh of 2020.2); BASE = boards/*/base/base.tcl in Xilinx/PYNQ, written by Vivado 2024.1.
+# Classes, kinds of pins and ranges agree with public .hwh files of 2022.2 to 2025.2, among them one
+# of PYNQ's base overlay.
 # tests/test_vivado_standin.py holds names and defaults against the two HWH files.
 #
 # Words:
@@ -13,9 +15,10 @@
 #       ALLOWED: a list of values, LOW..HIGH for integers, number, hex, or any
 #   In BODY, with the parameters in the array p:
 #   pin NAME in|out clk|rst|intr|data ?-width N? ?-low? ?-optional? ?-sync CLOCK? ?-hz N?
+#       ?-max N? ?-vector? ?-plain?           -plain: the .hwh does not say what kind it is of
 #   bus NAME master|slave PROTOCOL ?-clock PIN? ?-reset PIN? ?-data BITS? ?-address BITS?
 #       ?-id BITS? ?-prefix TEXT? ?-case lower|upper? ?-optional? ?-apertures {LOW HIGH}?
-#       ?-adapts? ?-initiator? ?-strobe? ?-without {LOGICAL ...}?
+#       ?-adapts? ?-strobe? ?-without {LOGICAL ...}?
 #       PROTOCOL: lite, axi3, axi4, read, write (AXI4 in one direction), stream, or a VLNV
 #   segment INTERFACE NAME RANGE register|memory ?-bus BUS? ?-base NAME?
 #   space NAME BUS ...                        an address space and the masters that reach out of it
@@ -134,7 +137,10 @@ ip xilinx.com:ip:processing_system7:5.5 processor $ps7 {
         pin S_AXI_HP0_ACLK in clk
         bus S_AXI_HP0 slave axi3 -clock S_AXI_HP0_ACLK -data $p(PCW_S_AXI_HP0_DATA_WIDTH) \
             -address 32 -id 6 -case upper
-        segment S_AXI_HP0 HP0_DDR_LOWOCM 0x20000000 memory
+        segment S_AXI_HP0 HP0_DDR_LOWOCM 536870912 memory
+    }
+    foreach port {0 1 2 3} {
+        derived C_S_AXI_HP${port}_DATA_WIDTH [expr {$port ? 64 : $p(PCW_S_AXI_HP0_DATA_WIDTH)}]
     }
     bus DDR master xilinx.com:interface:ddrx:1.0
     bus FIXED_IO master xilinx.com:display_processing_system7:fixedio:1.0
@@ -204,6 +210,17 @@ ip xilinx.com:ip:zynq_ultra_ps_e:3.5 processor $ps8 {
         derived ${name}ACT_FREQMHZ [format %.6f $actual]
         if {$p(PSU__FPGA_PL${lane}_ENABLE)} {
             pin pl_clk$lane out clk -hz [expr {round($actual * 1e6)}]
+        }
+    }
+    # The widths of every port, used or not: pynq writes them into the AFIFM registers (HWH).
+    foreach {letter ports} {M {0 1 2} S {0 1 2 3 4 5 6}} {
+        foreach port $ports {
+            set name PSU__${letter}AXIGP${port}__DATA_WIDTH
+            if {![info exists p($name)]} {
+                derived $name 128
+            }
+            set width [expr {[info exists p($name)] ? $p($name) : 128}]
+            derived C_${letter}AXIGP${port}_DATA_WIDTH $width
         }
     }
     pin pl_resetn0 out rst -low
@@ -300,7 +317,7 @@ ip xilinx.com:ip:axi_dma:7.1 peripheral $dma {
         bus M_AXI_$upper master $direction -clock m_axi_${channel}_aclk -reset axi_resetn \
             -data $p(c_m_axi_${channel}_data_width) -address $p(c_addr_width) -case lower
         bus $stream [expr {$channel eq "mm2s" ? "master" : "slave"}] stream \
-            -clock m_axi_${channel}_aclk -reset axi_resetn -data $p($width) -case lower -initiator
+            -clock m_axi_${channel}_aclk -reset axi_resetn -data $p($width) -case lower
         space Data_$upper M_AXI_$upper
 
         set common {IOC_IrqEn 12 1 read-write Dly_IrqEn 13 1 read-write Err_IrqEn 14 1 read-write
@@ -354,7 +371,7 @@ set intc {
     C_IRQ_ACTIVE 0x1 hex
 }
 
-ip xilinx.com:ip:axi_intc:4.1 peripheral $intc {
+ip xilinx.com:ip:axi_intc:4.1 interrupt_cntlr $intc {
     pin s_axi_aclk in clk
     pin s_axi_aresetn in rst -low -sync s_axi_aclk
     pin intr in intr -width any -max 32
@@ -433,10 +450,10 @@ ip xilinx.com:ip:proc_sys_reset:5.0 peripheral $resetter {
     pin mb_debug_sys_rst in rst -optional
     pin dcm_locked in data -optional
     pin mb_reset out rst -sync slowest_sync_clk -optional
-    pin bus_struct_reset out rst -sync slowest_sync_clk -optional -vector 1
-    pin peripheral_reset out rst -sync slowest_sync_clk -optional -vector 1
-    pin interconnect_aresetn out rst -low -sync slowest_sync_clk -optional -vector 1
-    pin peripheral_aresetn out rst -low -sync slowest_sync_clk -optional -vector 1
+    pin bus_struct_reset out rst -sync slowest_sync_clk -optional -vector
+    pin peripheral_reset out rst -sync slowest_sync_clk -optional -vector
+    pin interconnect_aresetn out rst -low -sync slowest_sync_clk -optional -vector
+    pin peripheral_aresetn out rst -low -sync slowest_sync_clk -optional -vector
 }
 
 # ---- Concat: BASE Pynq-Z2 -----------------------------------------------------------------------
@@ -444,12 +461,12 @@ set concat_lines {
     NUM_PORTS 2 1..32
 }
 
-ip xilinx.com:ip:xlconcat:2.1 bus $concat_lines {
+ip xilinx.com:ip:xlconcat:2.1 peripheral $concat_lines {
     for {set line 0} {$line < $p(NUM_PORTS)} {incr line} {
-        pin In$line in intr
+        pin In$line in intr -vector -plain
         derived IN${line}_WIDTH 1
     }
-    pin dout out intr -width $p(NUM_PORTS) -vector 1
+    pin dout out intr -width $p(NUM_PORTS) -vector -plain
     derived dout_width $p(NUM_PORTS)
 }
 

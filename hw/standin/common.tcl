@@ -52,8 +52,33 @@ proc read_file {path} {
     return $text
 }
 
+# The messages that scripts send. An ERROR is a Tcl error, as in Vivado; the scripts of write_bd_tcl
+# catch it and return.
+namespace eval common {
+    variable errors 0
+
+    proc send_gid_msg {args} {
+        set rest [options common::send_gid_msg {-ssname value -id value -severity value} $args]
+        say $option(-severity) $option(-ssname)-$option(-id) [lindex $rest 0]
+    }
+
+    proc send_msg_id {id severity text} {
+        say $severity $id $text
+    }
+
+    proc say {severity id text} {
+        variable errors
+        puts "$severity: \[$id\] $text"
+        if {$severity eq "ERROR"} {
+            incr errors
+            error $text
+        }
+    }
+}
+
 # Runs a script as the tool would in batch mode: an error ends it with status 1.
 proc run_script {tool path} {
+    set ::running $tool
     if {[catch {uplevel #0 [list source $path]} message details]} {
         puts stderr "ERROR: \[$tool stand-in\] $message"
         puts stderr [dict get $details -errorinfo]
@@ -61,3 +86,27 @@ proc run_script {tool path} {
     }
     exit 0
 }
+
+# The tools take a script that returns early for a success, such as one for another version, which
+# does no more than say so. The stand-in, which is there to find faults, ends it with status 1.
+# Each tool has a procedure something_built.
+proc check_end {command operation} {
+    if {![info exists ::running] || [lindex [concat $command 0] 1] != 0} {
+        return
+    }
+    set prefix "ERROR: \[$::running stand-in\]"
+    set built [something_built]
+    unset ::running
+    if {$::common::errors} {
+        puts stderr "$prefix a script must send no error. Received: $::common::errors ERROR, after\
+            which it ended as if all was well. The tool itself would end with status 0."
+    }
+    if {!$built} {
+        puts stderr "$prefix a script must create or open a project. Received: none, so nothing was\
+            built. The tool itself would end with status 0."
+    }
+    if {$::common::errors || !$built} {
+        exit 1
+    }
+}
+trace add execution exit enter check_end

@@ -17,6 +17,7 @@ from typing import Any, Dict, List
 CONTRACT = os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "..", "pynq_circnn", "contract.json"
 )
+HLS_RANGE = 1 << 16  # of the address block, whatever the registers take (.hwh of 2019.2 to 2025.2)
 ACCESS = {"r": "read-only", "w": "write-only", "rw": "read-write"}
 CONTROL = {
     0x0: ("CTRL", "AP_START 0 1 read-write AP_DONE 1 1 read-only AP_IDLE 2 1 read-only "
@@ -68,7 +69,7 @@ def entry(vlnv: str, facts: Dict[str, Any]) -> str:
         "        bus $name $mode stream -clock ap_clk -reset ap_rst_n -case upper -strobe \\",
         f"            -data {bits}",
         "    }",
-        f"    segment s_axi_control Reg {1 << address} register -base C_S_AXI_CONTROL",
+        f"    segment s_axi_control Reg {HLS_RANGE} register -base C_S_AXI_CONTROL",
         f"    derived C_S_AXI_CONTROL_ADDR_WIDTH {address}",
         "    derived C_S_AXI_CONTROL_DATA_WIDTH 32",
     ]

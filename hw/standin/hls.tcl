@@ -246,6 +246,10 @@ proc export_design {args} {
         [dict get $::project protocol]]
 }
 
+proc something_built {} {
+    return [dict exists $::project folder]
+}
+
 lassign $argv tool
 switch -- [join [lrange $argv 0 end-1]] {
     "vitis-run --mode hls --tcl" - "vitis_hls -f" {

@@ -1,5 +1,6 @@
 # Writes the design as the hardware handoff file (.hwh) that pynq reads, in the shape of the ones
-# that Vivado writes (compared with pynqmetadata's resizer.hwh by tests/test_vivado_hwh.py).
+# that Vivado 2020.2 to 2025.2 writes (tests/test_vivado_hwh.py compares it with those that come
+# with pynqmetadata; an older Vivado does not write POLARITY).
 
 namespace eval hwh {
     variable lines {}
@@ -163,6 +164,12 @@ namespace eval hwh {
         }
     }
 
+    # A word for every line that is connected behind a concat, or one.
+    proc sensitivity {path} {
+        set lines [dict keys $::nets [cell_of [source_of $path]]/In*]
+        return [join [lrepeat [expr {max(1, [llength $lines])}] LEVEL_HIGH] :]
+    }
+
     proc pin_ports {name part pin} {
         set path $name/$part
         set ends [list]
@@ -193,11 +200,18 @@ namespace eval hwh {
             lappend attributes LEFT [expr {$width - 1}]
         }
         lappend attributes NAME $part
+        # An interconnect is a hierarchy of cores, whose pins have no polarity.
+        if {$kind eq "rst" && ![string match *:axi_interconnect:* [dict get $::cells $name vlnv]]} {
+            lappend attributes POLARITY [expr {[dict get $pin low] ? "ACTIVE_LOW" : "ACTIVE_HIGH"}]
+        }
         if {$vector} {
             lappend attributes RIGHT 0
         }
+        if {[dict get $pin plain]} {
+            set kind data
+        }
         if {$kind eq "intr"} {
-            lappend attributes SENSITIVITY LEVEL_HIGH
+            lappend attributes SENSITIVITY [sensitivity $path]
         }
         lappend attributes SIGIS [dict get {clk clk rst rst intr INTERRUPT data undef} $kind]
         if {$signal ne ""} {
@@ -214,9 +228,7 @@ namespace eval hwh {
             set vlnv xilinx.com:interface:aximm:1.0
         } elseif {$protocol eq "stream"} {
             set vlnv xilinx.com:interface:axis:1.0
-            if {[dict get $bus initiator]} {
-                set type [expr {$type eq "MASTER" ? "INITIATOR" : "TARGET"}]
-            }
+            set type [expr {$type eq "MASTER" ? "INITIATOR" : "TARGET"}]
         } else {
             set type INITIATOR
             set vlnv $protocol
@@ -266,7 +278,7 @@ namespace eval hwh {
         set usage [dict get $segment usage]
         set attributes [list ACCESS [expr {$usage eq "register" ? "read-write" : ""}] \
             INTERFACE [dict get $segment interface] NAME [dict get $segment name] \
-            RANGE [expr {[dict get $segment range]}] USAGE $usage]
+            RANGE [dict get $segment range] USAGE $usage]
         if {![dict exists $cell registers $bus]} {
             element 4 ADDRESSBLOCK $attributes
             return

@@ -289,6 +289,10 @@ proc report_utilization {args} {
     write_file $option(-file) "[join $lines \n]\n"
 }
 
+proc something_built {} {
+    return [expr {[dict size $::project] > 0}]
+}
+
 set script {}
 for {set i 0} {$i < [llength $argv]} {incr i} {
     switch -- [lindex $argv $i] {
@@ -316,4 +320,5 @@ for {set i 0} {$i < [llength $argv]} {incr i} {
         }
     }
 }
+set argv [list]
 run_script Vivado $script
