@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -193,6 +194,23 @@ def test_demo(circnn):
     assert status == 0 and figures["accuracy"] >= 0.97 and figures["images"] == 500
     assert np.sum(figures["confusion"]) == 500
     assert np.trace(figures["confusion"]) == round(figures["accuracy"] * 500)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_demo_fits_its_terminal(circnn, monkeypatch, columns):
+    pytest.importorskip("sklearn")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    status, out, _ = circnn("demo")
+    lines = out.splitlines()
+    assert status == 0 and max(map(len, lines)) <= columns
+    captions = [line for line in lines if re.match(r"\s*\d \(\d+%\)", line)]
+    assert sum(line.count("%)") for line in captions) == 6  # pictures
+    assert len(captions) == {40: 3, 60: 2, 80: 2, 200: 1}[columns]
+    words = " ".join(out.split())
+    for layer in ("hidden_1", "hidden_2", "output"):
+        assert layer in words
+    assert "2,368 weights instead of 33,408 (14.1x fewer)" in words
+    assert "in a batch of 500 (on this computer, not on a board)" in words
 
 
 # -- wrong input --------------------------------------------------------------------------------
