@@ -49,6 +49,14 @@ def print_json(values: Any) -> None:
     print(json.dumps(values, indent=2, ensure_ascii=False))
 
 
+def interrupted(more: str = "") -> int:
+    """Say that the user ended the command, and return its exit status."""
+    # on a terminal the cursor stands behind a half drawn bar, and the ^C that was typed
+    line = "\n" if sys.stderr.isatty() else ""
+    print(f"{line}circnn: interrupted{more}", file=sys.stderr)
+    return 130
+
+
 def load_arrays(path: str) -> Dict[str, np.ndarray]:
     """Return the arrays of an ``.npy`` file (under the name ``x``) or an ``.npz`` file.
 
@@ -249,10 +257,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"pynq_circnn {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in MODULES:
-        importlib.import_module(module).register(commands)
-    parsed = parser.parse_args(arguments)
     try:
+        for module in MODULES:
+            importlib.import_module(module).register(commands)
+        parsed = parser.parse_args(arguments)
         return int(parsed.run(parsed))
     except BrokenPipeError:  # who reads, head for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -261,5 +269,4 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(f"circnn: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("circnn: interrupted", file=sys.stderr)
-        return 130
+        return interrupted()

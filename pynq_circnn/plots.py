@@ -201,7 +201,7 @@ def draw_timeline(report: Mapping[str, Any], name: str) -> Any:
                 [(bar["begin"], bar["end"] - bar["begin"])],
                 (top + place * height, height),
                 color=UNIT_COLOURS[bar["unit"]],
-                linewidth=0,
+                linewidth=0.5,
             )
     for unit in units:
         axes.broken_barh([], (0, 0), color=UNIT_COLOURS[unit], label=unit)
@@ -215,9 +215,10 @@ def draw_timeline(report: Mapping[str, Any], name: str) -> Any:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_xlabel(f"cycles at {report['clock_mhz']:g} MHz ({report['basis']})", fontsize=8)
-    figure.legend(loc="outside lower center", ncols=len(units), fontsize=8, frameon=False)
+    style = {"fontsize": 8, "frameon": False, "handlelength": 1.2, "columnspacing": 1.2}
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=len(units), **style)
     title = f"{name} on {report['board']}: one sample alone, {report['latency_cycles']:,} cycles"
-    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    axes.set_title(title, fontsize=10, color=INK, loc="left", pad=26)  # the legend lies between
     return figure
 
 

@@ -1,7 +1,10 @@
 """The command line: every command, its figures as JSON, its exit status and its messages."""
 
+import contextlib
 import json
+import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -193,6 +196,23 @@ def test_demo(circnn):
     assert np.trace(figures["confusion"]) == round(figures["accuracy"] * 500)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_demo_fits_its_terminal(circnn, monkeypatch, columns):
+    pytest.importorskip("sklearn")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    status, out, _ = circnn("demo")
+    lines = out.splitlines()
+    assert status == 0 and max(map(len, lines)) <= columns
+    captions = [line for line in lines if re.match(r"\s*\d \(\d+%\)", line)]
+    assert sum(line.count("%)") for line in captions) == 6  # pictures
+    assert len(captions) == {40: 3, 60: 2, 80: 2, 200: 1}[columns]
+    words = " ".join(out.split())
+    for layer in ("hidden_1", "hidden_2", "output"):
+        assert layer in words
+    assert "2,368 weights instead of 33,408 (14.1x fewer)" in words
+    assert "in a batch of 500 (on this computer, not on a board)" in words
+
+
 # -- wrong input --------------------------------------------------------------------------------
 
 
@@ -258,6 +278,44 @@ def test_interruption(circnn, monkeypatch):
     monkeypatch.setattr("pynq_circnn.model.load_model", interrupted)
     status, _, err = circnn("info", "model.circnn")
     assert status == 130 and err == "circnn: interrupted\n"
+
+
+@pytest.mark.parametrize("command, bar_in, message", [
+    ("info digits", "pynq_circnn.model.load_model", "circnn: interrupted\r\n"),
+    ("train digits --out out", "pynq_circnn.zoo.training.measure", "circnn: interrupted. Finished"),
+])  # fmt: skip
+def test_interruption_on_a_terminal_begins_a_line_of_its_own(files, command, bar_in, message):
+    """Whatever bar is being drawn, and behind the ^C that the terminal shows."""
+    pty = pytest.importorskip("pty")
+    if "train" in command:
+        pytest.importorskip("keras_backend")
+        pytest.importorskip("sklearn")
+    module, _, name = bar_in.rpartition(".")
+    code = f"""
+import importlib, os, signal, sys, time
+from pynq_circnn import cli
+def bar(*_):
+    print("41/60 [====>", end="", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+importlib.import_module({module!r}).{name} = bar
+sys.exit(cli.main({command.split()!r}))
+"""
+    if "zoo" in module:  # chooses the back end of Keras
+        code = "import pynq_circnn.keras" + code
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end, on Linux
+        while True:
+            part = os.read(ours, 4096)
+            if not part:
+                break
+            shown += part
+    os.close(ours)
+    assert process.wait(30) == 130
+    assert shown.decode().startswith("41/60 [====>\r\n" + message)
 
 
 def test_version_and_help(circnn):

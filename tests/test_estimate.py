@@ -182,14 +182,14 @@ def test_every_name_is_in_the_picture_and_none_lies_on_another(network):
     pytest.importorskip("matplotlib")
     report = estimate.estimate(network())
     figure = draw_timeline(report, "model")
-    figure.savefig(io.BytesIO(), format="png", dpi=100)  # lays it out
-    (axes,), (legend,) = figure.axes, figure.legends
+    figure.savefig(io.BytesIO(), format="png")  # lays it out
+    (axes,) = figure.axes
     left, right = axes.get_xlim()
     texts = [
         axes.title,
         axes.xaxis.label,
         *axes.texts,
-        *legend.get_texts(),
+        *axes.get_legend().get_texts(),
         *axes.get_yticklabels(),
     ]
     texts += [t.label1 for t in axes.xaxis.get_major_ticks() if left <= t.get_loc() <= right]

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import sys
 from typing import Any, Dict
 
 from . import RESULTS, file_bytes, front_rows, markdown, results, rows
@@ -51,6 +50,7 @@ def _train(arguments: argparse.Namespace) -> int:
             f"NAME must be one of {', '.join(RECIPES)}. Received: {arguments.name!r}. "
             "Other models are trained with Keras and given to pynq_circnn.keras.convert."
         )
+    from ..cli import interrupted
     from .training import measure, measure_front
 
     recipe = RECIPES[arguments.name]
@@ -74,12 +74,10 @@ def _train(arguments: argparse.Namespace) -> int:
             print(f"{file}: written")
             table = rows(found, arguments.out)
     except KeyboardInterrupt:
-        print(
-            f"circnn: interrupted. Finished runs are kept in {kept} and not repeated by the same "
-            "command; the one under way does not resume and begins again.",
-            file=sys.stderr,
+        return interrupted(
+            f". Finished runs are kept in {kept} and not repeated by the same command; the one "
+            "under way does not resume and begins again."
         )
-        return 130
     measured = results(path)
     for kind, figures in found.items():
         measured[kind].update(figures)
