@@ -215,7 +215,7 @@ def _lines(name: str, report: Dict[str, Any]) -> List[str]:
             f"  {memory:12} {words['used_words']:8,} of {words['available_words']:8,} words "
             f"({share:.0%})"
         )
-    width = max(20, *(len(row["name"]) for row in report["layers"]))
+    width = max([20, *(len(row["name"]) for row in report["layers"])])
     lines.append(f"  {'layer':{width}} {'alone':>9} {'steady':>9}  cycles, bottleneck")
     for row in report["layers"]:
         streamed = ", weights streamed" if row["weights_streamed"] else ""

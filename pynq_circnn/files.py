@@ -19,14 +19,15 @@ TORCH = Kind("a PyTorch file", 'torch.load("{path}").numpy()')
 PICKLE = Kind("a pickle, which could run any code", 'pickle.load(open("{path}", "rb"))')
 TEXT = Kind("text", 'numpy.loadtxt("{path}", delimiter=",")')
 EMPTY, ZIP = Kind("an empty file"), Kind("a ZIP archive")
+_HEAD = 4096  # bytes that are looked at
 _IMAGE = 'numpy.asarray(PIL.Image.open("{path}"))'
+BMP = Kind("a BMP image", _IMAGE)
 _MAGIC = (
     (b"\x93NUMPY", NPY),
     (b"\x89HDF\r\n\x1a\n", HDF5),
     (b"\x89PNG\r\n\x1a\n", Kind("a PNG image", _IMAGE)),
     (b"\xff\xd8\xff", Kind("a JPEG image", _IMAGE)),
     (b"GIF8", Kind("a GIF image", _IMAGE)),
-    (b"BM", Kind("a BMP image", _IMAGE)),
     (b"\x1f\x8b", Kind("a gzip file")),
     (b"\x80", PICKLE),
 )
@@ -34,28 +35,32 @@ _MAGIC = (
 
 def kind_of(file: BinaryIO) -> Optional[Kind]:
     """Return what an open file holds, ``None`` if that is unknown."""
-    head = file.read(4096)
+    head = file.read(_HEAD)
     if not head:
         return EMPTY
-    if head[:2] == b"PK":
+    if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):  # the latter is an empty archive
         return _zip_kind(file)
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
+    if _is_text(head):
+        return TEXT
+    return BMP if head[:2] == b"BM" else None
+
+
+def _is_text(head: bytes) -> bool:
     try:
-        text = head.decode("utf-8", "strict" if len(head) < 4096 else "ignore")
+        text = head.decode("utf-8", "strict" if len(head) < _HEAD else "ignore")
     except UnicodeDecodeError:
-        return None
-    return (
-        TEXT if all(letter.isprintable() or letter in "\r\n\t\ufeff" for letter in text) else None
-    )
+        return False
+    return all(letter.isprintable() or letter in "\r\n\t\ufeff" for letter in text)
 
 
-def _zip_kind(file: BinaryIO) -> Kind:
+def _zip_kind(file: BinaryIO) -> Optional[Kind]:
     try:
         names = zipfile.ZipFile(file).namelist()
     except Exception:  # zipfile raises a dozen kinds for a damaged archive
-        return ZIP
+        return None
     if "config.json" in names and "metadata.json" in names:
         return KERAS
     if any(name.endswith("/data.pkl") for name in names):

@@ -141,7 +141,7 @@ def write(data: ModelData, path: Union[str, "os.PathLike[str]"]) -> None:
     try:
         handle, temporary = tempfile.mkstemp(prefix=".circnn-", dir=folder)
     except OSError as error:  # names the temporary file, of which nobody knows
-        raise OSError(
+        raise type(error)(
             f"the folder of {path!r} must be writable. Received: {folder!r}, {error.strerror}. "
             "Save to a folder of your own."
         ) from error

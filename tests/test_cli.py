@@ -37,6 +37,10 @@ def files(tmp_path, monkeypatch):
     (tmp_path / "empty.npy").write_bytes(b"")
     (tmp_path / "data.csv").write_text("pixel 1,pixel 2\n1,2\n")
     (tmp_path / "notes.txt").write_text("größer")
+    (tmp_path / "bmi.csv").write_text("BMI,age\n1,2\n")
+    (tmp_path / "pk.csv").write_text("PK,age\n1,2\n")
+    (tmp_path / "half.npz").write_bytes((tmp_path / "data.npz").read_bytes()[:900])
+    (tmp_path / "image.bmp").write_bytes(b"BM\x9a\x00\x00\x00" + bytes(90))
     (tmp_path / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(90))
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(90))
     (tmp_path / "data.pkl").write_bytes(pickle.dumps({"x": [1.0, 2.0]}))
@@ -231,6 +235,10 @@ def test_demo_fits_its_terminal(circnn, monkeypatch, columns):
      'numpy.save("data.npy", numpy.loadtxt("data.csv", delimiter=","))'),
     (["predict", "model.circnn", "text.npy"], "Received: text. Convert it: numpy.save("),
     (["predict", "model.circnn", "notes.txt"], "Received: text."),
+    (["predict", "model.circnn", "bmi.csv"], "Received: text."),
+    (["predict", "model.circnn", "pk.csv"], "Received: text."),
+    (["predict", "model.circnn", "half.npz"], "Received: File is not a zip file"),
+    (["predict", "model.circnn", "image.bmp"], "Received: a BMP image."),
     (["predict", "model.circnn", "image.png"], "Received: a PNG image. Convert it: numpy.save("),
     (["predict", "model.circnn", "photo.jpg"], "Received: a JPEG image. "),
     (["predict", "model.circnn", "data.pkl"], "Received: a pickle, which could run any code. "),

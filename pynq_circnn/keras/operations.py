@@ -82,7 +82,8 @@ def scale_and_bias(node: Any) -> Tuple[Any, Any]:
     ValueError
         If it is no scale and bias: the constant is divided by the tensor.
     """
-    operands: List[Any] = [*node.arguments.args, *node.arguments.kwargs.values()]
+    named = node.arguments.kwargs
+    operands: List[Any] = [*node.arguments.args, *(named[x] for x in ("x1", "x2") if x in named)]
     first, second = operands
     reverse = second is node.input_tensors[0]
     constant = np.asarray(
