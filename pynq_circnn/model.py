@@ -196,8 +196,8 @@ class Model:
         fewer = f" ({info['compression']:.1f}x fewer)" if info["weights"] else ""
         print_fn(
             f"{info['weights']:,} weights instead of {info['dense_weights']:,}{fewer}; "
-            f"{info['bytes']:,} bytes instead of {info['dense_bytes']:,} "
-            "of the dense float32 network"
+            f"weights, scales and biases take {info['bytes']:,} bytes instead of "
+            f"{info['dense_bytes']:,} in the dense float32 network"
         )
         for line in _origin(info):
             print_fn(line)

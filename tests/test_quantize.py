@@ -44,7 +44,7 @@ def dense(n, units, k, rng, activation="linear", **parameters):
     return Network(layers, {"y": {"weights": weights, **parameters}})
 
 
-# -- the targets of the issue -------------------------------------------------------------------
+# -- the targets --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [2, 4, 8, 16, 32, 64, 128, 256])
