@@ -23,7 +23,7 @@ $(DEMO)/.ready: $(SOURCES)
 	touch $@
 
 test: lint
-	KERAS_BACKEND=jax $(TEST)/bin/python -m pytest -q
+	$(TEST)/bin/python -m pytest -q
 
 lint: $(TEST)/.ready
 	$(TEST)/bin/ruff check .
@@ -56,7 +56,7 @@ $(OLD)/.ready: $(SOURCES)
 EMULATED_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
                      $(shell command -v python3.11) $(PYTHON))
 test-emulated: $(EMULATED)/.ready-$(PYNQ)
-	KERAS_BACKEND=jax $(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
+	$(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
 
 soak: $(EMULATED)/.ready-$(PYNQ)
 	$(EMULATED)/bin/python tests/soak_board.py --interrupts 10000 --loops 20 --swaps 200
