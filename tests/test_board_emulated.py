@@ -395,6 +395,234 @@ def test_the_interrupt_wakes_and_the_loop_is_free_meanwhile(monkeypatch):
     assert len(ticks) > 10
 
 
+class _Watched:
+    """The fabric with a fabric's time, and what ended the driver's waits for it."""
+
+    def __init__(self, overlay):
+        self.driver, self.before = overlay.driver, (overlay.driver.wakes, overlay.driver.naps)
+
+    def since(self):
+        before, self.before = self.before, (self.driver.wakes, self.driver.naps)
+        return tuple(now - then for now, then in zip(self.before, before))
+
+
+class _Held(Echo):
+    """A fabric that answers when it is let."""
+
+    def __init__(self, fabric):
+        self.fabric, self.reset, self.held, self.waits = fabric, fabric.reset, False, False
+        self.gate = threading.Semaphore(0)
+
+    def run(self, packet):
+        if self.held:
+            self.waits = True
+            assert self.gate.acquire(timeout=30)
+            self.waits = False
+        return self.fabric.run(packet)
+
+
+@pytest.fixture
+def held_board(monkeypatch):
+    """A board that answers when it is let, and a driver that looks by itself after 5 s."""
+    from pynq_circnn.board import engine
+    from pynq_circnn.emulated.fabric import EngineFabric
+
+    monkeypatch.setattr(engine, "_NAP_SECONDS", 5.0)
+    fabric = _Held(EngineFabric())
+    with emulated(fabric, mapped=True) as overlay:
+        run()
+        fabric.held = True
+        yield overlay
+        fabric.held = False
+
+
+async def predictions(board, count):
+    """Predictions, each answered after it has begun to wait."""
+    gate, expected = board.device.board.fabric.gate, MODEL.predict(X[:1], backend="native")
+    for _ in range(count):
+        asyncio.get_running_loop().call_soon(gate.release)
+        y = await MODEL.predict_async(X[:1], backend="emulated")
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_each_wait_of_many_in_several_loops_is_ended_by_the_interrupt(held_board):
+    watched = _Watched(held_board)
+    files = []
+    for _ in range(5):
+        asyncio.run(predictions(held_board, 50))
+        assert watched.since() == (50, 0)
+        gc.collect()
+        files.append(len(os.listdir("/proc/self/fd")))
+    assert len(set(files)) == 1
+    assert not leaked_events()
+
+
+@both
+def test_an_answer_that_comes_late_wakes(mapped, monkeypatch):
+    """Also where nothing but the board's own time lets it come."""
+    from pynq_circnn.board import engine
+
+    async def main():
+        faults = overlay.device.faults
+        faults.inject("stuck_output")
+        asyncio.get_running_loop().call_later(0.02, faults.end, "stuck_output")
+        return await MODEL.predict_async(X, backend="emulated")
+
+    monkeypatch.setattr(engine, "_NAP_SECONDS", 5.0)
+    with emulated(mapped=mapped) as overlay:
+        run()
+        watched = _Watched(overlay)
+        np.testing.assert_array_equal(asyncio.run(main()), MODEL.predict(X, backend="native"))
+        assert watched.since() == (1, 0)
+
+
+def leaked_events():
+    """Events that pynq's objects still hold."""
+    from pynq.interrupt import _InterruptController as Controllers
+
+    waits = [uio.wait_events for uio in Controllers._uio_devices.values()]
+    waits += [events for parent in Controllers._controllers for events in parent.wait_handles]
+    return [event for events in waits for event in events]
+
+
+def test_loops_of_several_threads_one_after_another(held_board):
+    watched, ends = _Watched(held_board), []
+
+    def work():
+        asyncio.run(predictions(held_board, 5))
+        ends.append(watched.since())
+
+    for _ in range(4):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert ends == [(5, 0)] * 4
+
+
+def test_a_wait_that_is_given_up_leaves_nothing_behind(held_board):
+    fabric = held_board.device.board.fabric
+
+    async def hasty():
+        task = asyncio.ensure_future(MODEL.predict_async(X[:1], backend="emulated"))
+        while not fabric.waits:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        fabric.gate.release()
+        fabric.held = False
+        run()  # after a reset
+        fabric.held = True
+
+    watched = _Watched(held_board)
+    for _ in range(5):
+        asyncio.run(hasty())
+        watched.since()
+        asyncio.run(predictions(held_board, 2))
+        assert watched.since() == (2, 0)
+    assert not leaked_events()
+
+
+def test_an_interrupt_of_a_call_before_does_not_end_a_wait(held_board):
+    """A synchronous call leaves the line up: the DMA's bit is cleared by the next start."""
+    watched = _Watched(held_board)
+    for _ in range(5):
+        held_board.device.board.fabric.gate.release()
+        np.testing.assert_array_equal(run(X[:1]), EXPECTED[:1])
+        asyncio.run(predictions(held_board, 1))
+        assert watched.since() == (1, 0)
+
+
+def test_a_board_can_be_opened_where_no_event_loop_is():
+    """pynq's own objects for interrupts need one, in the thread that makes them."""
+    asyncio.run(asyncio.sleep(0))  # which leaves the main thread without
+    right = []
+
+    def work():
+        with emulated():
+            y = asyncio.run(MODEL.predict_async(X, backend="emulated"))
+            right.append(np.array_equal(y, MODEL.predict(X, backend="native")))
+
+    work()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert right == [True, True]
+
+
+def test_pynqs_own_waits_go_on_beside_the_drivers(held_board, present_loop):
+    """Both have the interrupt's file open; the other line is the DMA's sending channel."""
+    from pynq.interrupt import Interrupt
+
+    other = Interrupt("dma/mm2s_introut")
+
+    async def main():
+        waiting = asyncio.ensure_future(other.wait())
+        await asyncio.sleep(0)
+        await predictions(held_board, 3)
+        await asyncio.wait_for(waiting, 5)
+
+    present_loop.run_until_complete(main())
+    assert not leaked_events()
+
+
+# -- pynq's own interrupts, on the emulated board -----------------------------------------------
+
+
+@pytest.fixture
+def present_loop():
+    """An event loop of this thread, as a notebook has one."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    from pynq.interrupt import _InterruptController as Controllers
+
+    asyncio.set_event_loop(loop)  # which pynq's objects need to end well
+    while Controllers._uio_devices:
+        loop.remove_reader(Controllers._uio_devices.popitem()[1].uio)
+    Controllers._controllers.clear()
+    gc.collect()
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture
+def plain_overlay(present_loop):
+    device = EmulatedDevice(_Slow(Echo(), 0.005), mapped=True)
+    device.activate()
+    yield pynq.Overlay(device.bitfile, device=device)
+    device.close()
+
+
+async def echo(overlay, seconds=5):
+    """One packet through pynq's own driver of the DMA, awaited by its own classes."""
+    from pynq.interrupt import Interrupt
+
+    send, receive = pynq.allocate((64,), "u4"), pynq.allocate((64,), "u4")
+    overlay.dma.recvchannel.transfer(receive)
+    overlay.engine.write(0, 1)
+    overlay.dma.sendchannel.transfer(send)
+    try:
+        await asyncio.wait_for(Interrupt("dma/s2mm_introut").wait(), seconds)
+    finally:
+        overlay.dma.recvchannel.wait()
+        overlay.dma.recvchannel._clear_interrupt()
+
+
+def test_pynqs_own_interrupts_work_in_the_loop_they_were_made_in(plain_overlay, present_loop):
+    """With pynq's classes as they are, many times: no line is forgotten."""
+    for _ in range(20):
+        present_loop.run_until_complete(echo(plain_overlay))
+    assert not leaked_events()
+
+
+def test_pynqs_own_interrupts_work_in_no_other_loop(plain_overlay, present_loop):
+    """What the driver has to do without: the board is emulated as it is, not as it should be."""
+    present_loop.run_until_complete(echo(plain_overlay))
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(echo(plain_overlay, 0.3))
+
+
 # -- pynq itself --------------------------------------------------------------------------------
 
 
@@ -406,7 +634,7 @@ def test_a_plain_overlay_binds_the_driver():
         assert plain.engine.register_map.status is not None
 
 
-def test_pynqs_own_dma_driver_runs_on_the_emulated_dma():
+def test_pynqs_own_dma_driver_runs_on_the_emulated_dma(present_loop):
     device = EmulatedDevice(Echo())
     device.activate()
     overlay = pynq.Overlay(device.bitfile, device=device)

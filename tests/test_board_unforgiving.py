@@ -1,6 +1,8 @@
 """The emulated board forgives nothing that a real one does not: its memory, its bus, its time."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -55,20 +57,15 @@ class Bare:
         buffer.flush()
         return buffer
 
-    def poke(self, mmio, offset, value):
-        """Write a register and see that the board has taken notice."""
-        mmio.write(offset, value)
-        until(lambda: not self.device.capabilities["MEMORY_MAPPED"] or mmio.read(offset) >> 31)
-
     def start(self):
         """Start both channels of the DMA."""
         for channel in (0x00, 0x30):
-            self.poke(self.dma, channel, 1)
+            self.dma.write(channel, 1)
 
     def transfer(self, channel, address, nbytes):
         self.dma.write(channel + 0x18, address & 0xFFFFFFFF)
         self.dma.write(channel + 0x1C, address >> 32)
-        self.poke(self.dma, channel + 0x28, nbytes)
+        self.dma.write(channel + 0x28, nbytes)
 
     def status(self, channel):
         return self.dma.read(channel + 0x04) & 0x7FFFFFFF
@@ -105,7 +102,7 @@ def test_a_transfer_that_comes_after_its_buffer_was_freed_is_an_error(mapped, fr
         assert owner is None or owner.physical_address == addresses[freed]
         if freed == RECEIVE:
             board.transfer(SEND, addresses[SEND], 4096)
-        board.poke(board.engine, 0, 1)
+        board.engine.write(0, 1)
         until(lambda: board.status(RECEIVE) & 2)
 
 
@@ -122,7 +119,7 @@ def test_a_transfer_to_memory_that_was_never_allocated_is_an_error(mapped, place
         }[place]
         with pytest.raises(BusError, match="DMA"):
             board.transfer(RECEIVE, buffer.physical_address, 4096)
-            board.poke(board.engine, 0, 1)
+            board.engine.write(0, 1)
             board.transfer(SEND, address, 128)
             until(lambda: board.status(RECEIVE) & 2)
             board.device.allocate((1,), "u1")
@@ -133,7 +130,7 @@ def test_where_there_is_no_memory_the_dma_says_so():
     """By PG021: a decode error, which is no reason to stop."""
     with bare() as board:
         board.start()
-        board.poke(board.engine, 0, 1)
+        board.engine.write(0, 1)
         board.transfer(SEND, 0x20000000, 64)
         assert board.status(SEND) & 0x41 == 0x41
 
@@ -151,16 +148,31 @@ def test_an_error_that_was_caught_is_raised_again_in_the_end():
 
 def read(board, mmio):
     mmio.read(0x10)
-    board.device.allocate((1,), "u1")  # in mapped memory the next use of the device tells
 
 
 def write(board, mmio):
     mmio.write(0x10, 5)
+
+
+def read_memory(board, mmio):
+    """As compiled code does; the next use of the device tells."""
+    mmio.array.view(np.ndarray)[4]
     board.device.allocate((1,), "u1")
 
 
-@both
-@pytest.mark.parametrize("access", [read, write])
+def write_memory(board, mmio):
+    mmio.array.view(np.ndarray)[4] = 5
+    board.device.allocate((1,), "u1")
+
+
+accesses = pytest.mark.parametrize(
+    "access, mapped",
+    [(read, False), (write, False), (read, True), (write, True), (read_memory, True),
+     (write_memory, True)],
+)  # fmt: skip
+
+
+@accesses
 def test_an_access_while_the_engine_is_in_reset_is_an_error(mapped, access):
     with bare(mapped=mapped) as board:
         board.gpio.write(0, 1)
@@ -172,8 +184,7 @@ def test_an_access_while_the_engine_is_in_reset_is_an_error(mapped, access):
         access(board, board.engine)
 
 
-@both
-@pytest.mark.parametrize("access", [read, write])
+@accesses
 def test_an_access_where_nothing_is_is_an_error(mapped, access):
     with bare(mapped=mapped) as board:
         nowhere = pynq.MMIO(0x43C00000, 0x1000, device=board.device)  # to have it is none
@@ -182,8 +193,7 @@ def test_an_access_where_nothing_is_is_an_error(mapped, access):
         assert board.device.bus_errors.take()
 
 
-@both
-@pytest.mark.parametrize("access", [read, write])
+@accesses
 def test_an_access_under_another_design_is_an_error(mapped, access, tmp_path):
     with open(HWH) as file:
         lines = [line for line in file if "<MEMRANGE" not in line or 'INSTANCE="dma"' in line]
@@ -198,8 +208,7 @@ def test_an_access_under_another_design_is_an_error(mapped, access, tmp_path):
         assert board.device.bus_errors.take()
 
 
-@both
-@pytest.mark.parametrize("access", [read, write])
+@accesses
 def test_an_access_during_a_download_is_an_error(mapped, access):
     with bare(mapped=mapped) as board:
         caught, stop = [], threading.Event()
@@ -222,6 +231,20 @@ def test_an_access_during_a_download_is_an_error(mapped, access):
         assert any("being configured" in text for text in told)
         board.overlay.download()
         assert board.engine.read(0) & 4
+
+
+@both
+def test_a_download_in_the_middle_of_a_transfer_is_an_error(mapped):
+    with pytest.raises(BusError, match="middle of a transfer"), bare(mapped=mapped) as board:
+        board.start()
+        receive = board.buffer()
+        board.transfer(RECEIVE, receive.physical_address, 4096)
+        board.overlay.download()  # nothing has begun
+        board.device.allocate((1,), "u1")
+        board.start()
+        send = board.buffer()
+        board.transfer(SEND, send.physical_address, 4096)  # more than the FIFO takes
+        board.overlay.download()
 
 
 @both
@@ -498,7 +521,7 @@ def test_what_was_begun_goes_on_while_nobody_looks(mapped):
         send.flush()
         board.device.faults.inject("stuck_output")
         board.transfer(RECEIVE, receive.physical_address, 4096)
-        board.poke(board.engine, 0, 1)
+        board.engine.write(0, 1)
         board.transfer(SEND, send.physical_address, 4096)
         until(lambda: board.status(SEND) & 2)
         assert not board.status(RECEIVE) & 2
@@ -519,9 +542,34 @@ def test_an_answer_that_comes_when_nobody_waits_any_more(mapped):
         send, receive = board.buffer(), board.buffer()
         board.device.faults.inject("stuck_output")
         board.transfer(RECEIVE, receive.physical_address, 4096)
-        board.poke(board.engine, 0, 1)
+        board.engine.write(0, 1)
         board.transfer(SEND, send.physical_address, 4096)
         until(lambda: board.status(SEND) & 2)
         del receive
         board.device.faults.end("stuck_output")
         time.sleep(0.2)
+
+
+class _Interrupting(Echo):
+    """A fabric in whose time Ctrl-C is pressed."""
+
+    def run(self, packet):
+        os.kill(os.getpid(), signal.SIGINT)
+        return packet
+
+
+def test_an_interrupt_does_not_stop_the_board():
+    """Only the processor hears it; what the processor has begun goes on."""
+    with bare(_Interrupting()) as board:
+        board.start()
+        send, receive = board.buffer(), board.buffer()
+        send[:] = np.frombuffer(NOISE[:4096], "u1")
+        send.flush()
+        with pytest.raises(KeyboardInterrupt):
+            board.transfer(RECEIVE, receive.physical_address, 4096)
+            board.engine.write(0, 1)
+            board.transfer(SEND, send.physical_address, 4096)
+            until(lambda: board.status(RECEIVE) & 2)
+        until(lambda: board.status(RECEIVE) & 2)
+        receive.invalidate()
+        assert receive.tobytes() == NOISE[:4096]

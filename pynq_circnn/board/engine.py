@@ -4,6 +4,7 @@ Nothing here imports ``pynq``: :mod:`.ip` brings registers, memory and interrupt
 """
 
 import asyncio
+import contextlib
 import os
 import time
 import warnings
@@ -17,6 +18,7 @@ from ..errors import BoardError
 from ..packets import Reply, packet, program_packet
 from ..program import Program
 from ..turns import Turns
+from .interrupt import InterruptLine
 from .layout import BYTES, WORDS, RunLayout, parse_reply
 from .link import Link
 
@@ -142,7 +144,7 @@ class Engine:
     allocate : callable
         Takes a number of bytes and returns a cached, page-aligned ``PynqBuffer`` of bytes.
     interrupt : callable, optional
-        Returns an object whose coroutine ``wait`` ends when the receiving DMA channel interrupts.
+        Returns the interrupt of the receiving DMA channel, or ``None`` if there is none after all.
     timeout : float
         Seconds that one chunk may take.
     check : callable, optional
@@ -160,7 +162,7 @@ class Engine:
         self,
         link: Link,
         allocate: Callable[[int], Any],
-        interrupt: Optional[Callable[[], Any]] = None,
+        interrupt: Optional[Callable[[], Optional[InterruptLine]]] = None,
         timeout: float = TIMEOUT_SECONDS,
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -178,6 +180,7 @@ class Engine:
         self._process = os.getpid()
         self._closed = False
         self.loads = self.resets = 0
+        self.wakes = self.naps = 0  # of waits in event loops: ended by an interrupt, by time
 
     # -- who is there ---------------------------------------------------------------------------
 
@@ -344,31 +347,35 @@ class Engine:
         with turn:
             self._ready()
             self._load(loadable)
-            interrupt = None if self._interrupt is None else self._interrupt()
-            for first, count in self.chunks(layout, samples):
-                slot = self._buffers.slots[0]
-                self.link.start(*self._prepare(slot, layout, first, count, fill))
-                received = await self._received(interrupt)
-                counters += self._finish(slot, layout, first, count, received, drain)
+            with contextlib.ExitStack() as listening:
+                line = None if self._interrupt is None else self._interrupt()
+                if line is not None:
+                    listening.enter_context(line.listening())
+                for first, count in self.chunks(layout, samples):
+                    slot = self._buffers.slots[0]
+                    self.link.start(*self._prepare(slot, layout, first, count, fill))
+                    received = await self._received(line)
+                    counters += self._finish(slot, layout, first, count, received, drain)
             self._buffers.idle = True
         return counters
 
-    async def _received(self, interrupt: Any) -> int:
+    async def _received(self, line: Optional[InterruptLine]) -> int:
         end = time.monotonic() + self.timeout
+        woken = True
         while True:
+            if line is not None and woken:
+                line.arm()  # before the look: what comes in between wakes as well
             received = self.link.poll()
             if received is not None:
                 self.link.acknowledge()
                 return received
             if time.monotonic() > end:
                 return self.link.wait(0.0)  # which tells why
-            if interrupt is None:
+            if line is None:
                 await asyncio.sleep(_NAP_SECONDS)
-            else:
-                try:
-                    await asyncio.wait_for(interrupt.wait(), _NAP_SECONDS)
-                except asyncio.TimeoutError:
-                    pass
+            woken = line is not None and await line.wait(_NAP_SECONDS)
+            self.wakes += woken
+            self.naps += not woken
 
     def _prepare(
         self, slot: _Slot, layout: RunLayout, first: int, count: int, fill: Fill

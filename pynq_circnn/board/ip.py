@@ -7,11 +7,13 @@ import os
 from typing import Any, Dict, Optional, Tuple
 
 from pynq import DefaultIP
+from pynq import interrupt as pynq_interrupt
 from pynq.buffer import allocate
 from pynq.mmio import MMIO
 
 from ..errors import BoardError
 from .engine import Engine
+from .interrupt import InterruptLine
 from .link import connect
 from .loaded import Loaded, identified
 from .registers import DMA_VLN, ENGINE_VLNV, GPIO_VLN
@@ -40,12 +42,14 @@ class EngineIP(DefaultIP):
     bindto = [ENGINE_VLNV]
 
     def __init__(self, description: Dict[str, Any]) -> None:
-        self._check_loaded(description["device"])  # pynq's part writes to the interrupt controller
-        super().__init__(description)
+        self._check_loaded(description["device"])
+        # without pynq's objects for interrupts, which need an event loop in this very thread
+        super().__init__({**description, "interrupts": {}})
         ip_dict = self.device.ip_dict
         found = _only(ip_dict, DMA_VLN, "AXI DMA", True)
         assert found is not None
         self.dma_name, dma = found
+        self._line: Optional[InterruptLine] = None
         self._check_dma(dma["parameters"])
         self._address_bits = int(dma["parameters"].get("c_addr_width", 32))  # PG021: 32 by default
         self.loaded = Loaded(self.device)
@@ -53,7 +57,7 @@ class EngineIP(DefaultIP):
         self.engine = Engine(
             connect(self.mmio, self._mmio(dma), None if gpio is None else self._mmio(gpio[1])),
             self._allocate,
-            self._interrupt if dma.get("interrupts") else None,
+            self._interrupt,
             check=self.loaded.check,
         )
 
@@ -84,13 +88,24 @@ class EngineIP(DefaultIP):
                     "Use the bitstream and .hwh that make -C hw builds.",
                 )
 
-    def _interrupt(self) -> Any:
-        from pynq.interrupt import Interrupt
-
-        try:
-            return Interrupt(f"{self.dma_name}/s2mm_introut")
-        except (ValueError, OSError):  # no interrupt device in this Linux: look now and then
-            return None
+    def _interrupt(self) -> Optional[InterruptLine]:
+        """Return the receiving channel's interrupt, or ``None`` if Linux has no file for it."""
+        if self._line is None:
+            pins, controllers = self.device.interrupt_pins, self.device.interrupt_controllers
+            pin = pins.get(f"{self.dma_name}/s2mm_introut")
+            if pin is None:
+                return None
+            controller = controllers.get(pin["controller"], pin)
+            try:
+                path = pynq_interrupt.get_uio_irq(controller["raw_irq"])
+                if path is None or controller.get("parent"):  # or a controller behind another
+                    return None
+                file = open(path, "r+b", buffering=0)
+            except OSError:
+                return None
+            mmio = None if controller is pin else self._mmio(self.device.ip_dict[pin["controller"]])
+            self._line = InterruptLine(file, mmio, pin["index"])
+        return self._line
 
     def _allocate(self, nbytes: int) -> Any:
         emulated = getattr(self.device, "emulated", False)

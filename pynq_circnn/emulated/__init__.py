@@ -1,11 +1,14 @@
 """A PYNQ-Z2 without the silicon, under the real and unmodified ``pynq`` package.
 
-Everything that the driver touches is here as a model: registers of the AXI DMA, the interrupt
+Everything that the driver touches is here as a model: the AXI DMA (:mod:`.dma`), the engine's port
+and streams (:mod:`.engine`) around its HLS source compiled with g++ (:mod:`.fabric`), the interrupt
 controller, the GPIO that resets the engine and the clocks (:mod:`.parts`), DDR memory as the CPU
-and as the fabric see it (:mod:`.memory`), and the engine itself, which is the HLS source compiled
-with g++ (:mod:`.fabric`). :mod:`.device` makes a ``pynq.Device`` of them.
+and as the fabric see it (:mod:`.memory`), and Linux's file of the interrupt (:mod:`.uio`).
+:mod:`.board` joins them and says how fast things move; :mod:`.clock` lets time pass; :mod:`.mapped`
+shows the registers as memory; :mod:`.device` makes a ``pynq.Device`` of all.
 
-Where model and board differ, the model is wrong.
+Where model and board differ, the model is wrong. What hangs a real board, or spoils memory there,
+is a :class:`~.memory.BusError`, which the device raises when it is used next and when it is closed.
 """
 
 from typing import Any

@@ -6,7 +6,7 @@ computer (:mod:`.clock`), so that things also happen while nobody looks.
 """
 
 import threading
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, Optional
 
 from ..contract import CONTRACT
 from .dma import STEP_BEATS, AxiDma
@@ -38,8 +38,9 @@ class Board:
         self.errors = memory.errors
         self.lock = threading.RLock()
         self.places: Dict[int, Part] = {}  # base addresses of 64 KB
-        self.irq: List[Callable[[], None]] = []  # called while the interrupt output is high
+        self.irq: Callable[[bool], None] = lambda level: None  # told the interrupt's level
         self.slcr = Slcr(faults)
+        self.dma: Optional[AxiDma] = None
         self._compute = compute
         self.clear()
 
@@ -47,9 +48,12 @@ class Board:
 
     def clear(self, configuring: bool = False) -> None:
         """Have the processing system alone: before the first download, and during each."""
+        if configuring and self.dma is not None and self.dma.on_the_bus:
+            self.errors.record("the fabric was configured in the middle of a transfer of the DMA: "
+                               "the port to a real board's memory hangs.")  # fmt: skip
         self.configuring = configuring
         self.engine: Optional[Engine] = None
-        self.dma: Optional[AxiDma] = None
+        self.dma = None
         self.gpio: Optional[AxiGpio] = None
         self.intc: Optional[AxiIntc] = None
         self.places = {Slcr.BASE: self.slcr}
@@ -157,9 +161,7 @@ class Board:
             self.engine.in_reset = self.gpio.asserted
         if self.intc is not None:
             self.intc.update()
-            if self.intc.output:
-                for call in self.irq:
-                    call()
+        self.irq(self.intc is not None and self.intc.output)
 
 
 def _level(part: Part, output: str) -> Callable[[], bool]:

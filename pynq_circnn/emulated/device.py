@@ -10,10 +10,9 @@ import time
 from typing import Any, Dict, List, Optional
 
 import numpy as np
-from pynq._3rdparty import tinynumpy as tnp
+import pynq.interrupt
 from pynq.buffer import PynqBuffer
 from pynq.interrupt import _InterruptController
-from pynq.mmio import _AccessHook
 from pynq.pl_server.device import Device
 from pynq.ps import Clocks, _ClocksZynq
 
@@ -23,6 +22,8 @@ from .fabric import Fabric
 from .mapped import Mapping
 from .memory import BASE, SIZE, Block, BusError, Memory
 from .parts import Faults
+from .uio import Uio
+from .uninterrupted import uninterrupted
 
 UIO_INTERRUPT = 61  # IRQ_F2P[0] of a Zynq-7000 (UG585, table 7-4)
 HWH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "circnn.hwh")
@@ -31,26 +32,16 @@ _DOWNLOAD_SECONDS = 0.005  # long enough to be found out; 4 MB take some 30 ms o
 _numbers = itertools.count()
 
 
-class _Uio:
-    """What ``pynq`` takes for the file of the interrupt; wakes the event loops that wait."""
+_retired: List[Any] = []  # pynq's objects for interrupts of other boards: they end badly
+_real_uio_irq = pynq.interrupt.get_uio_irq
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
-        self._waiting: List[Any] = []
-        board.irq.append(self._fire)
 
-    def add_event(self, event: Any, number: int) -> None:
-        """Call ``event.set`` in the present event loop at the next interrupt."""
-        import asyncio
-
-        with self._board.lock:
-            self._waiting.append((asyncio.get_running_loop(), event))
-
-    def _fire(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for loop, event in waiting:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(event.set)
+def _uio_irq(number: int) -> Any:
+    """Return what to open for an interrupt, as pynq's function does by what Linux tells."""
+    device = Device.active_device
+    if not isinstance(device, EmulatedDevice):
+        return _real_uio_irq(number)
+    return device.uio.open() if number == UIO_INTERRUPT else None
 
 
 class EmulatedDevice(Device):
@@ -79,7 +70,7 @@ class EmulatedDevice(Device):
         What a real board would not have survived. The next use of the device raises it, and
         :meth:`close` raises it again, whoever caught it before.
     reads, writes : int
-        Register accesses so far, through ``MMIO``; those to mapped memory cannot be counted.
+        Register accesses so far, through ``MMIO``; those of compiled code cannot be counted.
     """
 
     emulated = True
@@ -105,10 +96,15 @@ class EmulatedDevice(Device):
         self.board = Board(fabric, self.memory, self.faults, self._clock.compute)
         self.reads = self.writes = 0
         self.timestamp = ""
-        self._mapping = Mapping(self.board)
+        self._mapping = Mapping(
+            self.board,
+            lambda address: int.from_bytes(self.read_registers(address, 4), "little"),
+            lambda address, value: self.write_registers(address, value.to_bytes(4, "little")),
+        )
         self._clock.attach(self.board, self._mapping)
         self._whole_buffers = whole_buffers
-        self._uio = _Uio(self.board)
+        self.uio = Uio()
+        self.board.irq = self.uio.drive
         self._folder = tempfile.mkdtemp(prefix="circnn-emulated-")
         self.bitfile = os.path.join(self._folder, "circnn.bit")
         self.state_file = os.path.join(self._folder, "global_pl_state.json")
@@ -122,7 +118,8 @@ class EmulatedDevice(Device):
     def activate(self) -> None:
         """Make this device the one that pynq's global parts (clocks, interrupts) look at."""
         Device.active_device = self
-        _InterruptController._uio_devices[UIO_INTERRUPT] = self._uio
+        pynq.interrupt.get_uio_irq = _uio_irq
+        _retired.append(_InterruptController._uio_devices.pop(UIO_INTERRUPT, None))
         _InterruptController._controllers.clear()
         if hasattr(Clocks, "set_device"):
             Clocks.set_device(self)
@@ -133,27 +130,28 @@ class EmulatedDevice(Device):
     def read_registers(self, address: int, length: int) -> bytes:
         """Return registers as bytes."""
         self.reads += 1
-        self._mapping.collect()
-        words = [self.board.read(address + i) for i in range(0, length, 4)]
+        with uninterrupted(), self.board.lock:
+            self._mapping.collect()
+            words = [self.board.read(address + i) for i in range(0, length, 4)]
+            self._mapping.publish()
         return np.array(words, dtype="<u4").tobytes()
 
     def write_registers(self, address: int, data: bytes) -> None:
         """Write registers from bytes."""
         self.writes += 1
-        with self.board.lock:
+        with uninterrupted(), self.board.lock:
             self._mapping.collect()
             for i, word in enumerate(np.frombuffer(bytes(data), dtype="<u4")):
                 self.board.write(address + 4 * i, int(word))
             self._mapping.publish()
             self._clock.wake()
 
-    def mmap(self, base_addr: int, length: int) -> Any:
-        """Return registers as memory, or as what calls this device at every access."""
+    def mmap(self, base_addr: int, length: int) -> np.ndarray:
+        """Return registers as memory."""
         self.bus_errors.check()
-        words = self._mapping.page(base_addr, length)
-        self._clock.wake()
-        if words is None:
-            return tnp.ndarray((length // 4,), "u4", hook=_AccessHook(base_addr, self))
+        with uninterrupted():
+            words = self._mapping.page(base_addr, length)
+            self._clock.wake()
         return words
 
     def allocate(self, shape: Any, dtype: Any, **kwargs: Any) -> PynqBuffer:
@@ -164,7 +162,8 @@ class EmulatedDevice(Device):
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
         try:
-            block = self.memory.allocate(nbytes)
+            with uninterrupted():
+                block = self.memory.allocate(nbytes)
         except MemoryError as error:
             raise RuntimeError(f"BO allocation failed: {error}") from error
         return PynqBuffer(
@@ -207,14 +206,15 @@ class EmulatedDevice(Device):
         if self.faults.take("download"):
             self.fpga_state = "write error"
             raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
-        with self.board.lock:
-            self.board.clear(configuring=True)
-            self._mapping.publish()
-        time.sleep(_DOWNLOAD_SECONDS)
-        with self.board.lock:
-            self.board.configure(parser.ip_dict, parser.interrupt_pins)
-            self._mapping.renew()
-        self.fpga_state = "operating"
+        with uninterrupted():  # as the kernel does it
+            with self.board.lock:
+                self.board.clear(configuring=True)
+                self._mapping.publish()
+            time.sleep(_DOWNLOAD_SECONDS)
+            with self.board.lock:
+                self.board.configure(parser.ip_dict, parser.interrupt_pins)
+                self._mapping.renew()
+            self.fpga_state = "operating"
         self.post_download(bitstream, parser, self.name)
 
     def gen_cache(self, bitstream: Any, parser: Any = None) -> None:

@@ -103,7 +103,6 @@ class AxiDma(Part):
     """Both channels, and what lies between them and the streams."""
 
     EVENTS = {0x00, 0x04, 0x28, 0x30, 0x34, 0x58}
-    MAPPED = True
 
     def __init__(
         self, memory: Memory, faults: Faults, length_bits: int = 26, address_bits: int = 32
@@ -138,6 +137,12 @@ class AxiDma(Part):
     def moving(self) -> bool:
         """Whether anything may happen without another access."""
         return bool(self._resetting or self._writes or self.mm2s.active or self.s2mm.active)
+
+    @property
+    def on_the_bus(self) -> bool:
+        """Whether bursts have begun that are not over; before the first beat there is none."""
+        writing = self.s2mm.active and self.s2mm.moved > 0
+        return bool(self._writes or self.mm2s.active or writing)
 
     def reset_step(self) -> bool:
         """Go on with a reset, after what was on its way has arrived; tell whether there is one."""

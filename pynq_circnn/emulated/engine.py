@@ -46,7 +46,6 @@ class Engine(Part):
 
     EVENTS = {_REGISTERS[name] for name in ("control", "global_interrupt_enable",
                                             "interrupt_enable", "interrupt_status")}  # fmt: skip
-    MAPPED = True
     START, DONE, IDLE, READY = 1, 2, 4, 8
 
     def __init__(self, fabric: Fabric, faults: Faults, compute: Compute = at_once) -> None:

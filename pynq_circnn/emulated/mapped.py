@@ -3,23 +3,60 @@
 A thread (:mod:`.clock`) serves the mapped words. Bit 31 marks, in registers where a write does
 something, what the thread has seen, so that writing the same value again is noticed as well; none
 of these registers uses that bit. A processor that waits for an answer before it writes a register
-again, as every driver of the DMA has to, loses no write. Parts whose writes must be seen one by
-one (``MAPPED`` is false) are not memory: every access to them is a call, as without mapping.
+again, as every driver of the DMA has to, loses no write. That is for compiled code: single words
+that Python reads or writes, as ``MMIO`` does, are calls, and come one by one.
 
-Where an access would hang a real board, the page is closed (:mod:`.guard`): whoever touches it
-leaves a :class:`~.memory.BusError`, and reads ones.
+Where an access would hang a real board, the page is closed (:mod:`.guard`): compiled code that
+touches it leaves a :class:`~.memory.BusError`, and reads ones.
 """
 
-from typing import Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple
 
 import numpy as np
 
 from .board import Board
 from .guard import Page
+from .uninterrupted import uninterrupted
 
 _SEEN = 1 << 31
 _PAGE_BYTES = 1 << 16
 _NO_ANSWER = 0xFFFFFFFF
+
+
+class _Access(NamedTuple):
+    """How Python gets at the registers of a page."""
+
+    read: Callable[[int], int]
+    write: Callable[[int, int], None]
+    base: int
+    memory: int  # where the page lies here
+
+
+class Words(np.ndarray):
+    """Mapped registers: memory for who has its address, calls for who reads or writes a word."""
+
+    access: Any = None
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.access = getattr(other, "access", None)
+
+    def _address(self, key: Any) -> int:
+        begin: int = self.__array_interface__["data"][0]
+        return int(self.access.base + begin - self.access.memory + 4 * int(key))
+
+    def _is_call(self, key: Any) -> bool:
+        return self.access is not None and isinstance(key, (int, np.integer)) and self.itemsize == 4
+
+    def __getitem__(self, key: Any) -> Any:
+        if self._is_call(key):
+            return np.uint32(self.access.read(self._address(key)))
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self._is_call(key):
+            self.access.write(self._address(key), int(value))
+        else:
+            super().__setitem__(key, value)
 
 
 class _Mapped(NamedTuple):
@@ -30,10 +67,19 @@ class _Mapped(NamedTuple):
 
 
 class Mapping:
-    """Maps a board's registers into memory and serves them."""
+    """Maps a board's registers into memory and serves them.
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    Parameters
+    ----------
+    board : Board
+    read, write : callable
+        What Python's accesses to single registers call, with an address.
+    """
+
+    def __init__(
+        self, board: Board, read: Callable[[int], int], write: Callable[[int, int], None]
+    ) -> None:
+        self._board, self._read, self._write = board, read, write
         self._mapped: Dict[int, _Mapped] = {}
 
     @property
@@ -41,20 +87,20 @@ class Mapping:
         """Whether any registers are memory."""
         return bool(self._mapped)
 
-    def page(self, address: int, length: int) -> Optional[np.ndarray]:
-        """Return the words at an address, or ``None`` if every access there has to be a call."""
+    def page(self, address: int, length: int) -> Words:
+        """Return the words at an address."""
         base = address & ~0xFFFF
         with self._board.lock:
-            part = self._board.places.get(base)
-            if part is not None and not part.MAPPED:
-                return None
             if base not in self._mapped:
                 page = Page(_PAGE_BYTES, lambda: self._touched(base))
                 self._mapped[base] = _Mapped(page, {})
                 self.publish()
-            words = self._mapped[base].page.words
+            page = self._mapped[base].page
+        words = page.words.view(Words)
+        words.access = _Access(self._read, self._write, base, page.address)
         first = (address - base) // 4
-        return words[first : first + length // 4]
+        mapped: Words = words[first : first + length // 4]
+        return mapped
 
     def renew(self) -> None:
         """Show the parts of another design at the places of those before."""
@@ -91,7 +137,7 @@ class Mapping:
 
     def _touched(self, base: int) -> None:
         """Answer for a page that is closed; what was written before comes first."""
-        with self._board.lock:
+        with uninterrupted(), self._board.lock:
             self.collect()
             why = self._board.hang(base)
             if why is not None:

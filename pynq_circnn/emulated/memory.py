@@ -10,10 +10,13 @@ reads or writes elsewhere, or after that block was freed, is memory of somebody 
 goes on without a word, this one records a :class:`BusError`.
 """
 
+import sys
 import threading
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import numpy as np
+
+from .uninterrupted import uninterrupted
 
 BASE = 0x18000000  # where the 128 MB for contiguous memory (CMA) lie on a PYNQ-Z2
 HIGH_BASE = 0x800000000  # where a ZynqMP has what it has of DDR beyond 2 GiB (UG1085, chapter 10)
@@ -61,8 +64,10 @@ class Block:
     def __init__(self, memory: "Memory", offset: int, nbytes: int) -> None:
         self.memory, self.offset, self.nbytes = memory, offset, nbytes
 
-    def __del__(self) -> None:
-        self.memory.free(self)
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not ending():  # else there is nobody any more to have the memory
+            with uninterrupted():
+                self.memory.free(self)
 
 
 class Memory:

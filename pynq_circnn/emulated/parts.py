@@ -59,14 +59,9 @@ class Faults:
 
 
 class Part:
-    """Something with registers.
-
-    ``EVENTS`` are the offsets where a write does something; ``MAPPED`` tells whether the registers
-    can be memory, because nothing depends on the order in which several are written.
-    """
+    """Something with registers. ``EVENTS`` are the offsets where a write does something."""
 
     EVENTS: Set[int] = set()
-    MAPPED = False
 
     def read(self, offset: int) -> int:
         """Return what a read of a register gives."""
@@ -153,7 +148,7 @@ class AxiIntc(Part):
     def update(self) -> None:
         """Latch the inputs; a level that stays sets its bit again after an acknowledgement."""
         for line, level in enumerate(self.inputs):
-            if level():
+            if self._mer & 2 and level():
                 self._isr |= 1 << line
 
     @property
@@ -183,4 +178,4 @@ class AxiIntc(Part):
         elif offset == self.CIE:
             self._ier &= ~value
         elif offset == self.MER:
-            self._mer = value & 3
+            self._mer = value & 3 | self._mer & 2  # hardware interrupts stay enabled
