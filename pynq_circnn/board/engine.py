@@ -376,6 +376,7 @@ class Engine:
             woken = line is not None and await line.wait(_NAP_SECONDS)
             self.wakes += woken
             self.naps += not woken
+            self._check()  # others have run meanwhile, and may have loaded another overlay
 
     def _prepare(
         self, slot: _Slot, layout: RunLayout, first: int, count: int, fill: Fill
