@@ -1,6 +1,7 @@
 # make demo   sets itself up and classifies real handwritten digits (needs Python 3 and gcc)
 # make test   sets itself up and runs every check
 # make test-emulated   the same for driver and notebooks, under the real pynq on an emulated board
+# make soak   10,000 interrupts, 2,000 awaited predicts and 200 other overlays, there; some minutes
 PYTHON ?= python3
 DEMO := .venv
 TEST := .venv-test
@@ -11,7 +12,7 @@ SOURCES := setup.py pyproject.toml pynq_circnn/contract.json pynq_circnn/contrac
            $(wildcard pynq_circnn/native/*)
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint test-board test-emulated clean
+.PHONY: demo test lint test-board test-emulated soak clean
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/circnn demo
@@ -22,7 +23,7 @@ $(DEMO)/.ready: $(SOURCES)
 	touch $@
 
 test: lint
-	KERAS_BACKEND=jax $(TEST)/bin/python -m pytest -q
+	$(TEST)/bin/python -m pytest -q
 
 lint: $(TEST)/.ready
 	$(TEST)/bin/ruff check .
@@ -55,7 +56,10 @@ $(OLD)/.ready: $(SOURCES)
 EMULATED_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
                      $(shell command -v python3.11) $(PYTHON))
 test-emulated: $(EMULATED)/.ready-$(PYNQ)
-	KERAS_BACKEND=jax $(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
+	$(EMULATED)/bin/python -m pytest -q tests/test_board_*.py tests/test_notebooks.py
+
+soak: $(EMULATED)/.ready-$(PYNQ)
+	$(EMULATED)/bin/python tests/soak_board.py --interrupts 10000 --loops 20 --swaps 200
 
 $(EMULATED)/.ready-$(PYNQ): $(SOURCES)
 	$(EMULATED_PYTHON) -m venv $(EMULATED)

@@ -41,7 +41,7 @@ _ONE_THREAD = {
 }
 
 Side = Callable[[], Any]
-# What the issue asks for: times faster than dense float32, at batch 1 and 64.
+# What to reach: times faster than dense float32, at batch 1 and 64.
 TARGETS = {(1024, 64): (25, 20), (4096, 128): (250, 60), (1024, 16): (12, 10)}
 
 

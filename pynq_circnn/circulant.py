@@ -7,6 +7,19 @@ is, by the circulant convolution theorem (CirCNN, MICRO 2017, section 3),
 
     y_i = irfft( sum_j rfft(w_ij) * rfft(x_j) )
 
+Others index the other way round.  PEFT's C3A (huggingface/peft, ``src/peft/tuners/c3a``) computes
+``fft(ifft(x) * fft(w))``, which correlates: its vectors are first *rows*, ``y[i] = sum_j
+w[(j - i) mod k] x[j]``, and its sums are divided by the number of inputs.  One index reversed
+makes the one of the other, either way:
+
+>>> c3a = np.array([[[1., 2., 3., 4.]]])  # of shape (p, q, k), as c3a_kernel
+>>> ours = np.roll(c3a[..., ::-1], 1, axis=-1)  # divide it by q * k besides
+>>> ours
+array([[[1., 4., 3., 2.]]])
+>>> expand(ours)[:2]
+array([[1., 2., 3., 4.],
+       [4., 1., 2., 3.]])
+
 Everything here is exact mathematics in ``float64``; the integer arithmetic of the engine is
 defined in :mod:`pynq_circnn.fixed`.
 """

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from . import __version__
+from . import __version__, files
 from .errors import CircnnError
 from .layers import size_of
 
@@ -49,26 +49,50 @@ def print_json(values: Any) -> None:
     print(json.dumps(values, indent=2, ensure_ascii=False))
 
 
+def interrupted(more: str = "") -> int:
+    """Say that the user ended the command, and return its exit status."""
+    # on a terminal the cursor stands behind a half drawn bar, and the ^C that was typed
+    line = "\n" if sys.stderr.isatty() else ""
+    print(f"{line}circnn: interrupted{more}", file=sys.stderr)
+    return 130
+
+
 def load_arrays(path: str) -> Dict[str, np.ndarray]:
     """Return the arrays of an ``.npy`` file (under the name ``x``) or an ``.npz`` file.
 
     Raises
     ------
     ValueError
-        If it is neither, or holds Python objects.
+        If it is neither, or holds Python objects: what it is, and how to convert it.
     """
-    try:
-        with open(path, "rb") as file:
+    wanted = f"{path} must be a NumPy .npy or .npz file of numbers. Received:"
+    if os.path.isdir(path):
+        raise ValueError(f"{wanted} a folder.")
+    with open(path, "rb") as file:
+        kind = files.kind_of(file)
+        if kind not in (files.NPY, files.NPZ, None):
+            raise ValueError(f"{wanted} {kind.name}.{_conversion(path, kind.to_array)}")
+        file.seek(0)
+        try:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return {"x": loaded}
             return {name: loaded[name] for name in loaded.files}
-    except OSError:
-        raise
-    except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds
-        raise ValueError(
-            f"{path} must be a NumPy .npy or .npz file of numbers. Received: {error}"
-        ) from error
+        except OSError:
+            raise
+        except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds
+            if "Object arrays" in str(error):
+                made = 'numpy.load("{path}", allow_pickle=True).astype("float32")'
+                text = f"Python objects.{_conversion(path, made)}"
+                raise ValueError(f"{wanted} {text}") from error
+            raise ValueError(f"{wanted} {error}") from error
+
+
+def _conversion(path: str, to_array: str) -> str:
+    if not to_array:
+        return ""
+    target = os.path.splitext(path)[0] + ".npy"
+    return f' Convert it: numpy.save("{target}", {to_array.format(path=path)})'
 
 
 def _pick(arrays: Dict[str, np.ndarray], path: str, *names: str) -> np.ndarray:
@@ -76,7 +100,8 @@ def _pick(arrays: Dict[str, np.ndarray], path: str, *names: str) -> np.ndarray:
         if name in arrays:
             return arrays[name]
     raise ValueError(
-        f"{path} must hold an array named {' or '.join(names)}. Received: {', '.join(arrays)}."
+        f"{path} must hold an array named {' or '.join(names)}. "
+        f"Received: {', '.join(arrays) or 'none'}. Save it with numpy.savez(path, x=..., y=...)."
     )
 
 
@@ -107,12 +132,15 @@ def _predict(arguments: argparse.Namespace) -> int:
     from .model import load_model
 
     model = load_model(arguments.model)
+    out = arguments.out or ""
+    out += "" if out.endswith(".npy") else ".npy"  # as numpy.save does
+    files.check_folder(out)
     x = _pick(load_arrays(arguments.x), arguments.x, "x", "x_test")
     name = model.plan(arguments.backend).name
     y = model.predict(x, batch_size=arguments.batch_size, backend=arguments.backend)
     if arguments.out:
-        np.save(arguments.out, y)
-        print(f"{arguments.out}: float32 of shape {y.shape}, by the {name} back end")
+        np.save(out, y)
+        print(f"{out}: float32 of shape {y.shape}, by the {name} back end")
     elif arguments.json:
         print_json({"backend": name, "predictions": y.tolist()})
     else:
@@ -139,8 +167,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print_json({"model": model.name, "backend": name, "samples": len(x), **results})
     else:
         print(f"{model.name}: {len(x):,} samples, by the {name} back end")
+        limited = results.pop("limited_words")
         for metric, value in results.items():
             print(f"  {metric}: {value:.4f}")
+        for layer, words in limited.items():
+            print(f"  limited to the calibrated range in layer {layer}: {words:,} words")
     return 0
 
 
@@ -226,10 +257,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"pynq_circnn {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in MODULES:
-        importlib.import_module(module).register(commands)
-    parsed = parser.parse_args(arguments)
     try:
+        for module in MODULES:
+            importlib.import_module(module).register(commands)
+        parsed = parser.parse_args(arguments)
         return int(parsed.run(parsed))
     except BrokenPipeError:  # who reads, head for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -238,5 +269,4 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(f"circnn: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("circnn: interrupted", file=sys.stderr)
-        return 130
+        return interrupted()

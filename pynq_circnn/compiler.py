@@ -6,7 +6,7 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from .arrangement import MAX_STRIDE, Arrangement, Engine, arrange
+from .arrangement import MAX_STRIDE, Engine, arrange
 from .contract import ACTIVATION_CODES, CONFIGURATIONS, LIMITS, OPCODES
 from .errors import CompileError
 from .fixed import byte_rule, clip_word, reciprocal, slope_word, stage_count
@@ -260,8 +260,9 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
                 fields["second_address"] = addresses[layer.inputs[1]]
             descriptors.append(fields)
             names.append(layer.name)
-    if hardware:
-        _stream(network, descriptors, names, configuration)
+    overflows = _misfits(descriptors, names, configuration) if hardware else []
+    if hardware and not overflows:
+        _stream(network, descriptors, configuration)
 
     entry = network.input
     header = {
@@ -284,16 +285,22 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
         join(sections.scales, "<i2"),
         join(sections.biases, "<i4"),
     )
-    _check_fit(program)
+    ends = {x.name: addresses[x.name] + size_of(shapes[x.name]) for x in network.layers}
+    overflows += _overflows(program, max(ends, key=lambda name: ends[name]))
+    if overflows:
+        between = "\n  " if len(overflows) > 1 else " "
+        raise CompileError(
+            f"the network must fit configuration {configuration!r}. "
+            f"Received:{between}{between.join(overflows)}",
+            overflows,
+        )
     return program
 
 
 # -- what a hardware engine needs besides --------------------------------------------------------
 
 
-def _stream(
-    network: QuantizedNetwork, descriptors: List[Fields], names: List[str], configuration: str
-) -> None:
+def _stream(network: QuantizedNetwork, descriptors: List[Fields], configuration: str) -> None:
     """Decide which layers read straight from the packet: their weights, or the first its input.
 
     Weights stay in the engine if all of them fit.  Else the largest layers come with every
@@ -303,7 +310,7 @@ def _stream(
     rows = {}
     for index, fields in enumerate(descriptors):
         if fields["opcode"] == OPCODES["matrix"]:
-            rows[index] = _checked(arrange(fields, engine), fields, names[index], configuration)
+            rows[index] = arrange(fields, engine).weights_rows
     streamed: List[int] = []
     by_size = sorted(rows, key=lambda index: rows[index])
     while (
@@ -336,27 +343,29 @@ def _readers(network: QuantizedNetwork) -> int:
     return readers
 
 
-def _checked(arrangement: Arrangement, fields: Fields, name: str, configuration: str) -> int:
-    """Return the rows of weights memory that a layer takes, if it fits at all."""
+def _misfits(descriptors: List[Fields], names: List[str], configuration: str) -> List[str]:
+    """Return a line for each layer and memory that it does not fit, all by itself."""
     engine = Engine.of(configuration)
-    checks = (
-        ("weights", arrangement.weights_rows, engine.weights_rows),
-        ("spectra", arrangement.spectra_rows, engine.spectra_rows),
-    )
-    for memory, needed, available in checks:
-        if needed > available:
-            words = engine.row_words
-            raise CompileError(
-                f"layer {name!r} must fit the {memory} memory of configuration "
-                f"{configuration!r}: {available * words} words. Received: {needed * words}, "
-                f"{(needed - available) * words} too many. {_remedy(fields, engine)}"
+    words, lines = engine.row_words, []
+    for fields, name in zip(descriptors, names):
+        if fields["opcode"] != OPCODES["matrix"]:
+            continue
+        needs = arrange(fields, engine)
+        for memory, needed, available in (
+            ("weights", needs.weights_rows, engine.weights_rows),
+            ("spectra", needs.spectra_rows, engine.spectra_rows),
+        ):
+            if needed > available:
+                lines.append(
+                    f"layer {name!r}, {memory}: {needed * words} of {available * words} words, "
+                    f"{(needed - available) * words} too many. {_remedy(fields, engine)}"
+                )
+        if max(fields["stride_height"], fields["stride_width"]) > MAX_STRIDE:
+            lines.append(
+                f"layer {name!r}, strides: {fields['stride_height']}, {fields['stride_width']}; "
+                f"at most {MAX_STRIDE} each."
             )
-    if max(fields["stride_height"], fields["stride_width"]) > MAX_STRIDE:
-        raise CompileError(
-            f"strides of layer {name!r} must be at most {MAX_STRIDE} on configuration "
-            f"{configuration!r}. Received: {fields['stride_height']}, {fields['stride_width']}."
-        )
-    return arrangement.weights_rows
+    return lines
 
 
 def _remedy(fields: Fields, engine: Engine) -> str:
@@ -374,24 +383,30 @@ def _remedy(fields: Fields, engine: Engine) -> str:
     return "No block size makes it fit: use fewer channels, or split the layer."
 
 
-def _check_fit(program: Program) -> None:
+_REMEDIES = {
+    "activation_words": "Use smaller images or fewer channels there.",
+    "layers": "Use fewer layers.",
+    "channel_words": "Use fewer output channels.",
+    "weights_words": "Use larger blocks or smaller layers.",
+}
+
+
+def _overflows(program: Program, largest: str) -> List[str]:
+    """Return a line for each memory that all layers together do not fit."""
     limits = CONFIGURATIONS[program.configuration]
     used = {
         "activation_words": program.header["activation_words"],
         "layers": len(program.layers),
     }
-    if "lanes" in limits:  # weights were checked by rows, layer by layer
+    if "lanes" in limits:  # weights are checked by rows, layer by layer
         channels = max(program.scales.size, program.biases.size)
         used["channel_words"] = channels
     else:
         used["weights_words"] = program.weights.size
-    over = [
-        f"{name}: {used[name]} of {limits[name]} ({used[name] - limits[name]} too many)"
+    places = {"activation_words": f" (most at layer {largest!r})"}
+    return [
+        f"{name}{places.get(name, '')}: {used[name]} of {limits[name]} "
+        f"({used[name] - limits[name]} too many). {_REMEDIES[name]}"
         for name in used
         if used[name] > limits[name]
     ]
-    if over:
-        raise CompileError(
-            f"the network must fit configuration {program.configuration!r}. "
-            f"Received: {'; '.join(over)}. Use larger blocks or smaller layers."
-        )

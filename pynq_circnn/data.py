@@ -7,11 +7,17 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
+from . import files
+
 Split = Tuple[np.ndarray, np.ndarray]
 
 _IDX_FILES = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
+_MNIST_FOLDER = (
+    "a folder (circnn train: --data DIR) that holds mnist.npz with x_train, y_train, x_test and "
+    f"y_test, or {', '.join(name for pair in _IDX_FILES for name in pair)}, each gzipped or not"
 )
 
 
@@ -67,14 +73,17 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
         If no folder is given and Keras is not installed.
     """
     if folder is None:
-        try:
-            import keras
-        except ImportError as error:
-            raise ImportError(
-                "without a folder MNIST must come from keras.datasets, and Keras is not installed. "
-                "Run: pip install keras jax, or name a folder with mnist.npz or the IDX files."
-            ) from error
-        return keras.datasets.mnist.load_data()
+        return _download_mnist()
+    if os.path.isfile(folder):
+        raise NotADirectoryError(
+            f"folder must be a folder. Received: {folder!r}, which is a file. Pass the folder it "
+            "lies in."
+        )
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"folder must be one that exists. Received: there is no folder {folder!r}. "
+            f"Pass {_MNIST_FOLDER}."
+        )
     path = os.path.join(folder, "mnist.npz")
     if os.path.exists(path):
         splits = _read_npz(path)
@@ -93,14 +102,38 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
     return splits
 
 
+def _download_mnist() -> Any:
+    """Return what ``keras.datasets`` downloads, or has kept from an earlier time."""
+    from . import keras_backend
+
+    try:
+        keras_backend.choose()
+        import keras
+    except ImportError as error:
+        raise ImportError(
+            "without a folder MNIST must come from keras.datasets, which cannot be imported. "
+            f"Received: {error}. Or pass {_MNIST_FOLDER}."
+        ) from error
+    try:
+        return keras.datasets.mnist.load_data()
+    except Exception as error:  # Keras raises a plain Exception for a failed download
+        raise ConnectionError(
+            "without a folder MNIST must be downloaded by keras.datasets, which failed. "
+            f"Received: {error}. Connect to the internet, or pass {_MNIST_FOLDER}."
+        ) from error
+
+
 def _read_npz(path: str) -> Any:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = [file[name] for name in names]
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds
+        with open(path, "rb") as raw:
+            kind = files.kind_of(raw)
+        received = error if kind in (files.NPZ, files.ZIP, None) else kind.name
         raise ValueError(
-            f"{path} must be a NumPy archive with {', '.join(names)}. Received: {error}. "
+            f"{path} must be a NumPy archive with {', '.join(names)}. Received: {received}. "
             "Download it again, or use the IDX files."
         ) from error
     return (arrays[0], arrays[1]), (arrays[2], arrays[3])

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from . import __version__, backends
+from . import __version__, backends, keras_backend
 from .board import bitstreams, lock
 from .contract import CONFIGURATIONS, configuration_digest
 from .errors import BoardError
@@ -103,6 +103,14 @@ def _native(system: System) -> Finding:
         return Finding("native back end", OK, "built; also starts and awaits the engine")
     return Finding("native back end", WARNING, f"not there: {reason}",
                    "install gcc, then install the package again")  # fmt: skip
+
+
+def _keras(system: System) -> Finding:
+    choice = keras_backend.find(system.environ)
+    if not choice.problem:
+        return Finding("Keras", OK, f"will use back end {choice.name!r} ({choice.source})")
+    text = f"{choice.problem}; only training and conversion need it"
+    return Finding("Keras", NOTE, text, choice.remedy)
 
 
 def _pynq(system: System) -> Finding:
@@ -231,7 +239,7 @@ def _package(system: System) -> Finding:
     return Finding("configurations", NOTE, f"of this package: {digests}")
 
 
-EVERYWHERE: List[Callable[[System], Finding]] = [_python, _native, _package]
+EVERYWHERE: List[Callable[[System], Finding]] = [_python, _native, _keras, _package]
 ON_BOARD: List[Callable[[System], Finding]] = [
     _pynq, _root, _xrt, _writable, _contiguous, _bitstream, _clock, _port, _user,
 ]  # fmt: skip

@@ -1,6 +1,11 @@
 """The package's own exceptions; a wrong argument is a plain ``ValueError`` or ``TypeError``."""
 
-from typing import Any, Dict, Optional
+import os
+import sys
+import warnings
+from typing import Any, Dict, Optional, Sequence, Type
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class CircnnError(Exception):
@@ -16,7 +21,21 @@ class ProgramError(CircnnError):
 
 
 class CompileError(CircnnError):
-    """A network that does not fit the engine configuration it is compiled for."""
+    """A network that does not fit the engine configuration it is compiled for.
+
+    Attributes
+    ----------
+    overflows : list of str
+        A line for everything that is too large, and by how much.
+    """
+
+    def __init__(self, message: str, overflows: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.overflows = list(overflows)
+
+
+class ConversionError(CircnnError):
+    """A converted network that computes something else than its source."""
 
 
 class BackendError(CircnnError):
@@ -48,3 +67,19 @@ def _board_error(cause: str, text: str, registers: Dict[str, int]) -> BoardError
     error = BoardError(cause, text)
     error.registers = registers
     return error
+
+
+class CalibrationWarning(UserWarning):
+    """Calibration data that say little about what a network will see."""
+
+
+class SaturationWarning(UserWarning):
+    """Numbers beyond the calibrated range, which are limited to it."""
+
+
+def warn_user(message: str, category: Type[Warning] = UserWarning) -> None:
+    """Warn at the line outside of this package that led here."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

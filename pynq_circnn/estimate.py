@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional
 from .arrangement import Engine, arrange
 from .compiler import compile_program
 from .contract import CONFIGURATIONS, OPCODES
-from .cycles import UNITS, BatchCycles, batch_cycles, packet_cycles
+from .cycles import BatchCycles, batch_cycles, packet_cycles
 from .errors import CompileError
 from .layers import Conv2D, Dense, Reshape, Softmax, size_of
 from .packets import batch_samples, reply_beats, sample_beats
@@ -117,7 +117,7 @@ def estimate(
     Returns
     -------
     dict
-        With ``fits`` false only ``why`` and the resources are there besides.
+        With ``fits`` false only ``why``, ``overflows`` and the resources are there besides.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def estimate(
     try:
         program = compile_program(network, configuration)
     except CompileError as error:
-        return {**report, "fits": False, "why": str(error)}
+        return {**report, "fits": False, "why": str(error), "overflows": error.overflows}
 
     samples = batch_samples(program)
     alone, many = batch_cycles(program, 1, unscaled), batch_cycles(program, samples, unscaled)
@@ -191,64 +191,36 @@ def _timeline(names: List[str], batch: BatchCycles) -> List[Dict[str, Any]]:
     """Return when which unit works for which layer of one sample alone, in cycles."""
     rows, now = [], 0
     if batch.moves["input"]:
-        rows.append({"layer": "input", "unit": "input", "begin": 0, "end": batch.moves["input"]})
+        rows.append({"layer": "data in", "unit": "input", "begin": 0, "end": batch.moves["input"]})
         now = batch.moves["input"]
     for name, layer in zip(names, batch.layers):
         for unit, (begin, end) in layer.spans.items():
             rows.append({"layer": name, "unit": unit, "begin": now + begin, "end": now + end})
         now += layer.cycles
     end = now + batch.moves["output"]
-    rows.append({"layer": "output", "unit": "output", "begin": now, "end": end})
+    rows.append({"layer": "data out", "unit": "output", "begin": now, "end": end})
     return rows
 
 
 # -- the command --------------------------------------------------------------------------------
 
 
-def draw(report: Dict[str, Any], title: str) -> Any:
-    """Return a matplotlib figure of the units' timeline for one sample alone."""
-    from matplotlib.figure import Figure
-
-    rows = report["timeline"]
-    units = ["input", *UNITS[:-1], "output"]
-    units = [unit for unit in units if any(row["unit"] == unit for row in rows)]
-    layers = list(dict.fromkeys(row["layer"] for row in rows))
-    figure = Figure(figsize=(10, 0.5 * len(units) + 1.8), layout="constrained")
-    axes = figure.add_subplot()
-    for row in rows:
-        color = f"C{layers.index(row['layer']) % 10}"
-        height = units.index(row["unit"])
-        width = row["end"] - row["begin"]
-        axes.barh(height, width, left=row["begin"], height=0.7, color=color, edgecolor="white")
-        if width > 0.06 * report["latency_cycles"] and row["unit"] in ("product", "vector"):
-            axes.text(row["begin"] + width / 2, height, row["layer"], ha="center", va="center",
-                      fontsize=7, color="white")  # fmt: skip
-    axes.set_yticks(range(len(units)), units)
-    axes.invert_yaxis()
-    axes.set_xlabel(f"cycles at {report['clock_mhz']:g} MHz ({report['basis']})")
-    axes.set_title(
-        f"{title} on {report['board']}: one sample alone, {report['latency_cycles']} cycles"
-    )
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure
-
-
 def _lines(name: str, report: Dict[str, Any]) -> List[str]:
     lines = [f"{name} on {report['board']} at {report['clock_mhz']:g} MHz ({report['basis']})"]
     if not report["fits"]:
-        return [*lines, f"does not fit: {report['why']}"]
+        return [*lines, "does not fit:", *(f"  {line}" for line in report["overflows"])]
     for memory, words in report["memories"].items():
         share = words["used_words"] / words["available_words"]
         lines.append(
             f"  {memory:12} {words['used_words']:8,} of {words['available_words']:8,} words "
             f"({share:.0%})"
         )
-    lines.append(f"  {'layer':20} {'alone':>9} {'steady':>9}  cycles, bottleneck")
+    width = max([20, *(len(row["name"]) for row in report["layers"])])
+    lines.append(f"  {'layer':{width}} {'alone':>9} {'steady':>9}  cycles, bottleneck")
     for row in report["layers"]:
         streamed = ", weights streamed" if row["weights_streamed"] else ""
         lines.append(
-            f"  {row['name']:20.20} {row['cycles_alone']:9,} {row['cycles_steady']:9,.0f}  "
+            f"  {row['name']:{width}} {row['cycles_alone']:9,} {row['cycles_steady']:9,.0f}  "
             f"{row['bottleneck']}{streamed}"
         )
     host = report["host"]
@@ -285,7 +257,9 @@ def _estimate(arguments: argparse.Namespace) -> int:
         model.network, arguments.board, arguments.power, False if arguments.words else None
     )
     if arguments.plot and report["fits"]:
-        draw(report, model.name).savefig(arguments.plot, dpi=120)
+        from .plots import draw_timeline, save
+
+        save(draw_timeline(report, model.name), arguments.plot)
         print(f"{arguments.plot}: written", file=sys.stderr)
     if arguments.json:
         print_json({"model": model.name, **report})

@@ -174,7 +174,8 @@ def run(network: Network, x: np.ndarray, observe: Observe = _no_observer) -> Dic
     observe : callable, optional
         Called as ``observe(layer, stage, values)`` with what is computed inside the layers.
     """
-    outputs = {network.input.name: np.asarray(x, dtype=np.float64)}
+    x = np.asarray(x, dtype=np.float64)
+    outputs = {network.input.name: x.reshape((len(x), *network.shapes[network.input.name]))}
     for layer in network.layers[1:]:
         arrays = network.parameters.get(layer.name, {})
         inputs = [outputs[name] for name in layer.inputs]

@@ -167,25 +167,33 @@ class Input(Layer):
     Parameters
     ----------
     shape : tuple of int
-        ``(features,)`` or ``(height, width, channels)``.
+        ``(features,)``, ``(steps, features)`` or ``(height, width, channels)``.  The layers read
+        steps as an image of height 1: ``(1, steps, features)``.
     uint8_scale : float, optional
-        The model takes unscaled ``uint8`` data ``u`` and reads them as
-        ``u * uint8_scale + uint8_offset``; without it integers are taken at face value.
+        The engine itself reads ``uint8`` data ``u``, as ``u * uint8_scale + uint8_offset``;
+        without it they are converted to floats like every other number.
     uint8_offset : float
+    scale, offset : float
+        Every other number ``x`` is read as ``x * scale + offset``, in ``float32`` on the host.
+        ``1`` and ``0`` with a ``uint8_scale``: floats are taken as already scaled, and integers
+        of any dtype as unscaled bytes.
     """
 
     shape: Shape = ()
     uint8_scale: Optional[float] = None
     uint8_offset: float = 0.0
+    scale: float = 1.0
+    offset: float = 0.0
 
     arity: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.shape, tuple) or len(self.shape) not in (1, 3):
+        if not isinstance(self.shape, tuple) or len(self.shape) not in (1, 2, 3):
             raise ValueError(
-                "shape of the input must be (features,) or (height, width, channels). "
-                f"Received: {self.shape!r}. Reshape the data; the batch axis is not counted."
+                "shape of the input must be (features,), (steps, features) or (height, width, "
+                f"channels). Received: {self.shape!r}. Reshape the data; the batch axis is not "
+                "counted."
             )
         _positive(self, shape=self.shape)
         scale = 1.0 if self.uint8_scale is None else self.uint8_scale
@@ -195,9 +203,26 @@ class Input(Layer):
                 "uint8_scale must lie in 1e-6 ... 1e6 and uint8_offset within +-1e6. "
                 f"Received: {self.uint8_scale!r}, {self.uint8_offset!r}."
             )
+        numbers = _is_number(self.scale) and _is_number(self.offset)
+        if not numbers or not 0 < abs(self.scale) <= 1e30 or not abs(self.offset) <= 1e30:
+            raise ValueError(
+                "scale of the input must be a number other than 0, and offset a number, both "
+                f"within +-1e30. Received: {self.scale!r}, {self.offset!r}."
+            )
+
+    @property
+    def rescales(self) -> bool:
+        """Whether numbers are scaled before the network reads them."""
+        return (self.scale, self.offset) != (1, 0)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return self.shape
+        return (1, *self.shape) if len(self.shape) == 2 else self.shape
+
+    def config(self) -> Dict[str, Any]:
+        config = super().config()
+        if not self.rescales:  # a file of version 1 has neither
+            del config["scale"], config["offset"]
+        return config
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """The model: a quantised network with a Keras-like face."""
 
+import collections.abc
+import itertools
 import os
 import warnings
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from .floating import softmax
 from .layers import Layer, Softmax, _BlockCirculant, size_of
 from .metrics import METRICS
 from .quantized import QuantizedNetwork
+from .saturation import SaturationWatch, beyond_range, limited_words
 from .turns import Turns
 
 _ZOO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "zoo")
@@ -49,6 +52,9 @@ class Model:
         self.name = name
         self.labels = None if labels is None else list(labels)
         self.provenance = dict(provenance or {})
+        if network.calibration:
+            self.provenance.setdefault("calibration", dict(network.calibration))
+        self._watch = SaturationWatch(network)
         self._plans: Dict[str, BasePlan] = {}
         self._turns = Turns()
         if not isinstance(name, str):
@@ -103,6 +109,8 @@ class Model:
     def info(self) -> Dict[str, Any]:
         """Return the model's figures as JSON values: in total, and for each layer.
 
+        ``source_comparison`` says how a converted model stands beside its source, ``calibration``
+        what chose its exponents (``None`` where that is not known).
         ``weights`` counts the stored weight words of 16 bits, ``dense_weights`` those of the same
         network without compression; ``bytes`` counts everything stored, ``dense_bytes`` the dense
         twin's weights and biases in float32.
@@ -120,6 +128,8 @@ class Model:
             **total,
             "dense_bytes": 4 * total["dense_params"],
             "compression": _ratio(total["dense_weights"], total["weights"]),
+            "calibration": self.provenance.get("calibration"),
+            "source_comparison": self.provenance.get("source_comparison"),
             "provenance": self.provenance,
             "layers": layers,
         }
@@ -186,9 +196,11 @@ class Model:
         fewer = f" ({info['compression']:.1f}x fewer)" if info["weights"] else ""
         print_fn(
             f"{info['weights']:,} weights instead of {info['dense_weights']:,}{fewer}; "
-            f"{info['bytes']:,} bytes instead of {info['dense_bytes']:,} "
-            "of the dense float32 network"
+            f"weights, scales and biases take {info['bytes']:,} bytes instead of "
+            f"{info['dense_bytes']:,} in the dense float32 network"
         )
+        for line in _origin(info):
+            print_fn(line)
 
     # -- what it does ---------------------------------------------------------------------------
 
@@ -240,19 +252,21 @@ class Model:
 
     def predict(
         self,
-        x: Union[np.ndarray, Sequence[Any], Iterable[np.ndarray]],
+        x: Union[np.ndarray, Sequence[Any], Iterable[Any]],
         batch_size: int = 32,
         verbose: Union[str, int] = "auto",
         backend: str = "auto",
+        steps: Optional[int] = None,
     ) -> np.ndarray:
         """Return the model's output for samples.
 
         Parameters
         ----------
-        x : array-like or iterable of arrays
-            A batch of shape ``(n,) + input_shape``, one sample of shape ``input_shape``, or a
-            generator of batches.  Real numbers as the network was trained on; where the model
-            takes unscaled bytes (``model.network.input.uint8_scale``), integers are these.
+        x : array-like or iterable of batches
+            A batch of shape ``(n,) + input_shape``, one sample of shape ``input_shape``, or what
+            yields batches: a generator, a ``keras.utils.PyDataset``, a PyTorch ``DataLoader``; of
+            a pair ``(x, y)`` the first is taken.  Real numbers as the source model took them;
+            ``model.network.input`` says how they are scaled.
         batch_size : int
             Samples worked on at once; bounds the memory, changes no result.  Some hundred samples
             or more are divided among the cores.
@@ -261,6 +275,8 @@ class Model:
         backend : str
             "auto" takes the fastest that is available here, which ``model.plan().name`` tells;
             one asked for by name is used or refused, never replaced.
+        steps : int, optional
+            The most batches taken from an iterable; all of them if left out.
 
         Returns
         -------
@@ -270,35 +286,68 @@ class Model:
         ------
         ValueError
             If `x` has another shape, is not of real numbers, or holds NaN or infinity.
+
+        Warns
+        -----
+        SaturationWarning
+            Once a model, if more than a thousandth of a layer's words had to be limited.
         """
-        _check_call(batch_size, verbose)
+        _check_call(batch_size, verbose, steps)
         plan = self.plan(backend)
-        if isinstance(x, np.ndarray) or not _is_iterator(x):
-            batch, single = self._batch(x)
-            out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
-            threads = max(1, min(backends.cores(), len(batch) // _THREAD_SAMPLES))
-            step = max(batch_size, plan.samples_at_once)
-            if threads > 1:
-                step = max(step, threads * _THREAD_SAMPLES)
-            if len(batch) <= step and verbose != 1:
-                plan.run(batch, out, threads=threads)  # a bar would take longer
-            else:
-                with _bar(plan, verbose, len(batch)) as bar:
-                    for start in range(0, len(batch), step):
-                        part = slice(start, start + step)
-                        _run_part(plan, batch[part], out[part], start, threads)
-                        bar.update(len(out[part]))
-            out = self._finish(out)
-            return out[0] if single else out
-        parts = [np.empty((0, *self.output_shape), dtype=np.float32)]
-        with _bar(plan, verbose, None) as bar:
-            for piece in x:
-                batch, _ = self._batch(piece[0] if isinstance(piece, tuple) else piece)
-                out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
-                _run_part(plan, batch, out, sum(map(len, parts)))
-                parts.append(self._finish(out))
-                bar.update(len(batch))
-        return np.concatenate(parts)
+        if not isinstance(x, np.ndarray) and _yields_batches(x):
+            out = [np.empty((0, *self.output_shape), dtype=np.float32)]
+            with _bar(plan, verbose, None) as bar:
+                for piece in itertools.islice(_batches(x), steps):
+                    done = sum(map(len, out))
+                    out.append(self._watched(plan, self._inputs(piece), batch_size, 0, done))
+                    bar.update(len(out[-1]))
+            return np.concatenate(out)
+        batch, single = self._batch(x)
+        result = self._watched(plan, batch, batch_size, verbose)
+        return result[0] if single else result
+
+    def _watched(
+        self,
+        plan: BasePlan,
+        batch: np.ndarray,
+        batch_size: int,
+        verbose: Union[str, int],
+        first: int = 0,
+    ) -> np.ndarray:
+        """Return the outputs of a batch that begins with sample `first`, and watch the limits."""
+        counts = self._watch.counters(plan)
+        out = self._run(plan, batch, batch_size, verbose, counts, first)
+        if counts is not None:
+            self._watch.look(batch, counts)
+        return out
+
+    def _run(
+        self,
+        plan: BasePlan,
+        batch: np.ndarray,
+        batch_size: int,
+        verbose: Union[str, int],
+        counts: Optional[np.ndarray],
+        first: int = 0,
+    ) -> np.ndarray:
+        """Return the outputs of a batch and, in `counts`, add what its layers limited."""
+        out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
+        found = None if counts is None else np.zeros_like(counts)
+        threads = max(1, min(backends.cores(), len(batch) // _THREAD_SAMPLES))
+        step = max(batch_size, plan.samples_at_once)
+        if threads > 1:
+            step = max(step, threads * _THREAD_SAMPLES)
+        if len(batch) <= step and verbose != 1:  # a bar would take longer
+            _run_part(plan, batch, out, first, found, threads)
+        else:
+            with _bar(plan, verbose, len(batch)) as bar:
+                for start in range(0, len(batch), step):
+                    part = slice(start, start + step)
+                    _run_part(plan, batch[part], out[part], first + start, found, threads)
+                    bar.update(len(out[part]))
+        if counts is not None and found is not None:
+            counts += beyond_range(self.network, batch, found)
+        return self._finish(out)
 
     async def predict_async(self, x: Any, backend: str = "auto") -> np.ndarray:
         """Return what :meth:`predict` does, leaving the event loop to others meanwhile.
@@ -312,8 +361,12 @@ class Model:
         backend : str
             As :meth:`predict` takes it.
         """
+        plan = self.plan(backend)
         batch, single = self._batch(x)
-        out = self._finish(await self.plan(backend).run_async(batch))
+        counts = self._watch.counters(plan)
+        out = self._finish(await plan.run_async(batch, counts))
+        if counts is not None:
+            self._watch.look(batch, beyond_range(self.network, batch, counts))
         return out[0] if single else out
 
     def _finish(self, out: np.ndarray) -> np.ndarray:
@@ -357,45 +410,64 @@ class Model:
     def _numbers(self, x: np.ndarray) -> np.ndarray:
         entry = self.network.input
         if x.dtype.kind in "iu" and entry.uint8_scale is not None:
-            if x.dtype != np.uint8:
+            if x.dtype == np.uint8:
+                return np.ascontiguousarray(x)
+            if not entry.rescales:
                 if x.size and not (0 <= x.min() and x.max() <= 255):
                     raise ValueError(
                         "integers must be unscaled bytes, 0 ... 255, for this model. "
                         f"Received: {x.min()} ... {x.max()}. Pass scaled numbers as floats."
                     )
-                x = x.astype(np.uint8)
-            return np.ascontiguousarray(x)
+                return np.ascontiguousarray(x, dtype=np.uint8)
         with np.errstate(over="ignore"):  # what becomes infinite is refused next
             x = np.ascontiguousarray(x, dtype=np.float32)
-        limit = 32767 * 2.0 ** self.network.exponents[entry.name]
-        if x.size and (x.max() > 2 * limit or x.min() < -2 * limit) and np.isfinite(x).all():
-            warnings.warn(
-                f"x goes up to {np.abs(x).max():.4g}, more than twice what the model was "
-                f"calibrated for ({limit:.4g}), and is limited to that. Scale it as in training"
-                + (", or pass unscaled bytes as uint8." if entry.uint8_scale is not None else "."),
-                stacklevel=4,
-            )
+            if entry.rescales:
+                x = x * np.float32(entry.scale)  # never in place: it may be the caller's
+                if entry.offset:
+                    x += np.float32(entry.offset)
         return x
+
+    def _inputs(self, piece: Any) -> np.ndarray:
+        """Return a batch out of what an iterable yielded: an array, or a pair of x and y."""
+        return self._batch(piece[0] if self._is_pair(piece) else piece)[0]
+
+    def _is_pair(self, piece: Any) -> bool:
+        if isinstance(piece, tuple):
+            return len(piece) > 0
+        if not isinstance(piece, list) or len(piece) not in (2, 3):
+            return False
+        if not all(hasattr(part, "shape") for part in piece):
+            return False  # samples as lists of numbers
+        first, second = piece[0].shape, piece[1].shape
+        return bool(first != second or len(first) > len(self.input_shape))
 
     def evaluate(
         self,
-        x: Union[np.ndarray, Sequence[Any]],
-        y: Union[np.ndarray, Sequence[Any]],
+        x: Union[np.ndarray, Sequence[Any], Iterable[Any]],
+        y: Union[np.ndarray, Sequence[Any], None] = None,
         batch_size: int = 32,
         metrics: Sequence[str] = ("accuracy",),
         verbose: Union[str, int] = "auto",
         backend: str = "auto",
-    ) -> Dict[str, float]:
+        steps: Optional[int] = None,
+    ) -> Dict[str, Any]:
         """Return metrics of the model's predictions for `x` against the truth `y`, by name.
 
         Parameters
         ----------
-        x, batch_size, verbose, backend
+        x, batch_size, verbose, backend, steps
             As :meth:`predict` takes them.
         y : array-like
-            Classes as integers or one-hot rows; for regression metrics, the outputs.
+            Classes as integers or one-hot rows; for regression metrics, the outputs.  Left out
+            where `x` yields batches ``(x, y)``.
         metrics : sequence of str
             Names from :data:`pynq_circnn.metrics.METRICS`.
+
+        Returns
+        -------
+        dict
+            A number for each metric, and in ``limited_words`` how many words each layer had to
+            limit because they were beyond its calibrated range, of the layers that limited any.
 
         Raises
         ------
@@ -406,18 +478,63 @@ class Model:
         unknown = [name for name in metrics if name not in METRICS]
         if unknown:
             raise ValueError(f"metrics must be among {', '.join(METRICS)}. Received: {unknown}.")
-        if not hasattr(x, "__len__") or not hasattr(y, "__len__"):
+        _check_call(batch_size, verbose, steps)
+        plan = self.plan(backend)
+        counts = np.zeros(len(self.layers), dtype=np.int64)
+        batches = not isinstance(x, np.ndarray) and _yields_batches(x)
+        if batches == (y is not None) or not (
+            batches or (hasattr(x, "__len__") and hasattr(y, "__len__"))
+        ):
             raise ValueError(
-                "x and y must be arrays or lists. "
-                f"Received: {type(x).__name__} and {type(y).__name__}."
+                "x and y must be arrays or lists, or x must yield batches (x, y) and y be left "
+                f"out. Received: {type(x).__name__} and {type(y).__name__}."
             )
-        if len(x) != len(y) or not len(x):
-            raise ValueError(
-                f"x and y must have the same number of samples, at least one. "
-                f"Received: {len(x)} and {len(y)}."
-            )
-        predictions = self.predict(x, batch_size, verbose, backend)
-        return {name: METRICS[name](np.asarray(y), predictions) for name in metrics}
+        if batches:
+            predictions, y = self._evaluate_batches(plan, x, batch_size, verbose, counts, steps)
+        else:
+            samples, answers = len(x), len(y)  # type: ignore[arg-type]
+            if samples != answers or not samples:
+                raise ValueError(
+                    "x and y must have the same number of samples, at least one. "
+                    f"Received: {samples} and {answers}."
+                )
+            predictions = self._run(plan, self._batch(x)[0], batch_size, verbose, counts)
+        y = np.asarray(y)
+        found: Dict[str, Any] = {name: METRICS[name](y, predictions) for name in metrics}
+        return {**found, "limited_words": limited_words(self.network, counts)}
+
+    def _evaluate_batches(
+        self,
+        plan: BasePlan,
+        x: Iterable[Any],
+        batch_size: int,
+        verbose: Union[str, int],
+        counts: np.ndarray,
+        steps: Optional[int],
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """Return predictions and truth of all batches."""
+        predictions: List[np.ndarray] = []
+        truth: List[np.ndarray] = []
+        with _bar(plan, verbose, None) as bar:
+            for piece in itertools.islice(_batches(x), steps):
+                if not self._is_pair(piece) or len(piece) < 2:
+                    raise ValueError(
+                        "x must yield pairs (x, y) where y is left out. "
+                        f"Received: {type(piece).__name__}. Pass y, or yield both."
+                    )
+                done = sum(map(len, predictions))
+                batch = self._inputs(piece)
+                predictions.append(self._run(plan, batch, batch_size, 0, counts, done))
+                truth.append(np.asarray(piece[1]))
+                if len(truth[-1]) != len(batch):
+                    raise ValueError(
+                        "x and y of a batch must have the same number of samples. "
+                        f"Received: {len(batch)} and {len(truth[-1])} in batch {len(truth) - 1}."
+                    )
+                bar.update(len(batch))
+        if not truth:
+            raise ValueError("x must yield at least one batch (x, y). Received: none.")
+        return np.concatenate(predictions), np.concatenate(truth)
 
     # -- keeping it -----------------------------------------------------------------------------
 
@@ -473,31 +590,65 @@ def load_model(name: Union[str, "os.PathLike[str]"]) -> Model:
     return Model(*modelfile.read(path))
 
 
+def _origin(info: Dict[str, Any]) -> Iterator[str]:
+    """Return lines on the conversion that a model came from, as far as it says."""
+    comparison, calibration = info["source_comparison"], info["calibration"]
+    if isinstance(comparison, dict):
+        yield (
+            f"{comparison.get('snr_db')} dB of signal to noise against the source model "
+            f"on {comparison.get('samples')} calibration samples"
+        )
+    if isinstance(calibration, dict) and calibration.get("clip_percentile"):
+        gained = calibration.get("bits_gained") or {}
+        shown = ", ".join(f"{name} {bits}" for name, bits in gained.items()) or "none"
+        yield (
+            f"calibrated to the {calibration['clip_percentile']:g}th percentile, which limits "
+            f"{calibration.get('clipped')} of {calibration.get('measured_on')} measured samples; "
+            f"bits gained: {shown}"
+        )
+
+
 def _ratio(dense: int, stored: int) -> Optional[float]:
     return round(dense / stored, 3) if stored else None
 
 
-def _check_call(batch_size: Any, verbose: Any) -> None:
-    if (
-        isinstance(batch_size, bool)
-        or not isinstance(batch_size, (int, np.integer))
-        or batch_size < 1
-    ):
-        raise ValueError(f"batch_size must be a positive integer. Received: {batch_size!r}.")
+def _check_call(batch_size: Any, verbose: Any, steps: Any = None) -> None:
+    for name, value in (("batch_size", batch_size), ("steps", 1 if steps is None else steps)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name} must be a positive integer. Received: {value!r}.")
     if verbose not in ("auto", 0, 1):
         raise ValueError(f"verbose must be 'auto', 0 or 1. Received: {verbose!r}.")
 
 
-def _is_iterator(x: Any) -> bool:
-    return hasattr(x, "__next__") or (
-        hasattr(x, "__iter__") and not hasattr(x, "__array__") and not hasattr(x, "__len__")
-    )
+def _yields_batches(x: Any) -> bool:
+    """Whether `x` is a generator, data set or loader of batches rather than an array of numbers."""
+    if hasattr(x, "__array__") or hasattr(x, "__array_interface__"):
+        return False
+    if isinstance(x, (collections.abc.Sequence, collections.abc.Mapping, str)):
+        return False
+    if hasattr(x, "__next__") or hasattr(x, "__iter__"):
+        return True
+    return hasattr(x, "__getitem__") and hasattr(x, "__len__")
 
 
-def _run_part(plan: BasePlan, x: np.ndarray, out: np.ndarray, start: int, threads: int = 1) -> None:
+def _batches(x: Any) -> Iterator[Any]:
+    """Return the batches of a generator, loader or data set; the last ends where it says."""
+    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):  # keras.utils.PyDataset
+        return (x[index] for index in range(len(x)))
+    return iter(x)
+
+
+def _run_part(
+    plan: BasePlan,
+    x: np.ndarray,
+    out: np.ndarray,
+    start: int,
+    counts: Optional[np.ndarray],
+    threads: int = 1,
+) -> None:
     """Run a part of the samples, so that an error names the sample's number in the whole."""
     try:
-        plan.run(x, out, threads=threads)
+        plan.run(x, out, counts, threads)
     except NotFiniteError as error:
         raise not_finite(start + error.sample) from None
 

@@ -1,15 +1,16 @@
 """The ``.circnn`` file: a quantised network with what a user has to know of it.
 
-Format, version 1
------------------
+Format, versions 1 and 2
+------------------------
 1.  A file MUST be a NumPy ``.npz``: a ZIP archive whose members are ``.npy`` arrays.  Any NumPy
     can open it with ``numpy.load(path, allow_pickle=False)``.
 2.  Members MUST be stored without compression or encryption, so that no file can claim more
     memory than it has bytes, and MUST be little-endian, C-ordered, ``.npy`` version 1.0.
 3.  The member ``header`` MUST be the first: ``uint8``, one dimension, the bytes of a JSON object
     in UTF-8 of at most 4 MiB.  Its keys are:
-4.  ``format`` MUST be ``"circnn"`` and ``version`` MUST be 1.  A reader MUST refuse another
-    version and MUST refuse keys that it does not know.
+4.  ``format`` MUST be ``"circnn"`` and ``version`` MUST be 2 if the ``Input`` has two extents or
+    a ``scale`` and ``offset``, which other numbers than bytes are scaled by, and 1 otherwise.  A
+    reader MUST refuse another version and MUST refuse keys that it does not know.
 5.  ``layers`` MUST be a list of 1 to 4,096 objects in topological order, each with the keys
     ``kind``, ``config`` and ``schedule`` and optionally ``snr_db``; they are the fields of
     :mod:`pynq_circnn.layers` and the entries of :func:`pynq_circnn.quantized.schedule_specs`.
@@ -38,13 +39,14 @@ from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
 import numpy as np
 
+from . import files
 from .contract import LIMITS
 from .errors import ModelFileError
-from .layers import Layer, Shape, from_config, size_of
+from .layers import Input, Layer, Shape, from_config, size_of
 from .network import infer_shapes
 from .quantized import QuantizedNetwork, array_specs
 
-FORMAT, VERSION = "circnn", 1
+FORMAT, VERSIONS = "circnn", (1, 2)
 HEADER_MAX_BYTES = 4 << 20
 
 _NPY = re.compile(
@@ -78,7 +80,7 @@ def dumps(data: ModelData) -> bytes:
         layers.append(entry)
     header = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": _version(network.input),
         "name": data.name,
         "labels": data.labels,
         "provenance": data.provenance,
@@ -106,6 +108,11 @@ def dumps(data: ModelData) -> bytes:
     return buffer.getvalue()
 
 
+def _version(entry: Input) -> int:
+    """Return the version of the format that holds a network with this input."""
+    return 2 if entry.rescales or len(entry.shape) == 2 else 1
+
+
 def _npy(array: np.ndarray) -> bytes:
     """Return the bytes of an ``.npy`` file; NumPy's own differ from version to version."""
     text = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': {array.shape}, }}"
@@ -115,11 +122,29 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def write(data: ModelData, path: Union[str, "os.PathLike[str]"]) -> None:
-    """Write a file; what stood there is replaced only once the new one is complete."""
-    content = dumps(data)
+    """Write a file; what stood there is replaced only once the new one is complete.
+
+    Raises
+    ------
+    OSError
+        If the folder is not there or closed, or `path` is a folder.
+    """
     path = os.fspath(path)
+    files.check_folder(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(
+            f"path must be a file's. Received: {path!r}, a folder. Name a file in it: "
+            f"{os.path.join(path, data.name + '.circnn')!r}."
+        )
+    content = dumps(data)
     folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=".circnn-", dir=folder)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".circnn-", dir=folder)
+    except OSError as error:  # names the temporary file, of which nobody knows
+        raise type(error)(
+            f"the folder of {path!r} must be writable. Received: {folder!r}, {error.strerror}. "
+            "Save to a folder of your own."
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -155,6 +180,12 @@ def loads(content: bytes, source: str = "the model") -> ModelData:
     ModelFileError
         If the bytes break the format in any way.
     """
+    kind = files.kind_of(io.BytesIO(content))
+    if kind not in (files.CIRCNN, files.NPZ, files.ZIP, None):
+        how = "with pynq_circnn.keras.convert(path, calibration_data); save the result as .circnn."
+        advice = {files.KERAS: f" Convert it {how}",
+                  files.HDF5: f" A Keras model is converted {how}"}.get(kind, "")  # fmt: skip
+        raise ModelFileError(f"{source} must be a .circnn file. Received: {kind.name}.{advice}")
     try:
         return _Reader(content, source).read()
     except (ModelFileError, MemoryError):
@@ -220,6 +251,9 @@ class _Reader:
         header = self.header()
         layers, schedules, snr_db = self.layers(header["layers"])
         shapes = infer_shapes(layers)
+        assert isinstance(layers[0], Input)  # infer_shapes has seen to that
+        if header["version"] != _version(layers[0]):
+            self.refuse(f"version must be {_version(layers[0])} for this input", header["version"])
         arrays: Dict[str, Dict[str, np.ndarray]] = {}
         for index, layer in enumerate(layers):
             specs = array_specs(layer, *(shapes[name] for name in layer.inputs))
@@ -250,8 +284,8 @@ class _Reader:
         header = _parse(raw.decode("utf-8"))
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             self.refuse(f'the header must be an object with format "{FORMAT}"', header)
-        if type(header.get("version")) is not int or header["version"] != VERSION:
-            self.refuse(f"version must be {VERSION}", header.get("version"))
+        if type(header.get("version")) is not int or header["version"] not in VERSIONS:
+            self.refuse(f"version must be {' or '.join(map(str, VERSIONS))}", header.get("version"))
         if set(header) != _KEYS:
             self.refuse(f"the header's keys must be {sorted(_KEYS)}", sorted(header))
         labels = header["labels"]

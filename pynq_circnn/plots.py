@@ -1,13 +1,21 @@
-"""Pictures: a model's layers with what compression saves, and the zoo's accuracy against size.
+"""Pictures: a model's layers with what compression saves, its timeline, the zoo's error and size.
 
 matplotlib is needed only here and imported only when a picture is drawn.
 """
 
 from typing import Any, Mapping, Tuple
 
+from .cycles import UNITS
+from .files import check_folder
+
 STORED, DENSE, INK, GREY = "#1f6f8b", "#d5dde2", "#26323a", "#6b7780"
 BOX_MIDDLE, BOX_WIDTH, BOX_HEIGHT = 2.3, 2.9, 0.54
 BAR_LEFT, BAR_WIDTH = 4.1, 2.8
+UNIT_COLOURS = {
+    "input": "#9aa7af", "read": "#8fb8d0", "forward": "#2f7fb0", "product": "#c0504d",
+    "inverse": "#5a9e58", "vector": "#8a6d3b", "epilogue": "#8064a2", "write": "#d99a3d",
+    "output": "#26323a",
+}  # fmt: skip
 COLOURS = {"digits": "#8a6d3b", "mnist_mlp": "#1f6f8b", "mnist_cnn": "#b4463c"}
 
 
@@ -60,7 +68,7 @@ def draw_model(info: Mapping[str, Any]) -> Any:
     axes.set_ylim(-len(layers) + 0.4, 0.6)
     axes.axis("off")
     title = f"{info['name']}: {info['weights']:,} weights instead of {info['dense_weights']:,}"
-    title += f" ({info['compression']:.1f}x fewer), {info['bytes']:,} bytes"
+    title += f" ({info['compression']:.1f}x fewer), {info['bytes']:,} bytes with scales and biases"
     axes.set_title(title, fontsize=10, color=INK, loc="left")
     return figure
 
@@ -162,8 +170,61 @@ def _front(axes: Any, front: Any, colour: str) -> None:
         axes.annotate(f"k={point['block']}", place, xytext=(0, -11), **style)
 
 
+def draw_timeline(report: Mapping[str, Any], name: str) -> Any:
+    """Return a picture of when each unit of the engine works for which layer, one sample alone.
+
+    A row is a layer, a bar in it a unit; the units of a layer work side by side.
+
+    Parameters
+    ----------
+    report : mapping
+        What :func:`pynq_circnn.estimate.estimate` returns for a network that fits.
+    name : str
+        The model's.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    bars = report["timeline"]
+    layers = list(dict.fromkeys(bar["layer"] for bar in bars))
+    used = {bar["unit"] for bar in bars}
+    units = [unit for unit in ("input", *UNITS, "output") if unit in used]
+    widest = max(map(len, layers))
+    figure, axes = _figure(8 + 0.075 * widest, 1.7 + 0.24 * len(layers))
+    height = 0.84 / max(len({b["unit"] for b in bars if b["layer"] == x}) for x in layers)
+    for row, layer in enumerate(layers):
+        of_layer = [bar for bar in bars if bar["layer"] == layer]
+        top = row - height * len(of_layer) / 2
+        for place, bar in enumerate(sorted(of_layer, key=lambda bar: units.index(bar["unit"]))):
+            axes.broken_barh(
+                [(bar["begin"], bar["end"] - bar["begin"])],
+                (top + place * height, height),
+                color=UNIT_COLOURS[bar["unit"]],
+                linewidth=0.5,
+            )
+    for unit in units:
+        axes.broken_barh([], (0, 0), color=UNIT_COLOURS[unit], label=unit)
+    axes.set_yticks(range(len(layers)), layers, fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlim(0, report["latency_cycles"])
+    axes.set_ylim(len(layers) - 0.5, -0.5)
+    axes.grid(True, axis="x", color="#eceff1", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_xlabel(f"cycles at {report['clock_mhz']:g} MHz ({report['basis']})", fontsize=8)
+    style = {"fontsize": 8, "frameon": False, "handlelength": 1.2, "columnspacing": 1.2}
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=len(units), **style)
+    title = f"{name} on {report['board']}: one sample alone, {report['latency_cycles']:,} cycles"
+    axes.set_title(title, fontsize=10, color=INK, loc="left", pad=26)  # the legend lies between
+    return figure
+
+
 def save(figure: Any, path: str) -> None:
     """Write a picture; the file's ending says in which format."""
+    check_folder(path)
     try:
         figure.savefig(path)
     except ValueError as error:

@@ -1,14 +1,16 @@
 """The quantiser: a float network and calibration data become the engine's 16-bit integers.
 
-Two passes over the calibration data: the first observes the largest magnitude at every point
-where the engine holds 16 bits, from which the static shifts follow; the second runs the quantised
-network beside the float one and reports every layer's signal to noise.
+Two passes over the calibration data: the first observes each sample's largest magnitude at every
+point where the engine holds 16 bits, from which the static shifts follow; the second runs the
+quantised network beside the float one and reports every layer's signal to noise.  Where there are
+enough samples, the report is of some that did not choose the shifts.
 """
 
+import dataclasses
 import math
 from collections import defaultdict
 from functools import singledispatch
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from . import floating
 from .backends import reference
 from .circulant import from_half_spectrum, half_spectrum
 from .contract import ARITHMETIC, DESCRIPTOR
+from .errors import CalibrationWarning, warn_user
 from .fixed import RECIPROCAL_SHIFT, VALUE_MAX, dequantize, stage_count
 from .layers import (
     Add,
@@ -34,11 +37,18 @@ RUN_SUM = 65535  # sum(|wr| + |wi|) up to which int32 holds a run of products ex
 RUN_BITS = 1  # weight bits given up, at the most, to make whole sums such runs
 _CHUNK_WORDS = 1 << 22
 
+FEW_SAMPLES = 32  # fewer say little about what the network will see
+HELD_OUT_EVERY = (
+    4  # one sample of so many is kept for the estimate, where two times FEW_SAMPLES are
+)
+OUTLIER_BITS = {0.01: 3, 0.05: 4}  # bits of precision that so rare samples must cost to be told
+LEAST_SNR_DB = 30.0  # of a layer, below which accuracy usually suffers
+
 _BIAS_MAX = ARITHMETIC["bias_max"]
 _ACCUMULATE_MAX = DESCRIPTOR["accumulate_shift"].max
 _SHIFT_MAX = DESCRIPTOR["output_shift"].max
 
-Peaks = Dict[str, np.ndarray]
+Peaks = Dict[str, Any]  # a number for each stage, an array for the steps of a transform
 Quantized = Tuple[Dict[str, Any], Dict[str, np.ndarray]]  # schedule, arrays
 
 
@@ -56,8 +66,8 @@ def exponent_for(peak: float, headroom: float = 1.0) -> int:
 # -- first pass: what is the largest value anywhere? --------------------------------------------
 
 
-def _stage_peaks(points: np.ndarray, inverse: bool) -> List[float]:
-    """Return the largest component after every stage of decimation in time.
+def _stage_peaks(points: np.ndarray, inverse: bool) -> List[np.ndarray]:
+    """Return each sample's largest component after every stage of decimation in time.
 
     After the stage that joins groups of ``length``, the memory holds the unscaled transforms of
     the decimated subsequences.
@@ -72,9 +82,15 @@ def _stage_peaks(points: np.ndarray, inverse: bool) -> List[float]:
     return peaks
 
 
-def _peak(values: np.ndarray) -> float:
-    """Return the largest magnitude of a component."""
-    return float(max(np.abs(values.real).max(initial=0), np.abs(values.imag).max(initial=0)))
+def _peak(values: np.ndarray) -> np.ndarray:
+    """Return each sample's largest magnitude of a component, shape (n,)."""
+    flat = values.reshape(len(values), -1)
+    peak = np.abs(flat.real).max(axis=1, initial=0)
+    return np.maximum(peak, np.abs(flat.imag).max(axis=1, initial=0)) if _is_complex(flat) else peak
+
+
+def _is_complex(values: np.ndarray) -> bool:
+    return values.dtype.kind == "c"
 
 
 def _packed(values: np.ndarray) -> np.ndarray:
@@ -82,26 +98,33 @@ def _packed(values: np.ndarray) -> np.ndarray:
 
 
 class _Observer:
-    """Collects the peaks of every layer over the chunks of the calibration data."""
+    """Collects every layer's peaks, sample by sample, over the chunks of the calibration data."""
 
     def __init__(self) -> None:
-        self.peaks: Dict[str, Peaks] = defaultdict(dict)
+        self._peaks: Dict[str, Dict[str, List[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
 
-    def note(self, layer: Layer, stage: str, peak: Any) -> None:
-        peaks = self.peaks[layer.name]
-        peaks[stage] = np.maximum(peaks.get(stage, 0.0), peak)
+    def note(self, layer: Layer, stage: str, *peaks: np.ndarray) -> None:
+        self._peaks[layer.name][stage].append(np.stack(peaks, axis=1))
 
     def __call__(self, layer: Layer, stage: str, values: np.ndarray) -> None:
         if stage == "spectrum" and values.shape[-1] > 1:
             stages = _stage_peaks(_packed(from_half_spectrum(values)), inverse=False)
-            self.note(layer, "forward", np.array(stages + [_peak(values)]))
+            self.note(layer, "forward", *stages, _peak(values))
         if stage == "value" and values.shape[-1] > 1:
             merged = np.fft.fft(_packed(values))
-            stages = [_peak(merged)] + _stage_peaks(merged, inverse=True)
-            self.note(layer, "inverse", np.array(stages))
+            self.note(layer, "inverse", _peak(merged), *_stage_peaks(merged, inverse=True))
         if stage == "preactivation" and getattr(layer, "activation", "") in ("relu", "relu6"):
             values = np.maximum(values, 0)  # what the activation cuts needs no room
         self.note(layer, stage, _peak(values))
+
+    def peaks(self, layer: Layer, chosen: np.ndarray, percentile: float = 100.0) -> Peaks:
+        """Return the peaks at every stage that this percentage of the samples stay within."""
+        result: Peaks = {}
+        for stage, chunks in self._peaks[layer.name].items():
+            ordered = np.sort(np.concatenate(chunks)[chosen], axis=0)
+            peaks = ordered[math.ceil(percentile / 100 * len(ordered)) - 1]
+            result[stage] = peaks if stage in ("forward", "inverse") else float(peaks[0])
+        return result
 
 
 def _shift_sums(peaks: np.ndarray, exponent: int) -> List[int]:
@@ -140,9 +163,11 @@ def _input(layer: Input, arrays: Mapping[str, np.ndarray], peaks: Peaks, *inputs
         ends = [layer.uint8_offset, 255 * layer.uint8_scale + layer.uint8_offset]
         low, high = min(ends), max(ends)
         exponent = exponent_for(max(abs(low), abs(high)) * (1 - 2.0**-15))
-        exponent = max(exponent, exponent_for(float(peaks["output"]) * (1 - 2.0**-15)))
+        margin = HEADROOM if layer.rescales else 1 - 2.0**-15  # floats that are scaled bytes too
+        if peaks["output"] > max(abs(low), abs(high)):
+            exponent = max(exponent, exponent_for(peaks["output"], margin))
     else:
-        exponent = exponent_for(float(peaks["output"]), HEADROOM)
+        exponent = exponent_for(peaks["output"], HEADROOM)
     return {"exponent": exponent}, {}
 
 
@@ -153,7 +178,7 @@ def _words(values: np.ndarray, exponent: int, limit: int, dtype: str) -> np.ndar
 def _target(layer: Any, peaks: Peaks, lowest: int) -> int:
     """Return the exponent to bring a layer's sum to, which itself has the exponent `lowest`."""
     if layer.activation not in ("sigmoid", "tanh"):
-        target = exponent_for(float(peaks["preactivation"]), HEADROOM)
+        target = exponent_for(peaks["preactivation"], HEADROOM)
         if layer.activation != "relu6":
             return max(target, lowest)
         finest = exponent_for(6.0)
@@ -163,7 +188,7 @@ def _target(layer: Any, peaks: Peaks, lowest: int) -> int:
     if lowest > finest:
         raise ValueError(
             f"the input of the {layer.activation} of layer {layer.name!r} must stay within 32,768 "
-            f"times its useful range of +-8. Received: peak {float(peaks['preactivation']):.3g}. "
+            f"times its useful range of +-8. Received: peak {peaks['preactivation']:.3g}. "
             "Scale the layer's weights down."
         )
     return target
@@ -200,11 +225,11 @@ def _matrix(
     forward = _shift_sums(peaks["forward"], inputs[0]) if stages else []
     spectrum_exponent = inputs[0] + (forward[-1] if stages else 0)
 
-    gain = _gain(float(peaks["sum"]))
+    gain = _gain(peaks["sum"])
     spectral = half_spectrum(arrays["weights"]) * gain
     weights_exponent = _weights_exponent(spectral)
     product_exponent = spectrum_exponent + weights_exponent
-    sum_exponent = exponent_for(float(peaks["sum"]) * gain, HEADROOM)
+    sum_exponent = exponent_for(peaks["sum"] * gain, HEADROOM)
     sum_exponent = min(max(sum_exponent, product_exponent), product_exponent + _ACCUMULATE_MAX)
     inverse = _shift_sums(peaks["inverse"] * gain, sum_exponent) if stages else []
     value_exponent = sum_exponent + (inverse[-1] - (stages - 1) if stages else 0)
@@ -258,7 +283,7 @@ def _add(layer: Add, arrays: Mapping[str, np.ndarray], peaks: Peaks, *inputs: in
 def _average(
     layer: Layer, arrays: Mapping[str, np.ndarray], peaks: Peaks, *inputs: int
 ) -> Quantized:
-    target = exponent_for(float(peaks["output"]), HEADROOM)
+    target = exponent_for(peaks["output"], HEADROOM)
     target = min(max(target, inputs[0] - RECIPROCAL_SHIFT), inputs[0])
     return {"output_shift": target - inputs[0] + RECIPROCAL_SHIFT}, {}
 
@@ -273,7 +298,7 @@ for _kind in (AveragePool2D, GlobalAveragePool2D):
 def calibration_array(network: Network, data: Any) -> np.ndarray:
     """Return calibration data as float64 of shape (n,) + input shape, or say what is wrong.
 
-    Unscaled bytes, of any integer dtype, are scaled as the network's input says.
+    They are scaled as the network's input says: what the layers read.
     """
     data = np.asarray(data)
     if data.dtype.kind not in "fiu":
@@ -281,92 +306,209 @@ def calibration_array(network: Network, data: Any) -> np.ndarray:
             f"calibration data must be real numbers. Received: dtype={data.dtype}. "
             "Pass some hundred typical inputs as one array."
         )
-    shape = network.input.shape
-    if data.shape[1:] != shape or not len(data):
+    entry = network.input
+    if data.shape[1:] != entry.shape or not len(data):
         raise ValueError(
-            f"calibration data must have shape (n, {', '.join(map(str, shape))}) with n >= 1. "
-            f"Received: {data.shape}. Pass some hundred typical inputs as one array."
+            f"calibration data must have shape (n, {', '.join(map(str, entry.shape))}) with "
+            f"n >= 1. Received: {data.shape}. Pass some hundred typical inputs as one array."
         )
-    scale = network.input.uint8_scale
-    if data.dtype.kind in "iu" and scale is not None:
+    if data.dtype.kind in "iu" and entry.uint8_scale is not None and not entry.rescales:
         if not (0 <= data.min() and data.max() <= 255):
             raise ValueError(
                 "integers must be unscaled bytes, 0 ... 255, for this network. "
                 f"Received: {data.min()} ... {data.max()}. Pass scaled numbers as floats."
             )
-        return data.astype(np.float64) * scale + network.input.uint8_offset
+        return data.astype(np.float64) * entry.uint8_scale + entry.uint8_offset
     data = data.astype(np.float64)
     if not np.isfinite(data).all():
         raise ValueError(
             "calibration data must be finite. "
             f"Received: {int(np.sum(~np.isfinite(data)))} NaN or infinite values. Remove them."
         )
-    return data
+    return data * entry.scale + entry.offset
 
 
-def quantize(network: Network, data: Any, verbose: bool = False) -> QuantizedNetwork:
-    """Return the network in the engine's 16-bit arithmetic.
+def _doubts(data: np.ndarray, percentile: float) -> Iterator[str]:
+    """Return what makes calibration data a poor guide, each with what to do."""
+    if len(data) < FEW_SAMPLES:
+        yield (
+            f"calibration data should be at least {FEW_SAMPLES} samples. Received: {len(data)}. "
+            "Pass some hundred typical inputs, or held-out ones may go beyond the chosen range."
+        )
+    if len(data) > 1 and not np.ptp(data, axis=0).any():
+        yield (
+            f"calibration data should differ. Received: {len(data)} equal samples, "
+            f"{data.min():.4g} ... {data.max():.4g}. Pass typical inputs: the ranges of all "
+            "layers follow from them."
+        )
+    outliers = _outliers(_peak(data)) if percentile == 100 else None
+    if outliers is not None:
+        count, usual, largest, bits = outliers
+        share = math.floor(1000 * (1 - count / len(data))) / 10
+        yield (
+            f"calibration data should hold no outliers. Received: {count} of {len(data)} samples, "
+            f"up to {largest:.4g} where the others stay within {usual:.4g}: they cost {bits} bits "
+            f"of precision. Remove them, or pass clip_percentile={share:g}, which limits them."
+        )
 
-    Parameters
-    ----------
-    network : Network
-    data : array of shape (n,) + network.input.shape
-        Calibration data: some hundred typical inputs (unlabelled), as the network will see them;
-        unscaled ``uint8`` where the input has a ``uint8_scale``.
-    verbose : bool
-        Show a progress bar.
 
-    Returns
-    -------
-    QuantizedNetwork
-        With each layer's signal to noise on the calibration data in ``snr_db``.
+def _outliers(peaks: np.ndarray) -> Optional[Tuple[int, float, float, int]]:
+    """Return how many samples are far beyond the others, both peaks, and the bits between them."""
+    if len(peaks) < FEW_SAMPLES:
+        return None
+    peaks = np.sort(peaks)
+    for share, least in OUTLIER_BITS.items():
+        usual, largest = float(peaks[-1 - max(1, int(share * len(peaks)))]), float(peaks[-1])
+        bits = exponent_for(largest) - exponent_for(usual) if usual > 0 else 0
+        if bits >= least:
+            return int(np.sum(peaks > 2 * usual)), usual, largest, bits
+    return None
 
-    Raises
-    ------
-    ValueError
-        If the data do not fit, or a layer cannot be brought into the engine's range.
-    """
-    data = calibration_array(network, data)
+
+def _held_out(samples: int) -> np.ndarray:
+    """Return which samples are kept for the estimate: none where there are too few."""
+    numbers = np.arange(samples)
+    enough = samples >= 2 * FEW_SAMPLES
+    return (numbers % HELD_OUT_EVERY == HELD_OUT_EVERY - 1) & enough
+
+
+def _chunks(network: Network, data: np.ndarray) -> List[np.ndarray]:
     largest = max(int(np.prod(shape)) for shape in network.shapes.values())
-    chunk = max(1, _CHUNK_WORDS // largest)
-    chunks = [data[start : start + chunk] for start in range(0, len(data), chunk)]
-    from tqdm.auto import tqdm  # slow to import, and most programs never quantise
+    size = max(1, _CHUNK_WORDS // largest)
+    return [data[start : start + size] for start in range(0, len(data), size)]
 
-    bar = tqdm(total=2 * len(chunks), desc="calibrating", disable=not verbose, leave=False)
 
-    observer = _Observer()
-    for x in chunks:
-        outputs = floating.run(network, x, observer)
-        for layer in network.layers:
-            observer.note(layer, "output", np.abs(outputs[layer.name]).max())
-        bar.update()
-
+def _scheduled(
+    network: Network, observer: _Observer, chosen: np.ndarray, percentile: float
+) -> QuantizedNetwork:
+    """Return the network with the exponents that follow from the peaks of the samples chosen."""
     schedules: Dict[str, Dict[str, Any]] = {}
     arrays: Dict[str, Dict[str, np.ndarray]] = {}
     exponents: Dict[str, int] = {}
     for layer in network.layers:
         inputs = [exponents[name] for name in layer.inputs]
         parameters = network.parameters.get(layer.name, {})
-        peaks = observer.peaks[layer.name]
+        peaks = observer.peaks(layer, chosen, percentile)
         schedule, arrays[layer.name] = quantize_layer(layer, parameters, peaks, *inputs)
         schedules[layer.name] = schedule
         exponents[layer.name] = output_exponent(layer, schedule, *inputs)
-    quantized = QuantizedNetwork(network.layers, schedules, arrays)
+    return QuantizedNetwork(network.layers, schedules, arrays)
 
-    signal: Dict[str, float] = defaultdict(float)
-    noise: Dict[str, float] = defaultdict(float)
+
+def quantize(
+    network: Network, data: Any, verbose: bool = False, clip_percentile: float = 100.0
+) -> QuantizedNetwork:
+    """Return the network in the engine's 16-bit arithmetic.
+
+    Parameters
+    ----------
+    network : Network
+    data : array of shape (n,) + network.input.shape
+        Calibration data: some hundred typical inputs (unlabelled), as ``predict`` will get them.
+        All of them choose the exponents.  Of 64 or more, every fourth is where the signal to
+        noise is measured, the lower of two: with these exponents, and with those that the other
+        samples alone would have chosen.
+    verbose : bool
+        Show a progress bar.
+    clip_percentile : float
+        Percentage of the samples that must stay within the range of every layer, with the usual
+        headroom; the rest may be limited.  Below 100 it keeps outliers from costing all other
+        samples their precision.
+
+    Returns
+    -------
+    QuantizedNetwork
+        With each layer's signal to noise in ``snr_db``, and in ``calibration`` what it was
+        measured on and what clipping gained.
+
+    Raises
+    ------
+    ValueError
+        If the data do not fit, or a layer cannot be brought into the engine's range.
+
+    Warns
+    -----
+    CalibrationWarning
+        If the data are few, constant or have outliers, or a layer is below 30 dB.
+    """
+    if not _is_percentage(clip_percentile):
+        raise ValueError(
+            "clip_percentile must be a percentage above 50, up to 100. "
+            f"Received: {clip_percentile!r}. 100 clips nothing, 99 the rarest hundredth."
+        )
+    data = calibration_array(network, data)
+    for doubt in _doubts(data, clip_percentile):
+        warn_user(doubt, CalibrationWarning)
+    held_out, everything = _held_out(len(data)), np.full(len(data), True)
+    measured = data[held_out] if held_out.any() else data
+    chunks = _chunks(network, data)
+    from tqdm.auto import tqdm  # slow to import, and most programs never quantise
+
+    bar = tqdm(
+        total=len(data) + len(measured), desc="calibrating", disable=not verbose, leave=False
+    )
+    observer = _Observer()
     for x in chunks:
-        outputs = floating.run(network, x)
-        for name, words in reference.run_words(quantized, x.astype(np.float32)).items():
-            exact = outputs[name]
-            signal[name] += float(np.sum(exact**2))
-            noise[name] += float(
-                np.sum((dequantize(words, quantized.exponents[name]) - exact) ** 2)
-            )
-        bar.update()
+        outputs = floating.run(network, x, observer)
+        for layer in network.layers:
+            observer.note(layer, "output", _peak(outputs[layer.name]))
+        bar.update(len(x))
+    quantized = _scheduled(network, observer, everything, clip_percentile)
+    candidates = [quantized]
+    report: Dict[str, Any] = {"samples": len(data), "measured_on": len(measured)}
+    if held_out.any():
+        candidates.append(_scheduled(network, observer, ~held_out, clip_percentile))
+    if clip_percentile < 100:
+        whole = _scheduled(network, observer, everything, 100.0).exponents
+        report["clip_percentile"] = float(clip_percentile)
+        report["bits_gained"] = {
+            name: whole[name] - exponent
+            for name, exponent in quantized.exponents.items()
+            if whole[name] != exponent
+        }
+        inside = observer.peaks(network.input, everything, clip_percentile)["output"]
+        within = _peak(measured) <= HEADROOM * inside
+        report["clipped"] = int(np.sum(~within))  # of those measured, and left out there
+        measured = measured[within] if within.any() else measured
+    snr_db = _signal_to_noise(network, candidates, measured, bar.update)
     bar.close()
-    snr_db = {name: signal_to_noise_db(signal[name], noise[name]) for name in signal}
-    return QuantizedNetwork(network.layers, schedules, arrays, snr_db)
+    poor = {name: snr for name, snr in snr_db.items() if snr < LEAST_SNR_DB}
+    if poor:
+        shown = ", ".join(f"{name!r} {snr:.1f} dB" for name, snr in list(poor.items())[:5])
+        warn_user(
+            f"every layer should reach {LEAST_SNR_DB:g} dB of signal to noise. Received: {shown}"
+            f"{' ...' if len(poor) > 5 else ''}. Calibrate with more typical data, pass "
+            "clip_percentile=99 if a few samples are far larger than the others, or train with "
+            "weight decay so that the layer's values are of one size.",
+            CalibrationWarning,
+        )
+    return dataclasses.replace(quantized, snr_db=snr_db, calibration=report)
+
+
+def _signal_to_noise(
+    network: Network,
+    candidates: List[QuantizedNetwork],
+    data: np.ndarray,
+    progress: Callable[[int], Any],
+) -> Dict[str, float]:
+    """Return each layer's signal to noise against floating point, the lowest of the candidates."""
+    signal: Dict[str, float] = defaultdict(float)
+    noise: Dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(candidates)))
+    for x in _chunks(network, data):
+        outputs = floating.run(network, x)
+        for number, candidate in enumerate(candidates):
+            for name, words in reference.run_words(candidate, x.astype(np.float32)).items():
+                difference = dequantize(words, candidate.exponents[name]) - outputs[name]
+                noise[name][number] += np.sum(difference**2)
+        for name in noise:
+            signal[name] += float(np.sum(outputs[name] ** 2))
+        progress(len(x))
+    return {name: signal_to_noise_db(signal[name], float(noise[name].max())) for name in noise}
+
+
+def _is_percentage(value: Any) -> bool:
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return number and 50 < value <= 100
 
 
 def signal_to_noise_db(signal: float, noise: float) -> float:

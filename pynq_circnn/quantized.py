@@ -212,6 +212,8 @@ class QuantizedNetwork:
         For each layer, what :func:`array_specs` asks for: ``weights`` are packed half spectra.
     snr_db : mapping of str to float
         Signal to noise of each layer's output against floating point, as calibration saw it.
+    calibration : mapping, optional
+        How the exponents were chosen, as JSON values, from :func:`pynq_circnn.quantize`.
 
     Attributes
     ----------
@@ -228,6 +230,7 @@ class QuantizedNetwork:
     schedules: Mapping[str, Schedule]
     arrays: Mapping[str, Mapping[str, np.ndarray]]
     snr_db: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     shapes: Mapping[str, Shape] = field(init=False)
     exponents: Mapping[str, int] = field(init=False)
 

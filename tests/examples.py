@@ -48,6 +48,13 @@ SEVERAL = (
     L.Softmax("classes", ("logits",)),
 )
 
+STEPS = (
+    L.Input("steps", (), (5, 6), uint8_scale=1 / 64, uint8_offset=-2.0, scale=1 / 64, offset=-2.0),
+    L.Conv2D("each", ("steps",), "relu", filters=8, block=2),
+    L.Reshape("flat", ("each",)),
+    L.Dense("y", ("flat",), units=4, block=4),
+)
+
 LABELS = ["cat", "dog", "Gürteltier"]
 
 
@@ -64,6 +71,13 @@ def model():
     data = rng.integers(0, 256, (64, 6, 5, 1)).astype(np.uint8)
     network = quantize(Network(SEVERAL, weights_for(SEVERAL)), data)
     return Model(network, "several kinds", LABELS, {"data": "random", "figures": {"n": 64}})
+
+
+@functools.lru_cache(None)
+def steps_model():
+    """5 steps of 6 numbers in, bytes or floats of that range, 4 numbers out."""
+    data = np.random.default_rng(4).integers(0, 256, (64, 5, 6)).astype(np.uint8)
+    return Model(quantize(Network(STEPS, weights_for(STEPS)), data), "steps")
 
 
 def images(count, seed=0):

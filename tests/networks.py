@@ -63,6 +63,8 @@ def random_layers(rng, kinds, shape=None, block=None):
     if shape is None:
         image = (*(int(v) for v in rng.integers(1, 8, 2)), int(rng.integers(1, 40)))
         shape = image if rng.random() < 0.7 else (int(rng.integers(1, 300)),)
+        if rng.random() < 0.15:
+            shape = image[1:]  # steps
     layers = [L.Input("x", (), shape)]
     for index, kind in enumerate(kinds):
         try:

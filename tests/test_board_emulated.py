@@ -28,7 +28,7 @@ from pynq_circnn.board import current  # noqa: E402
 from pynq_circnn.board.ip import EngineIP  # noqa: E402
 from pynq_circnn.compiler import compile_program  # noqa: E402
 from pynq_circnn.emulated.device import EmulatedDevice  # noqa: E402
-from pynq_circnn.errors import BackendError, CompileError  # noqa: E402
+from pynq_circnn.errors import BackendError, CompileError, SaturationWarning  # noqa: E402
 from pynq_circnn.network import infer_shapes  # noqa: E402
 from pynq_circnn.quantized import QuantizedNetwork, array_specs  # noqa: E402
 from pynq_circnn.verify import verify  # noqa: E402
@@ -132,13 +132,26 @@ def test_float_and_byte_input_and_single_samples():
         np.testing.assert_array_equal(a, MODEL.predict(X, backend="native"))
         np.testing.assert_array_equal(MODEL.predict(X[0], backend="emulated"), a[0])
         floats = (X * 3.0).astype(np.float32)  # beyond the calibrated range as well
-        with pytest.warns(UserWarning):
-            np.testing.assert_array_equal(
-                MODEL.predict(floats, backend="emulated"), MODEL.predict(floats, backend="native")
-            )
+        model = load_model("digits")
+        with pytest.warns(SaturationWarning, match="words limited"):
+            found = model.predict(floats, backend="emulated")
+        np.testing.assert_array_equal(found, model.predict(floats, backend="native"))
         with pytest.raises(ValueError, match="finite"):
             MODEL.predict(np.full((2, 64), np.nan, np.float32), backend="emulated")
         assert MODEL.predict(np.zeros((0, 64), np.uint8), backend="emulated").shape == (0, 10)
+
+
+@pytest.mark.parametrize("backend", ["emulated", "native"])
+def test_the_engines_counters_tell_what_was_limited(backend):
+    floats = (X * 3.0).astype(np.float32)
+    expected = load_model("digits").evaluate(floats, np.zeros(40, int), backend="reference")
+    with emulated():
+        model = load_model("digits")
+        found = model.evaluate(floats, np.zeros(40, int), backend=backend)
+        assert found["limited_words"] == expected["limited_words"]
+        assert min(found["limited_words"].values()) > 0
+        with pytest.warns(SaturationWarning, match="x must stay within the calibrated range"):
+            asyncio.run(model.predict_async(floats, backend=backend))
 
 
 # -- what a call costs --------------------------------------------------------------------------

@@ -221,6 +221,25 @@ def test_no_register_is_touched_after_another_download(mapped, other, monkeypatc
         assert overlay.device.usage["buffers"] == 0
 
 
+@both
+def test_no_register_is_touched_after_another_download_during_an_await(mapped, other):
+    async def main():
+        task = asyncio.ensure_future(MODEL.predict_async(X, backend="emulated"))
+        while not overlay.driver.turns.held:
+            await asyncio.sleep(0)
+        pynq.Overlay(other, device=overlay.device)
+        with pytest.raises(BoardError) as raised:
+            await task
+        assert raised.value.cause == "not_loaded"
+
+    with emulated(mapped=mapped) as overlay:
+        run()
+        overlay.device.faults.inject("stuck_output")  # so that it is not over too soon
+        asyncio.run(main())
+        overlay.download()
+        np.testing.assert_array_equal(run(), EXPECTED)
+
+
 def test_a_stuck_dma_is_not_reset_when_it_is_not_loaded_any_more(other, monkeypatch):
     with emulated() as overlay:
         overlay.driver.timeout = 0.2

@@ -19,6 +19,20 @@ def test_expand_is_scipys_circulant(k):
     np.testing.assert_array_equal(circulant.expand(vectors), np.block(blocks))
 
 
+@pytest.mark.parametrize("k", [1, 2, 8])
+def test_vectors_of_c3a_have_the_index_reversed(k):
+    """What PEFT's C3A computes, by its formula, is our product with the converted vectors."""
+    c3a, x = random(3, 2, k), random(5, 2, k)
+    spectra = np.einsum("snk,mnk->smk", np.fft.ifft(x), np.fft.fft(c3a))
+    y = np.fft.fft(spectra).real.reshape(5, 3 * k) / (2 * k)  # C3A divides by the inputs
+    ours = np.roll(c3a[..., ::-1], 1, axis=-1) / (2 * k)
+    np.testing.assert_allclose(circulant.product(ours, x.reshape(5, 2 * k)), y, atol=1e-12)
+    np.testing.assert_array_equal(np.roll(ours[..., ::-1], 1, axis=-1) * (2 * k), c3a)
+    if k > 2:  # blocks of 1 and 2 are their own reverse
+        wrong = circulant.product(c3a / (2 * k), x.reshape(5, 2 * k))
+        assert np.abs(wrong - y).max() > 0.01
+
+
 def test_expand_keeps_leading_axes_and_cuts():
     vectors = random(3, 5, 2, 2, 4)
     dense = circulant.expand(vectors, (7, 5))

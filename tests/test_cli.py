@@ -1,8 +1,13 @@
 """The command line: every command, its figures as JSON, its exit status and its messages."""
 
+import contextlib
 import json
+import os
+import pickle
+import re
 import subprocess
 import sys
+import zipfile
 
 import examples
 import numpy as np
@@ -30,6 +35,24 @@ def files(tmp_path, monkeypatch):
     (tmp_path / "broken.circnn").write_bytes(examples.model().to_bytes()[:500])
     (tmp_path / "text.npy").write_text("1, 2, 3")
     (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "data.csv").write_text("pixel 1,pixel 2\n1,2\n")
+    (tmp_path / "notes.txt").write_text("größer")
+    (tmp_path / "bmi.csv").write_text("BMI,age\n1,2\n")
+    (tmp_path / "pk.csv").write_text("PK,age\n1,2\n")
+    (tmp_path / "half.npz").write_bytes((tmp_path / "data.npz").read_bytes()[:900])
+    (tmp_path / "image.bmp").write_bytes(b"BM\x9a\x00\x00\x00" + bytes(90))
+    (tmp_path / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(90))
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(90))
+    (tmp_path / "data.pkl").write_bytes(pickle.dumps({"x": [1.0, 2.0]}))
+    (tmp_path / "data.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
+    (tmp_path / "short.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:200])
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, "{}")
+    with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
+        archive.writestr("net/data.pkl", "")
+    np.savez("others.npz", a=X)
+    np.savez("none.npz")
     return tmp_path
 
 
@@ -79,6 +102,11 @@ def test_predict(circnn):
     np.testing.assert_array_equal(np.load("y.npy"), expected)
 
 
+def test_predict_names_the_file_that_it_wrote(circnn, files):
+    status, out, _ = circnn("predict", "model.circnn", "x.npy", "--out", "result")
+    assert status == 0 and out.startswith("result.npy: float32") and (files / "result.npy").exists()
+
+
 def test_predict_of_one_sample_and_of_images(circnn):
     np.save("one.npy", X[0])
     status, out, _ = circnn("predict", "model.circnn", "one.npy")
@@ -97,7 +125,7 @@ def test_evaluate(circnn, data):
     status, out, _ = circnn("evaluate", "model.circnn", data, "--metrics", *metrics, "--json")
     report = json.loads(out)
     assert status == 0 and report["samples"] == 40 and report["backend"] == "native"
-    assert {name: report[name] for name in metrics} == expected
+    assert {name: report[name] for name in expected} == expected
     status, out, _ = circnn("evaluate", "model.circnn", data)
     assert status == 0 and f"accuracy: {expected['accuracy']:.4f}" in out
 
@@ -172,6 +200,23 @@ def test_demo(circnn):
     assert np.trace(figures["confusion"]) == round(figures["accuracy"] * 500)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_demo_fits_its_terminal(circnn, monkeypatch, columns):
+    pytest.importorskip("sklearn")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    status, out, _ = circnn("demo")
+    lines = out.splitlines()
+    assert status == 0 and max(map(len, lines)) <= columns
+    captions = [line for line in lines if re.match(r"\s*\d \(\d+%\)", line)]
+    assert sum(line.count("%)") for line in captions) == 6  # pictures
+    assert len(captions) == {40: 3, 60: 2, 80: 2, 200: 1}[columns]
+    words = " ".join(out.split())
+    for layer in ("hidden_1", "hidden_2", "output"):
+        assert layer in words
+    assert "2,368 weights instead of 33,408 (14.1x fewer)" in words
+    assert "in a batch of 500 (on this computer, not on a board)" in words
+
+
 # -- wrong input --------------------------------------------------------------------------------
 
 
@@ -186,8 +231,37 @@ def test_demo(circnn):
     (["predict", "model.circnn", "objects.npy"], "objects.npy must be a NumPy .npy or .npz file"),
     (["predict", "model.circnn", "broken.circnn"], "must be a NumPy .npy or .npz file"),
     (["predict", "model.circnn", "wrong.npy"], "x must have shape (n, 6, 5, 1)"),
+    (["predict", "model.circnn", "data.csv"], "Received: text. Convert it: "
+     'numpy.save("data.npy", numpy.loadtxt("data.csv", delimiter=","))'),
+    (["predict", "model.circnn", "text.npy"], "Received: text. Convert it: numpy.save("),
+    (["predict", "model.circnn", "notes.txt"], "Received: text."),
+    (["predict", "model.circnn", "bmi.csv"], "Received: text."),
+    (["predict", "model.circnn", "pk.csv"], "Received: text."),
+    (["predict", "model.circnn", "half.npz"], "Received: File is not a zip file"),
+    (["predict", "model.circnn", "image.bmp"], "Received: a BMP image."),
+    (["predict", "model.circnn", "image.png"], "Received: a PNG image. Convert it: numpy.save("),
+    (["predict", "model.circnn", "photo.jpg"], "Received: a JPEG image. "),
+    (["predict", "model.circnn", "data.pkl"], "Received: a pickle, which could run any code. "),
+    (["predict", "model.circnn", "data.h5"], "Received: an HDF5 file. "),
+    (["predict", "model.circnn", "empty.npy"], "Received: an empty file."),
+    (["predict", "model.circnn", "short.npy"], "short.npy must be a NumPy .npy or .npz file"),
+    (["predict", "model.circnn", "objects.npy"], "Received: Python objects. Convert it: "),
+    (["predict", "model.circnn", "."], ". must be a NumPy .npy or .npz file of numbers. Received: "
+     "a folder."),
+    (["predict", "model.circnn", "net.keras"], "Received: a Keras model."),
+    (["predict", "model.circnn", "model.circnn"], "Received: a .circnn model."),
+    (["predict", "model.circnn", "others.npz"], "named x or x_test. Received: a. Save it with "
+     "numpy.savez("),
+    (["predict", "model.circnn", "none.npz"], "named x or x_test. Received: none. "),
+    (["info", "net.keras"], "net.keras must be a .circnn file. Received: a Keras model. Convert "
+     "it with pynq_circnn.keras.convert(path, calibration_data)"),
+    (["info", "data.h5"], "data.h5 must be a .circnn file. Received: an HDF5 file. A Keras model "
+     "is converted with pynq_circnn.keras.convert("),
+    (["info", "net.pt"], "net.pt must be a .circnn file. Received: a PyTorch file."),
+    (["info", "data.csv"], "data.csv must be a .circnn file. Received: text."),
+    (["info", "empty.npy"], "empty.npy must be a .circnn file. Received: an empty file."),
     (["predict", "model.circnn", "keras.npz", "--backend", "fpga"], "'auto' or one of"),
-    (["predict", "model.circnn", "x.npy", "--out", "no/such/folder.npy"], "No such file"),
+    (["predict", "model.circnn", "x.npy", "--out", "no/such/y.npy"], "no folder 'no/such'"),
     (["predict", "model.circnn", "x.npy", "--batch-size", "0"], "must be a positive integer"),
     (["evaluate", "model.circnn", "x.npy"], "must hold an array named y_test or y"),
     (["evaluate", "model.circnn", "data.npz", "--metrics", "f1"], "metrics must be among"),
@@ -212,6 +286,44 @@ def test_interruption(circnn, monkeypatch):
     monkeypatch.setattr("pynq_circnn.model.load_model", interrupted)
     status, _, err = circnn("info", "model.circnn")
     assert status == 130 and err == "circnn: interrupted\n"
+
+
+@pytest.mark.parametrize("command, bar_in, message", [
+    ("info digits", "pynq_circnn.model.load_model", "circnn: interrupted\r\n"),
+    ("train digits --out out", "pynq_circnn.zoo.training.measure", "circnn: interrupted. Finished"),
+])  # fmt: skip
+def test_interruption_on_a_terminal_begins_a_line_of_its_own(files, command, bar_in, message):
+    """Whatever bar is being drawn, and behind the ^C that the terminal shows."""
+    pty = pytest.importorskip("pty")
+    if "train" in command:
+        pytest.importorskip("keras_backend")
+        pytest.importorskip("sklearn")
+    module, _, name = bar_in.rpartition(".")
+    code = f"""
+import importlib, os, signal, sys, time
+from pynq_circnn import cli
+def bar(*_):
+    print("41/60 [====>", end="", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+importlib.import_module({module!r}).{name} = bar
+sys.exit(cli.main({command.split()!r}))
+"""
+    if "zoo" in module:  # chooses the back end of Keras
+        code = "import pynq_circnn.keras" + code
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end, on Linux
+        while True:
+            part = os.read(ours, 4096)
+            if not part:
+                break
+            shown += part
+    os.close(ours)
+    assert process.wait(30) == 130
+    assert shown.decode().startswith("41/60 [====>\r\n" + message)
 
 
 def test_version_and_help(circnn):

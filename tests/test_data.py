@@ -47,6 +47,32 @@ def test_mnist_that_is_not_there(tmp_path):
         data.load_mnist(str(tmp_path))
 
 
+def test_a_folder_that_is_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder '.*/nowhere'"):
+        data.load_mnist(str(tmp_path / "nowhere"))
+    (tmp_path / "mnist.npz").write_bytes(b"")
+    with pytest.raises(NotADirectoryError, match=r"is a file.*the folder it lies in"):
+        data.load_mnist(str(tmp_path / "mnist.npz"))
+
+
+def test_mnist_without_a_network_says_what_to_pass(monkeypatch):
+    keras = pytest.importorskip("keras_backend").keras
+
+    def offline():
+        raise Exception("URL fetch failure on https://host/mnist.npz: None -- [Errno -2] no name")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", offline)
+    with pytest.raises(ConnectionError) as caught:
+        data.load_mnist()
+    words = (
+        "https://host/mnist.npz",
+        "--data DIR",
+        "mnist.npz with x_train",
+        "t10k-labels-idx1-ubyte",
+    )
+    assert all(word in str(caught.value) for word in words)
+
+
 @pytest.mark.parametrize(
     "content, message",
     [
@@ -68,6 +94,9 @@ def test_damaged_idx(tmp_path, arrays, content, message):
 def test_damaged_npz(tmp_path):
     (tmp_path / "mnist.npz").write_bytes(b"PK\3\4 and no more")
     with pytest.raises(ValueError, match="must be a NumPy archive with x_train"):
+        data.load_mnist(str(tmp_path))
+    (tmp_path / "mnist.npz").write_text("1,2,3")
+    with pytest.raises(ValueError, match=r"Received: text\."):
         data.load_mnist(str(tmp_path))
     np.savez(tmp_path / "mnist.npz", x_train=np.zeros(3))
     with pytest.raises(ValueError, match="y_train"):

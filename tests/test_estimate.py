@@ -1,17 +1,21 @@
 """The estimate: figures that the design was made for, fit, resources, the command."""
 
+import io
 import json
+import re
 
 import numpy as np
 import pytest
 from networks import random_arrays, random_schedule
 
-from pynq_circnn import cli, estimate, resources
+from pynq_circnn import Model, cli, estimate, resources
 from pynq_circnn import layers as L
 from pynq_circnn.compiler import compile_program
+from pynq_circnn.contract import CONFIGURATIONS
 from pynq_circnn.cycles import batch_cycles
 from pynq_circnn.network import infer_shapes
 from pynq_circnn.packets import batch_samples
+from pynq_circnn.plots import draw_timeline
 from pynq_circnn.quantized import QuantizedNetwork, array_specs, output_exponent
 
 
@@ -133,6 +137,76 @@ def test_what_does_not_fit_is_told_by_layer():
     report = estimate.estimate(dense_stack((4096,), (2048,), 8), "pynq-z2")
     assert not report["fits"]
     assert "dense_0" in report["why"] and "too many" in report["why"] and "block=" in report["why"]
+
+
+def test_every_overflow_is_told(tmp_path, capsys):
+    """Two layers' weights and the activations, each by how much."""
+    image = L.Input("image", (), (32, 32, 16))
+    layers = [image, L.Conv2D("a_name_that_is_longer_than_twenty_letters_1", ("image",), "relu",
+                              filters=512, kernel_size=(5, 5), padding="same")]  # fmt: skip
+    layers.append(L.GlobalAveragePool2D("mean", (layers[-1].name,)))
+    layers.append(L.Dense("a_name_that_is_longer_than_twenty_letters_2", ("mean",), units=2048))
+    network = quantised(layers)
+    report = estimate.estimate(network, "pynq-z2")
+    sizes = CONFIGURATIONS["z2"]
+    first, second, third = report["overflows"]
+    for text, layer, used in (
+        (first, layers[1], 5 * 5 * 16 * 512),
+        (second, layers[3], 512 * 2048),
+    ):
+        available = sizes["weights_words"]
+        assert f"layer {layer.name!r}, weights: " in text and f" of {available} words, " in text
+        said, over = map(int, re.search(r"(\d+) of .* (\d+) too many", text).groups())
+        assert said >= used and over == said - available
+    needed = 32 * 32 * (16 + 512)
+    assert f"{needed} of {sizes['activation_words']} " in third and repr(layers[1].name) in third
+    assert f"({needed - sizes['activation_words']} too many)" in third
+    assert all(text in report["why"] for text in report["overflows"])
+    Model(network, "large").save(str(tmp_path / "large.circnn"))
+    assert cli.main(["estimate", str(tmp_path / "large.circnn")]) == 1
+    out = capsys.readouterr().out
+    assert all(f"\n  {text}\n" in out for text in report["overflows"])
+
+
+def test_names_of_layers_are_whole():
+    name = "a_name_that_is_longer_than_twenty_letters_"
+    layers = [L.Input("x", (), (8,)), L.Dense(name + "1", ("x",), units=8)]
+    layers.append(L.Dense(name + "2", (name + "1",), units=8))
+    lines = estimate._lines("model", estimate.estimate(quantised(layers)))
+    rows = [line for line in lines if name in line]
+    assert len(rows) == 2 and name + "1 " in rows[0] and name + "2 " in rows[1]
+
+
+@pytest.mark.parametrize("network", [mnist_mlp, mnist_cnn, resnet_20])
+def test_every_name_is_in_the_picture_and_none_lies_on_another(network):
+    pytest.importorskip("matplotlib")
+    report = estimate.estimate(network())
+    figure = draw_timeline(report, "model")
+    figure.savefig(io.BytesIO(), format="png")  # lays it out
+    (axes,) = figure.axes
+    left, right = axes.get_xlim()
+    texts = [
+        axes.title,
+        axes.xaxis.label,
+        *axes.texts,
+        *axes.get_legend().get_texts(),
+        *axes.get_yticklabels(),
+    ]
+    texts += [t.label1 for t in axes.xaxis.get_major_ticks() if left <= t.get_loc() <= right]
+    assert {row["name"] for row in report["layers"]} <= {text.get_text() for text in texts}
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    for number, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+        assert not any(box.overlaps(other) for other in boxes[number + 1 :])
+
+
+def test_data_on_its_way_is_no_layer():
+    """A layer may be called output, as in the shipped models."""
+    layers = [L.Input("x", (), (8,), uint8_scale=1 / 255), L.Dense("output", ("x",), units=8)]
+    rows = estimate.estimate(quantised(layers))["timeline"]
+    assert {row["unit"] for row in rows if row["layer"] == "output"} >= {"product"}
+    assert [row["layer"] for row in rows if row["unit"] == "output"] == ["data out"]
 
 
 @pytest.mark.parametrize("arguments", [("mars",), ("pynq-z2", -1.0), ("pynq-z2", None, True)])

@@ -1,13 +1,17 @@
 """Keras models as networks and as 16-bit integers, against Keras's own ``predict``."""
 
+import importlib
+
 import numpy as np
 import pytest
 from keras_backend import keras
 
 from pynq_circnn import floating
+from pynq_circnn.errors import ConversionError
 from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, convert, to_network
 
 L = keras.layers
+convert_module = importlib.import_module("pynq_circnn.keras.convert")
 
 
 def mlp():
@@ -92,7 +96,7 @@ def test_calibration_data_are_what_keras_takes(dtype):
     x = np.random.default_rng(0).integers(0, 256, (50, 6)).astype(dtype)
     converted = convert(model, x)
     expected = model.predict(x.astype(np.float32), verbose=0)
-    for form in (x.astype(np.uint8), x.astype(np.float32) / 64 - 1):  # bytes, or scaled floats
+    for form in (x.astype(np.uint8), x.astype(np.int64), x.astype(np.float32), x.tolist()):
         np.testing.assert_allclose(converted.predict(form), expected, atol=2e-3)
 
 
@@ -183,6 +187,99 @@ def test_unsupported_layers_are_named_together():
         assert part in text
 
 
+OPERATIONS = {
+    "x + y": lambda x, y: x + y,
+    "keras.ops.add": lambda x, y: keras.ops.add(y, x),
+    "x + 1.5": lambda x, y: x + 1.5,
+    "1.5 + x": lambda x, y: 1.5 + x,
+    "x - 2": lambda x, y: x - 2,
+    "2 - x": lambda x, y: 2 - x,
+    "x * 0.25": lambda x, y: x * 0.25,
+    "array * x": lambda x, y: keras.ops.multiply(np.float32([1, 2, -1, 0.5]), x),
+    "x / 4": lambda x, y: x / 4,
+    "x / array": lambda x, y: x / np.float32([1, 2, -1, 0.5]),
+    "keras.ops.add by name": lambda x, y: keras.ops.add(x1=1.0, x2=x),
+    "keras.ops.relu": lambda x, y: keras.ops.relu(x),
+    "keras.ops.relu6": lambda x, y: keras.ops.relu6(x * 9),
+    "keras.ops.leaky_relu": lambda x, y: keras.ops.leaky_relu(x, 0.3),
+    "keras.ops.sigmoid": lambda x, y: keras.ops.sigmoid(x),
+    "keras.ops.tanh": lambda x, y: keras.ops.tanh(x),
+    "keras.activations.relu": lambda x, y: keras.activations.relu(x, max_value=6),
+    "keras.activations.leaky_relu": lambda x, y: keras.activations.leaky_relu(x),
+}
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 5, 4)])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_on_tensors_are_converted_where_a_layer_does_the_same(name, shape):
+    entry = keras.Input(shape)
+    left, right = L.Dense(4)(entry), L.Dense(4)(entry)
+    model = keras.Model(entry, OPERATIONS[name](left, right))
+    network = to_network(model)
+    x = np.random.default_rng(0).normal(size=(20, *shape)).astype(np.float32)
+    found = floating.run(network, x.astype(np.float64))[network.layers[-1].name]
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-5)
+
+
+def test_softmax_as_an_operation_ends_a_network():
+    entry = keras.Input((4,))
+    network = to_network(keras.Model(entry, keras.ops.softmax(L.Dense(3)(entry))))
+    assert [layer.kind for layer in network] == ["Input", "Dense", "Softmax"]
+
+
+@pytest.mark.parametrize("operate, message", [
+    (lambda x, y: x - y, "(x - y): use keras.layers.Add()([x, keras.layers.Rescaling(-1.0)(y)])"),
+    (lambda x, y: x * y, "(x * y): tensors are multiplied only by constants"),
+    (lambda x, y: x / y, "(x / y): "),
+    (lambda x, y: 1 / x, "(x / y): divide by a constant only"),
+    (lambda x, y: -x, "(-x): use keras.layers.Rescaling(-1.0)(x)"),
+    (lambda x, y: x**2, "(x ** y): "),
+    (lambda x, y: x[:, 1:], "(x[...]): "),
+    (lambda x, y: keras.ops.maximum(x, 0), "(keras.ops.maximum): use keras.layers.ReLU()(x)"),
+    (lambda x, y: keras.ops.concatenate([x, y], axis=1), "(keras.ops.concatenate): use keras.lay"),
+    (lambda x, y: keras.ops.gelu(x), "(keras.ops.gelu): use keras.layers.ReLU()(x)"),
+    (lambda x, y: keras.ops.reshape(x, (-1, 64)), "(keras.ops.reshape): use keras.layers.Reshape"),
+    (lambda x, y: keras.ops.mean(x, axis=(1, 2)), "use keras.layers.GlobalAveragePooling2D()(x)"),
+    (lambda x, y: x + np.ones((4, 1, 1), "float32"), "scales more than channels"),
+    (lambda x, y: x @ np.ones((4, 2), "float32"), "(x @ y): use keras.layers.Dense"),
+    (lambda x, y: keras.ops.erf(x), "(keras.ops.erf): "),
+])  # fmt: skip
+def test_other_operations_are_named_as_they_were_written(operate, message):
+    entry = keras.Input((4, 4, 4))
+    with pytest.raises(ValueError) as caught:
+        to_network(keras.Model(entry, operate(L.Dense(4)(entry), L.Dense(4)(entry))))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("axis, shape", [(1, (4, 3, 4)), (2, (3, 4, 4))])
+def test_a_scale_on_another_axis_is_not_taken_for_one_on_channels(axis, shape):
+    layer = L.Normalization(axis=axis)
+    layer.adapt(np.random.default_rng(0).normal(size=(50, *shape)).astype(np.float32))
+    with pytest.raises(ValueError, match="scales more than channels"):
+        to_network(keras.Sequential([keras.Input(shape), layer, L.Flatten(), L.Dense(2)]))
+
+
+@pytest.mark.parametrize("shape, layer, advice", [
+    ((100, 8), lambda: L.Conv1D(4, 3), "(Conv1D): use Conv2D with a kernel of height 1"),
+    ((100, 8), lambda: L.LSTM(4), "(LSTM): recurrent layers are not supported yet"),
+    ((None, 8), lambda: L.GRU(4), "(GRU): recurrent layers are not supported yet"),
+    ((None,), lambda: L.Embedding(10, 4), "(Embedding): "),
+    ((4, 6, 6, 1), lambda: L.Conv3D(4, 3), "(Conv3D): "),
+    ((None, None, 3), lambda: L.DepthwiseConv2D(3), "(DepthwiseConv2D): use Conv2D"),
+])  # fmt: skip
+def test_a_layer_explains_more_than_the_shape_that_it_needs(shape, layer, advice):
+    model = keras.Sequential([keras.Input(shape), layer()])
+    with pytest.raises(ValueError) as caught:
+        to_network(keras.Sequential([keras.Input(shape), model]))  # nested too
+    assert advice in str(caught.value)
+
+
+def test_the_advice_for_conv1d_works():
+    entry = keras.Input((100 * 8,))
+    x = L.Conv2D(4, (1, 3))(L.Reshape((1, 100, 8))(entry))
+    assert to_network(keras.Model(entry, x)).layers[-1].kind == "Conv2D"
+
+
 def nan_model():
     model = mlp()
     model.layers[1].kernel.assign(np.full((20, 24), np.nan))
@@ -208,7 +305,8 @@ def two_inputs():
         (nan_model, ValueError, "480 NaN or infinite values"),
         (subclass, ValueError, "must be Sequential or functional"),
         (two_inputs, ValueError, "one input and one output. Received: 2 and 1"),
-        (lambda: keras.Sequential([keras.Input((4, 4)), L.Flatten()]), ValueError, r"\(4, 4\)"),
+        (lambda: keras.Sequential([keras.Input((4, 4, 4, 4)), L.Flatten()]), ValueError, "4, 4, 4"),
+        (lambda: keras.Sequential([keras.Input((5, 4)), L.Dense(3)]), ValueError, r"\(5, 3\)"),
         (lambda: 3, TypeError, "keras.Model or a path. Received: int"),
         (lambda: "no/such.keras", FileNotFoundError, "no/such.keras"),
     ],
@@ -237,3 +335,121 @@ def test_a_file_of_another_kind_or_version_is_named(tmp_path):
 def test_calibration_data_are_checked(data, message):
     with pytest.raises(ValueError, match=message):
         convert(mlp(), data)
+
+
+# -- what predict takes is what Keras takes --------------------------------------------------------
+
+
+def adapted_normalization():
+    layer = L.Normalization(axis=None)
+    layer.adapt(np.random.default_rng(1).normal(100, 40, (64, 6, 6, 1)).astype(np.float32))
+    return layer
+
+
+def grey_batch_normalisation():
+    layer = L.BatchNormalization()
+    layer.build((None, 6, 6, 1))
+    layer.moving_mean.assign([0.4])
+    layer.moving_variance.assign([0.09])
+    return layer
+
+
+@pytest.mark.parametrize("data", ["unit floats", "pixel floats", "bytes", "int16"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda: L.Rescaling(2.0, -1.0),
+        lambda: L.Rescaling(1 / 255),
+        lambda: L.Rescaling(-1.0, 1.0),
+        lambda: L.Rescaling(1 / 32768),
+        adapted_normalization,
+        grey_batch_normalisation,
+    ],
+)
+def test_predict_equals_keras_whatever_scaling_is_first(first, data):
+    model = keras.Sequential([keras.Input((6, 6, 1)), first(), L.Flatten(), L.Dense(10)])
+    rng = np.random.default_rng(0)
+    x = {
+        "unit floats": rng.uniform(size=(200, 6, 6, 1)),
+        "pixel floats": rng.integers(0, 256, (200, 6, 6, 1)).astype(np.float32),
+        "bytes": rng.integers(0, 256, (200, 6, 6, 1)).astype(np.uint8),
+        "int16": rng.integers(-32768, 32768, (200, 6, 6, 1)).astype(np.int16),
+    }[data]
+    converted = convert(model, x)
+    expected = model.predict(x, verbose=0)
+    for backend in ("reference", "native"):
+        found = converted.predict(x, backend=backend)
+        assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
+    assert converted.info()["source_comparison"]["samples"] == 128
+    assert converted.info()["source_comparison"]["snr_db"] > 60
+    assert "dB of signal to noise against the source model" in summary_of(converted)
+
+
+def summary_of(model):
+    lines = []
+    model.summary(lines.append)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (5, 12)])
+def test_rank_two_inputs(shape):
+    """The network of Keras's tutorial for beginners, and layers that act on each step."""
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            L.Rescaling(1 / 255),
+            L.Dense(8, activation="relu"),
+            L.BatchNormalization(),
+            L.Flatten(),
+            L.Dense(16, activation="relu"),
+            L.Dropout(0.2),
+            L.Dense(10, activation="softmax"),
+        ]
+    )
+    model.layers[2].moving_mean.assign(np.linspace(0, 0.2, 8))
+    x = np.random.default_rng(0).integers(0, 256, (100, *shape)).astype(np.uint8)
+    converted = convert(model, x)
+    assert converted.input_shape == shape
+    expected = model.predict(x, verbose=0)
+    found = converted.predict(x)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    same_again = type(converted).from_bytes(converted.to_bytes())
+    for backend in ("native", "reference"):
+        np.testing.assert_array_equal(same_again.predict(x, backend=backend), found)
+    np.testing.assert_array_equal(converted.predict(x[0]), found[0])
+
+
+def test_a_conversion_that_differs_names_the_first_layer(monkeypatch):
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            L.Conv2D(4, 3, activation="relu", name="conv"),
+            L.BatchNormalization(name="norm"),
+            L.Flatten(name="flat"),
+            L.Dense(5, name="last"),
+        ]
+    )
+    x = np.random.default_rng(0).normal(size=(64, 6, 6, 2)).astype(np.float32)
+    convert(model, x)
+    right = convert_module._RULES[L.BatchNormalization]
+
+    def wrong(low, layer, inputs, shape):
+        name = right(low, layer, inputs, shape)
+        low.nodes[name].arrays["scale"] = low.nodes[name].arrays["scale"] * 1.01
+        return name
+
+    monkeypatch.setitem(convert_module._RULES, L.BatchNormalization, wrong)
+    with pytest.raises(ConversionError, match=r"from layer 'norm' on, outputs that reach 40.* dB"):
+        convert(model, x)
+    with pytest.warns(UserWarning, match="from layer 'norm' on"):
+        converted = convert(model, x, on_difference="warn")
+    assert 30 < converted.info()["source_comparison"]["snr_db"] < 50
+    with pytest.raises(ValueError, match=r"'raise' or 'warn'. Received: 'ignore'"):
+        convert(model, x, on_difference="ignore")
+
+
+def test_a_conversion_has_the_name_given():
+    x = np.random.default_rng(0).normal(size=(40, 20))
+    assert convert(mlp(), x, name="mine").name == "mine"
+    with pytest.raises(ValueError, match=r"name must be a text. Received: 3"):
+        convert(mlp(), x, name=3)

@@ -143,6 +143,22 @@ def test_round_trip_through_a_file(tmp_path):
     assert again.layers[-1].kernel_regularizer.l2 == pytest.approx(1e-3)
 
 
+def test_a_file_is_read_back_where_the_layers_are_registered(tmp_path):
+    """Keras alone names the class and its module, so that a reader knows what to import."""
+    path = str(tmp_path / "model.keras")
+    keras.Sequential([keras.Input((8,)), BlockCirculantDense(8, 4)]).save(path)
+    alone = f"import keras; keras.saving.load_model({path!r})"
+    ours = f"import pynq_circnn.keras; print(pynq_circnn.keras.load({path!r}).layers[0].block_size)"
+    environ = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
+    failed, done = (
+        subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True)
+        for code in (alone, ours)
+    )
+    assert failed.returncode and "Could not locate class 'BlockCirculantDense'" in failed.stderr
+    assert "pynq_circnn.keras.layers" in failed.stderr
+    assert done.stdout == "4\n", done.stderr
+
+
 def test_auto_takes_what_was_measured_faster():
     large, small = BlockCirculantDense(1024, 64), BlockCirculantDense(64, 64)
     convolution = BlockCirculantConv2D(256, 3, 64)

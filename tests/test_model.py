@@ -14,6 +14,7 @@ from pynq_circnn import BackendError, Model, ModelFileError, backends, load_mode
 from pynq_circnn import layers as L
 from pynq_circnn import model as model_module
 from pynq_circnn.backends import native, reference
+from pynq_circnn.errors import SaturationWarning
 from pynq_circnn.metrics import confusion_matrix
 
 MODEL = examples.model()
@@ -184,14 +185,71 @@ def test_wrong_verbosity_is_refused(verbose):
         MODEL.predict(X, verbose=verbose)
 
 
-def test_values_far_beyond_calibration_warn_at_the_callers_line():
-    with pytest.warns(UserWarning, match="more than twice what the model was calibrated") as record:
-        out = MODEL.predict(X.astype(np.float32))
+# -- what is limited ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+def test_values_beyond_calibration_warn_once_at_the_callers_line(backend):
+    model = fresh()
+    with pytest.warns(SaturationWarning, match="within the calibrated range of") as record:
+        out = model.predict(X / 255 * 1.5, backend=backend)
     assert record[0].filename == __file__ and "unscaled bytes as uint8" in str(record[0].message)
     assert np.isfinite(out).all()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        MODEL.predict(X / 255 * 1.5)
+        model.predict(X / 255 * 1.5, backend=backend)
+
+
+def test_floats_that_were_scaled_already_warn_once():
+    x = (np.random.default_rng(0).integers(0, 17, (5, 64)) / 16).astype(np.float32)
+    with pytest.warns(UserWarning, match="Received: floats up to 1. They seem to be scaled") as w:
+        load_model("digits").predict(x)
+    assert w[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_model("digits").predict(x * 16)
+        load_model("digits").predict((x > 0.5).astype(np.uint8))
+        load_model("digits").predict(x * 0)
+
+
+def test_data_that_drift_away_later_are_noticed():
+    model = fresh()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(20):
+            model.predict(X)
+    with pytest.warns(SaturationWarning, match="words limited"):
+        for _ in range(512):
+            model.predict(X / 255 * 3)
+
+
+def test_single_samples_add_up():
+    model = fresh()
+    with pytest.warns(SaturationWarning, match="in [2-9] samples"):
+        for x in X:
+            model.predict(x / 255 * 3)
+
+
+def test_white_pixels_are_within_range():
+    model = fresh()
+    white = np.full((64, 6, 5, 1), 255, np.uint8)
+    saturations = np.zeros(len(model.layers), np.int64)
+    model.plan().run(white, saturations=saturations)
+    assert saturations[0] == white.size  # by one unit of the last place
+    for x in (white, white / 255):
+        assert "image" not in model.evaluate(x, np.zeros(64, int))["limited_words"]
+
+
+def test_evaluate_counts_what_every_layer_limits():
+    x = (X / 255 * 3).astype(np.float32)
+    limited = fresh().evaluate(x, TRUTH)["limited_words"]
+    saturations = np.zeros(len(MODEL.layers), np.int64)
+    MODEL.plan("reference").run(x, saturations=saturations)
+    names = [layer.name for layer in MODEL.layers]
+    assert limited["image"] == np.sum(x > 1.0001)
+    assert {n: c for n, c in limited.items() if n != "image"} == {
+        n: c for n, c in zip(names, saturations.tolist()) if c and n != "image"
+    }
 
 
 # -- the progress bar ---------------------------------------------------------------------------
@@ -325,6 +383,20 @@ def test_save_and_load(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o666 & ~mask
 
 
+def test_a_folder_that_cannot_be_saved_to_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for path, message in (
+        (tmp_path / "no" / "such" / "m.circnn", r"there is no folder '.*such'. Create it: os.mak"),
+        (tmp_path / "file" / "m.circnn", "'.*file', which is a file"),
+        (tmp_path, "a folder. Name a file in it: '.*/several kinds.circnn'"),
+        ("/proc/self/m.circnn", "must be writable. Received: '/proc/self', "),
+    ):
+        with pytest.raises(OSError, match=message) as caught:
+            MODEL.save(path)
+        assert ".circnn-" not in str(caught.value)  # the temporary file's name
+    assert sorted(os.listdir(tmp_path)) == ["file"]
+
+
 @pytest.mark.parametrize("where", ["os.replace", "os.fdopen", "os.chmod"])
 def test_a_failed_save_leaves_the_old_file(where, tmp_path, monkeypatch):
     path = tmp_path / "my.circnn"
@@ -421,7 +493,7 @@ TRUTH = np.random.default_rng(9).integers(0, 3, 70)
 def test_classification_metrics():
     names = ["accuracy", "top_3_accuracy", "top_5_accuracy", "crossentropy"]
     results = MODEL.evaluate(X, TRUTH, metrics=names)
-    assert list(results) == names
+    assert list(results) == [*names, "limited_words"]
     assert results["accuracy"] == np.mean(Y.argmax(axis=1) == TRUTH)
     assert results["top_3_accuracy"] == results["top_5_accuracy"] == 1.0  # of 3 classes
     expected = -np.mean(np.log(Y[np.arange(70), TRUTH].astype(np.float64)))
@@ -457,6 +529,70 @@ def test_wrong_evaluations_are_refused(x, y, metrics, message):
     with pytest.raises(ValueError) as error:
         MODEL.evaluate(x, y, metrics=metrics)
     assert message in str(error.value)
+
+
+class Loader:
+    """Batches as a PyTorch DataLoader yields them: sized, no array, pairs in a list."""
+
+    def __init__(self, size=16):
+        self.size = size
+
+    def __len__(self):
+        return -(-len(X) // self.size)
+
+    def __iter__(self):
+        for start in range(0, len(X), self.size):
+            part = slice(start, start + self.size)
+            yield [X[part], TRUTH[part]]
+
+
+class Sequence(Loader):
+    """Batches as a keras.utils.PyDataset has them: by number, without an end of its own."""
+
+    __iter__ = None
+
+    def __getitem__(self, index):
+        part = slice(index * self.size, (index + 1) * self.size)
+        return X[part], TRUTH[part]
+
+
+def pairs():
+    return iter(Loader())
+
+
+@pytest.mark.parametrize("make", [Loader, Sequence, pairs, lambda: map(tuple, Loader())])
+def test_loaders_and_generators_of_pairs(make):
+    same(MODEL.predict(make()))
+    assert MODEL.evaluate(make()) == MODEL.evaluate(X, TRUTH)
+    assert len(MODEL.predict(make(), steps=2)) == 32
+    assert MODEL.evaluate(make(), steps=2) == MODEL.evaluate(X[:32], TRUTH[:32])
+
+
+def test_a_torch_data_loader():
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(TRUTH))
+    loader = torch.utils.data.DataLoader(data, batch_size=16)
+    same(MODEL.predict(loader))
+    assert MODEL.evaluate(loader) == MODEL.evaluate(X, TRUTH)
+
+
+@pytest.mark.parametrize("x, message", [
+    (lambda: iter([X]), "x must yield pairs (x, y) where y is left out. Received: ndarray"),
+    (lambda: iter([]), "at least one batch (x, y). Received: none"),
+    (lambda: iter([(X, TRUTH[:3])]), "same number of samples. Received: 70 and 3 in batch 0"),
+    (lambda: iter([(X[:5, :2], TRUTH[:5])]), "Received: (5, 2, 5, 1)"),
+    (lambda: X, "or x must yield batches (x, y) and y be left out. Received: ndarray and None"),
+])  # fmt: skip
+def test_wrong_batches_are_refused(x, message):
+    with pytest.raises(ValueError) as error:
+        MODEL.evaluate(x())
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("steps", [0, -1, True, 1.5])
+def test_wrong_steps_are_refused(steps):
+    with pytest.raises(ValueError, match="steps must be a positive integer"):
+        MODEL.predict(iter([X]), steps=steps)
 
 
 def test_crossentropy_needs_probabilities():

@@ -17,6 +17,7 @@ from fuzz_modelfile import archive_of, header_of, npy, parts_of, sealed, with_he
 from pynq_circnn import Model, ModelFileError, load_model, modelfile
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "golden", "version_1")
+GOLDEN_2 = os.path.join(os.path.dirname(__file__), "golden", "version_2")
 TINY = examples.tiny_model().to_bytes()
 SEVERAL = examples.model().to_bytes()
 
@@ -30,6 +31,14 @@ def refused(content, message=""):
 
 
 # -- what is written is read --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["reference", "native"])
+def test_golden_file_of_version_2(backend):
+    model, known = load_model(GOLDEN_2 + ".circnn"), np.load(GOLDEN_2 + ".npz")
+    assert model.input_shape == (5, 6) and model.network.input.rescales
+    for x in ("x", "x_float"):
+        np.testing.assert_array_equal(model.predict(known[x], backend=backend), known["y" + x[1:]])
 
 
 @pytest.mark.parametrize("backend", ["reference", "native"])
@@ -47,8 +56,9 @@ def test_golden_file_of_version_1(backend):
     assert {layer.kind for layer in model.layers} >= {"Conv2D", "Add", "AveragePool2D", "Softmax"}
 
 
-def test_golden_bytes_are_written_again():
-    with open(GOLDEN + ".circnn", "rb") as file:
+@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_2])
+def test_golden_bytes_are_written_again(golden):
+    with open(golden + ".circnn", "rb") as file:
         content = file.read()
     assert Model.from_bytes(content).to_bytes() == content
 
@@ -229,9 +239,11 @@ def schedule(index, **changes):
 @pytest.mark.parametrize(
     "edit, message",
     [
-        (lambda h: h.update(version=0), "version must be 1. Received: 0"),
-        (lambda h: h.update(version=2), "version must be 1. Received: 2"),
-        (lambda h: h.update(version=True), "version must be 1. Received: True"),
+        (lambda h: h.update(version=0), "version must be 1 or 2. Received: 0"),
+        (lambda h: h.update(version=3), "version must be 1 or 2. Received: 3"),
+        (lambda h: h.update(version=2), "version must be 1 for this input. Received: 2"),
+        (lambda h: h.update(version=True), "version must be 1 or 2. Received: True"),
+        (config(0, scale=0.5, offset=0.0), "version must be 2 for this input. Received: 1"),
         (lambda h: h.update(format="onnx"), 'format "circnn"'),
         (lambda h: h.update(more=1), "the header's keys must be"),
         (lambda h: h.pop("labels") and None, "the header's keys must be"),

@@ -3,6 +3,8 @@
 import glob
 import importlib.util
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -55,6 +57,26 @@ def test_its_outputs_are_kept_and_no_error_is_among_them(name):
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     assert any(cell.outputs for cell in code)
     assert not [o for cell in code for o in cell.outputs if o.output_type == "error"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name[:2] in ("1_", "2_", "3_", "5_")])
+def test_it_shows_a_picture(name):
+    book = nbformat.read(os.path.join(FOLDER, name), as_version=4)
+    assert any("image/png" in o.get("data", {}) for cell in book.cells
+               for o in cell.get("outputs", []))  # fmt: skip
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="Linux shows a process's threads")
+def test_every_side_of_the_comparison_has_one_thread():
+    book = nbformat.read(os.path.join(FOLDER, "5_performance.ipynb"), as_version=4)
+    first = next(cell.source for cell in book.cells if cell.cell_type == "code")
+    code = f"""{first}
+from pynq_circnn import backends
+np.ones((900, 900)) @ np.ones((900, 900))
+print("BLAS", len(os.listdir("/proc/self/task")), "predict", backends.cores())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("BLAS 1 predict 1\n")
 
 
 def test_the_canvas_refuses_what_is_no_image():

@@ -1,14 +1,16 @@
 """The quantiser: signal to noise on held-out data, headroom, and what lies at the extremes."""
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
-from pynq_circnn import Network, floating, quantize
+from pynq_circnn import Model, Network, floating, quantize
 from pynq_circnn import layers as L
 from pynq_circnn.backends import reference
 from pynq_circnn.circulant import half_spectrum
+from pynq_circnn.errors import CalibrationWarning
 from pynq_circnn.fixed import dequantize, forward_transform, inverse_transform
 from pynq_circnn.floating import channel_blocks
 from pynq_circnn.quantize import HEADROOM, exponent_for, signal_to_noise_db
@@ -42,7 +44,7 @@ def dense(n, units, k, rng, activation="linear", **parameters):
     return Network(layers, {"y": {"weights": weights, **parameters}})
 
 
-# -- the targets of the issue -------------------------------------------------------------------
+# -- the targets --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [2, 4, 8, 16, 32, 64, 128, 256])
@@ -162,10 +164,14 @@ def test_reported_signal_to_noise_is_what_is_measured():
     network = residual_network(rng)
     x = rng.normal(size=(120, 6, 6, 8))
     quantized = quantize(network, x)
+    held_out = np.arange(120) % 4 == 3
+    others = quantize(network, x[~held_out])
     assert set(quantized.snr_db) == {layer.name for layer in network.layers} - {"p"}
     for name, reported in quantized.snr_db.items():
-        assert reported == pytest.approx(snr_db(network, quantized, x, name), abs=1e-6)
+        both = [snr_db(network, made, x[held_out], name) for made in (quantized, others)]
+        assert reported == pytest.approx(min(both), abs=1e-6)
         assert reported > 50, name
+    assert quantized.calibration == {"samples": 120, "measured_on": 30}
 
 
 def test_a_residual_network_on_held_out_data():
@@ -303,3 +309,87 @@ def test_bad_calibration_data_are_refused(data, message):
     with pytest.raises(ValueError) as error:
         quantize(network, data)
     assert message in str(error.value)
+
+
+# -- data that are a poor guide --------------------------------------------------------------------
+
+
+def deep(rng, width=32):
+    layers = [L.Input("x", (), (width,))]
+    parameters = {}
+    for number in range(3):
+        name, before = f"hidden_{number}", layers[-1].name
+        layers.append(L.Dense(name, (before,), "relu", units=width, block=4))
+        weights = rng.normal(0, width**-0.5, (width // 4, width // 4, 4))
+        parameters[name] = {"weights": weights, "bias": rng.normal(0, 0.1, width)}
+    return Network(layers, parameters)
+
+
+def warnings_of(network, data, **options):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        quantized = quantize(network, data, **options)
+    assert all(w.category is CalibrationWarning and w.filename == __file__ for w in caught)
+    return quantized, " | ".join(str(w.message) for w in caught)
+
+
+def test_typical_data_warn_of_nothing():
+    rng = np.random.default_rng(0)
+    for data in (
+        rng.normal(size=(32, 32)),
+        rng.uniform(size=(500, 32)),
+        rng.laplace(size=(500, 32)),
+    ):
+        _, text = warnings_of(deep(rng), data)
+        assert not text
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_constant_data_warn(value):
+    _, text = warnings_of(deep(np.random.default_rng(0)), np.full((100, 32), value))
+    assert f"should differ. Received: 100 equal samples, {value:g} ... {value:g}" in text
+
+
+@pytest.mark.parametrize("samples", [1, 31])
+def test_few_samples_warn(samples):
+    rng = np.random.default_rng(0)
+    _, text = warnings_of(deep(rng), rng.normal(size=(samples, 32)))
+    assert f"at least 32 samples. Received: {samples}." in text and "equal" not in text
+
+
+@pytest.mark.parametrize("where", [0, 3, 17])
+def test_one_outlier_warns_and_is_not_taken_for_precision(where):
+    """One sample of 500 is a thousand times larger: the rest keep three bits or so."""
+    rng = np.random.default_rng(0)
+    network, data = deep(rng), rng.normal(size=(500, 32))
+    data[where, 5] = 1e4
+    typical = rng.normal(size=(200, 32))
+    quantized, text = warnings_of(network, data)
+    assert "should hold no outliers. Received: 1 of 500 samples, up to 1e+04" in text
+    assert "every layer should reach 30 dB" in text
+    real = snr_db(network, quantized, typical, "hidden_2")
+    assert real < 30 and quantized.snr_db["hidden_2"] < real + 3
+
+    clipped, text = warnings_of(network, data, clip_percentile=99.5)
+    assert not text
+    real = snr_db(network, clipped, typical, "hidden_2")
+    assert real > 50 and quantized.snr_db["hidden_2"] < clipped.snr_db["hidden_2"] < real + 3
+    report = clipped.calibration
+    assert report["bits_gained"]["x"] >= 10 and report["clip_percentile"] == 99.5
+    assert report["clipped"] == (where % 4 == 3)
+
+
+def test_clipping_shows_in_the_summary():
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(500, 32))
+    data[3, 5] = 1e4
+    model, lines = Model(quantize(deep(rng), data, clip_percentile=99)), []
+    Model.from_bytes(model.to_bytes()).summary(lines.append)
+    assert "calibrated to the 99th percentile, which limits 1 of 125" in lines[-1]
+    assert "bits gained: x 1" in lines[-1]
+
+
+@pytest.mark.parametrize("value", [0, 50, 100.1, -1, True, "99", None, float("nan")])
+def test_wrong_percentiles_are_refused(value):
+    with pytest.raises(ValueError, match=r"percentage above 50, up to 100. Received"):
+        quantize(deep(np.random.default_rng(0)), np.zeros((40, 32)), clip_percentile=value)

@@ -1,7 +1,10 @@
 """The README's examples run as they stand."""
 
+import glob
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 from readme_tables import fill_marks, read, tables
@@ -14,11 +17,15 @@ def examples():
 
 
 @pytest.mark.parametrize("code", examples())
-def test_example(code, tmp_path, monkeypatch):
+def test_example(code, tmp_path):
+    """In a process of its own, where nobody has set or imported anything."""
     if "import keras" in code:
-        pytest.importorskip("keras", reason="training environment only")
-    monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
+        pytest.importorskip("keras_backend", reason="training environment only")
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("KERAS")}
+    environ["KERAS_HOME"] = str(tmp_path)
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_tables_are_those_of_the_measurements():
@@ -28,6 +35,16 @@ def test_tables_are_those_of_the_measurements():
 def test_pictures_are_there():
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", read())
     assert pictures and all(os.path.exists(os.path.join(ROOT, path)) for path in pictures)
+
+
+def test_nobody_is_sent_to_an_index_that_lacks_this_package():
+    files = glob.glob(os.path.join(ROOT, "pynq_circnn", "**", "*.*"), recursive=True)
+    files = [path for path in files if path.endswith((".py", ".ipynb", ".md"))]
+    assert len(files) > 50
+    for path in [*files, os.path.join(ROOT, "README.md")]:
+        with open(path, encoding="utf-8") as file:
+            words = " ".join(re.sub(r'["\\\']', " ", file.read()).split())
+        assert not re.findall(r"pip3? install (?:-\S+ )*pynq_circnn(?!-)", words), path
 
 
 def test_there_are_examples():

@@ -51,6 +51,17 @@ def test_integers_cost_at_most_a_tenth_of_a_point(name):
         assert run["accuracy_int16"] >= run["accuracy"] - 0.002
 
 
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_bytes_of_a_shipped_file_are_those_on_the_disk(name, capsys):
+    size = os.path.getsize(os.path.join(os.path.dirname(zoo.RESULTS), f"{name}.circnn"))
+    assert main(["zoo"]) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.endswith(f" {size:,} bytes")]
+    assert line.startswith(name)
+    assert main(["zoo", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)["models"][name]
+    assert record["file_bytes"] == size and record["bytes"] == load_model(name).info()["bytes"]
+
+
 def run(name, seed, accuracy):
     return {"seed": seed, "accuracy": accuracy, "accuracy_int16": accuracy - 0.001}
 
@@ -92,10 +103,11 @@ def results_file(tmp_path):
 def test_tables(results_file, capsys):
     assert main(["zoo", "--results", results_file, "--markdown"]) == 0
     text = capsys.readouterr().out
-    first = "| one | 100 (4,000) | 40.0x | 98.40 % (2) | 98.50 % | 99.20 % | 97.90 %, 300 bytes |"
-    second = "| two | 10 (20) | 2.0x | 89.90 % (1) | 90.00 % |  | 89.90 %, 30 bytes |"
+    first = "| one | 100 (4,000) | 40.0x | 98.40 % (2) | 98.50 % | 99.20 % | 97.90 % |"
+    second = "| two | 10 (20) | 2.0x | 89.90 % (1) | 90.00 % |  | 89.90 % |"
     assert first in text and second in text
-    assert "| 128 | 31 | 70 | 98.90 % | 99.00 % |" in text
+    assert "| block size | weights | weights, scales and biases | 16 bit | float |" in text
+    assert "| 128 | 31 | 70 bytes | 98.90 % | 99.00 % |" in text
     assert main(["zoo", "--results", results_file, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == RESULTS
 

@@ -10,16 +10,20 @@ Python 3.8, so that the machine with Vivado on it needs no package. Everything t
 are told comes from here; they hold no number themselves.
 """
 
+import importlib.util
 import json
 import os
 import sys
 from typing import Any, Dict, List
 
 HW = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CONTRACT = os.path.join(os.path.dirname(HW), "pynq_circnn")
-sys.path.insert(0, CONTRACT)
-
-import contract  # noqa: E402  (executed on its own, without the package and NumPy)
+CONTRACT = os.path.join(os.path.dirname(HW), "pynq_circnn", "contract.py")
+# executed on its own, without the package and NumPy; its folder never joins the search path, where
+# its modules would stand before installed ones of the same name
+_spec = importlib.util.spec_from_file_location("contract", CONTRACT)
+contract = importlib.util.module_from_spec(_spec)
+sys.modules["contract"] = contract
+_spec.loader.exec_module(contract)
 
 
 def _read(*path: str) -> Any:

@@ -404,7 +404,8 @@ proc width_of {path} {
     return [dict get $pin width]
 }
 
-# Open interrupts are no fault: Vivado ties open inputs to 0 with a warning (BD 41-759).
+# An open interrupt is no fault: Vivado ties an open input to 0 with a critical warning (BD 41-759)
+# and says nothing of an open output.
 proc check_pins {} {
     set faults [list]
     set loads [dict values $::nets]
@@ -424,7 +425,7 @@ proc check_pins {} {
             }
             if {$source eq ""} {
                 if {$kind eq "intr"} {
-                    puts "WARNING: \[stand-in\] $path has no interrupt and is tied to 0"
+                    puts "CRITICAL WARNING: \[stand-in\] $path has no interrupt and is tied to 0"
                 } elseif {![dict get $pin optional]} {
                     set what [dict get {clk {has no clock} rst {has no reset}
                         data {is not connected}} $kind]

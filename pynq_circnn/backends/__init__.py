@@ -38,6 +38,8 @@ class BasePlan(ABC):
     name: str = ""
     samples_at_once: int = 1
     """How many samples a call should have at least; the plan bounds its memory by itself."""
+    counts_at_no_cost: bool = True
+    """Whether saturations are counted in any case, so that asking for them costs no time."""
 
     def __init__(self, network: QuantizedNetwork) -> None:
         self.network = network
@@ -57,7 +59,8 @@ class BasePlan(ABC):
         Parameters
         ----------
         x : C-contiguous array of shape (n,) + input shape
-            ``float32``, or unscaled ``uint8`` if the network's input has a ``uint8_scale``.
+            ``float32``, scaled as the layers read them (``Input.scale`` is the caller's part), or
+            unscaled ``uint8`` if the network's input has a ``uint8_scale``.
         out : C-contiguous float32 array of shape (n,) + output shape, optional
             Where the result goes.
         saturations : C-contiguous int64 array with one element a layer, optional
@@ -82,11 +85,13 @@ class BasePlan(ABC):
             self._run_threads(x, out, saturations, threads)
         return out
 
-    async def run_async(self, x: np.ndarray) -> np.ndarray:
+    async def run_async(
+        self, x: np.ndarray, saturations: Optional[np.ndarray] = None
+    ) -> np.ndarray:
         """Return what :meth:`run` does, leaving the event loop to others meanwhile."""
-        out = self._checked(x, None, None)
+        out = self._checked(x, None, saturations)
         if len(x):
-            await self._run_async(x, out)
+            await self._run_async(x, out, saturations)
         return out
 
     def _checked(
@@ -114,10 +119,12 @@ class BasePlan(ABC):
         """Do the same with that many threads at the most; here with one."""
         self._run(x, out, saturations)
 
-    async def _run_async(self, x: np.ndarray, out: np.ndarray) -> None:
+    async def _run_async(
+        self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]
+    ) -> None:
         """Do as :meth:`_run`; in a thread, unless the back end knows better."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._run, x, out, None)
+        await loop.run_in_executor(None, self._run, x, out, saturations)
 
 
 def _check_array(name: str, array: np.ndarray, dtypes: Tuple[str, ...], shape: Shape) -> None:

@@ -16,7 +16,10 @@ _turns = Turns()
 def unavailable() -> Optional[str]:
     """Return ``None`` if pynq is installed, and what the engine's source is compiled with."""
     if importlib.util.find_spec("pynq") is None:
-        return "the package pynq is not installed: pip install pynq_circnn[emulated]."
+        return (
+            "the package pynq is not installed. In the source folder of this package: "
+            "pip install '.[emulated]'."
+        )
     from ..emulated.fabric import unavailable
 
     return unavailable()

@@ -198,7 +198,8 @@ def run_words(
     for index, layer in enumerate(network.layers):
         counter = Counter()
         if index == 0:
-            outputs[layer.name] = input_words(network, x, counter)
+            words = input_words(network, x, counter)
+            outputs[layer.name] = words.reshape((len(x), *network.shapes[layer.name]))
         elif not isinstance(layer, Softmax):
             inputs: List[np.ndarray] = [outputs[name] for name in layer.inputs]
             outputs[layer.name] = apply(layer, network, counter, *inputs)

@@ -248,7 +248,7 @@ class Engine:
         slot = self._buffers.slots[0]
         slot.reserve(self._allocate, len(data), _REPLY_ROOM)
         slot.forget_frame()
-        slot.send[: len(data)] = data
+        _plain(slot.send)[: len(data)] = data
         slot.send.flush()
         received = self.link.run(
             (slot.send.physical_address, len(data)),
@@ -376,6 +376,7 @@ class Engine:
             woken = line is not None and await line.wait(_NAP_SECONDS)
             self.wakes += woken
             self.naps += not woken
+            self._check()  # others have run meanwhile, and may have loaded another overlay
 
     def _prepare(
         self, slot: _Slot, layout: RunLayout, first: int, count: int, fill: Fill

@@ -263,6 +263,6 @@ def _active_device() -> Device:
             "no_device",
             f"pynq must find a board. Received: {error} ({root}). On the board, be root with XRT's "
             "environment (sudo -i; . /etc/profile.d/xrt_setup.sh; . /etc/profile.d/pynq_venv.sh). "
-            'Off the board, use backend="native", or backend="emulated" with pip install '
-            "pynq_circnn[emulated].",
+            'Off the board, use backend="native", or backend="emulated" (in the source folder '
+            "of this package: pip install '.[emulated]').",
         ) from error

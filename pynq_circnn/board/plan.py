@@ -77,11 +77,14 @@ class BoardPlan(BasePlan):
         counters = engine.run(loadable, len(x), format, fill, drain)
         self._count(saturations, counters, limited)
 
-    async def _run_async(self, x: np.ndarray, out: np.ndarray) -> None:
+    async def _run_async(
+        self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]
+    ) -> None:
         engine = self._find()
         loadable = self._loadable(engine)
-        format, fill, drain, _ = self._work(x, out)
-        await engine.run_async(loadable, len(x), format, fill, drain)
+        format, fill, drain, limited = self._work(x, out)
+        counters = await engine.run_async(loadable, len(x), format, fill, drain)
+        self._count(saturations, counters, limited)
 
     def _count(
         self, saturations: Optional[np.ndarray], counters: np.ndarray, limited: List[int]

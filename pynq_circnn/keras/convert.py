@@ -16,10 +16,16 @@ import numpy as np
 from keras.src.models.functional import Functional  # no public name in Keras 3
 
 from .. import layers as engine
+from ..comparison import ROUNDING, Comparison, compare
+from ..errors import ConversionError, warn_user
 from ..model import Model
 from ..network import Network
-from ..quantize import quantize
+from ..quantize import HEADROOM, calibration_array, exponent_for, quantize
+from ..quantized import QuantizedNetwork
+from . import operations
 from .layers import BlockCirculantConv2D, BlockCirculantDense
+
+COMPARED_SAMPLES = 128  # of the calibration data, with the Keras model's own outputs
 
 
 @dataclass
@@ -63,14 +69,21 @@ _RULES: Dict[type, Rule] = {}
 
 _SUPPORTED_ACTIVATIONS = "linear, relu, relu6, leaky_relu, sigmoid, tanh, and softmax at the end"
 _ADVICE = {
-    "DepthwiseConv2D": "use Conv2D or BlockCirculantConv2D",
-    "SeparableConv2D": "use Conv2D or BlockCirculantConv2D",
-    "Conv1D": "use Conv2D with a kernel of height 1",
-    "LayerNormalization": "use BatchNormalization",
-    "GroupNormalization": "use BatchNormalization",
+    **dict.fromkeys(("DepthwiseConv2D", "SeparableConv2D"), "use Conv2D or BlockCirculantConv2D"),
+    "Conv1D": "use Conv2D with a kernel of height 1, on Reshape((1, steps, channels))",
+    "MaxPooling1D": "use MaxPooling2D with a pool of height 1",
+    "AveragePooling1D": "use AveragePooling2D with a pool of height 1",
+    "GlobalAveragePooling1D": "use GlobalAveragePooling2D",
+    "GlobalMaxPooling1D": "use GlobalMaxPooling2D",
+    **dict.fromkeys(("Conv3D", "MaxPooling3D"), "only two-dimensional layers are supported"),
+    **dict.fromkeys(("LayerNormalization", "GroupNormalization"), "use BatchNormalization"),
     "Concatenate": "use Add",
-    "LSTM": "recurrent layers are not supported yet",
-    "GRU": "recurrent layers are not supported yet",
+    "Subtract": "use Add on the one and Rescaling(-1.0) of the other",
+    **dict.fromkeys(
+        ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"),
+        "recurrent layers are not supported yet",
+    ),
+    "Embedding": "look its vectors up before the model, and give them to it as numbers",
     "ELU": "use ReLU or LeakyReLU",
     "PReLU": "use LeakyReLU, which has one slope for all channels",
 }
@@ -141,7 +154,16 @@ def _leaky_relu(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any)
     return _activation(low, layer.name, *inputs, kind="leaky_relu", slope=slope)
 
 
-@_rule(keras.layers.Softmax)
+@_rule(*operations.ACTIVATIONS)
+def _activation_operation(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    return _activation(low, layer.name, *inputs, kind=operations.ACTIVATIONS[type(layer)])
+
+
+_rule(operations.ReLU)(_relu)
+_rule(operations.LeakyRelu)(_leaky_relu)
+
+
+@_rule(keras.layers.Softmax, operations.Softmax)
 def _softmax(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
     if layer.axis not in (-1, 1) or len(shape) != 1:
         raise _Unsupported("Softmax must be over the last axis of a vector: flatten before it")
@@ -162,7 +184,7 @@ def _with_bias(layer: Any, weights: np.ndarray) -> Dict[str, Any]:
 
 
 def _dense(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any, weights: Any) -> str:
-    if len(shape) == 3:  # Keras's Dense on an image is a convolution of one pixel
+    if len(shape) in (2, 3):  # Keras's Dense on steps or an image is a convolution of one pixel
         values = _with_bias(layer, weights[None, None])
         name = low.add(engine.Conv2D, layer.name, *inputs, filters=layer.units, **values)
     elif len(shape) == 1:
@@ -246,8 +268,11 @@ def _batch_normalisation(low: _Lowering, layer: Any, inputs: Tuple[str, ...], sh
 
 
 def _scale_bias(low: _Lowering, name: str, source: str, shape: Any, *values: Any) -> str:
+    arrays = [_array(value) for value in values]
     try:
-        scale, bias = (np.broadcast_to(np.squeeze(_array(v)), shape[-1:]) for v in values)
+        if any(extent != 1 for array in arrays for extent in array.shape[:-1]):
+            raise ValueError
+        scale, bias = (np.broadcast_to(a.reshape(a.shape[-1:]), shape[-1:]) for a in arrays)
     except ValueError:
         raise _Unsupported("scales more than channels: use one number for each channel") from None
     return low.add(engine.ScaleBias, name, source, scale=scale, bias=bias)
@@ -309,10 +334,11 @@ def _flatten(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) ->
 
 @_rule(keras.layers.Reshape)
 def _reshape(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
-    wanted = tuple(layer.target_shape)
-    if len(wanted) not in (1, 3):
+    wanted = tuple(layer.output.shape[1:])
+    if len(wanted) not in (1, 2, 3):
         raise _Unsupported(f"gives shape {wanted}: use (features,) or (height, width, channels)")
-    return low.add(engine.Reshape, layer.name, *inputs, shape=wanted)
+    steps = (1,) if len(wanted) == 2 else ()  # an image of height 1
+    return low.add(engine.Reshape, layer.name, *inputs, shape=steps + wanted)
 
 
 @_rule(keras.layers.ZeroPadding2D)
@@ -349,11 +375,65 @@ def _only_trained(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: An
     return inputs[0]  # does nothing at inference
 
 
+def _arithmetic(low: _Lowering, node: Any, inputs: Tuple[str, ...], shape: Any) -> str:
+    """Append ``x + y`` for two tensors, or a tensor's arithmetic with a constant."""
+    operation = node.operation
+    if len(inputs) == 1:
+        try:
+            return _scale_bias(
+                low, operation.name, inputs[0], shape, *operations.scale_and_bias(node)
+            )
+        except ValueError as error:
+            raise _Unsupported(str(error)) from None
+    shapes = {tuple(tensor.shape) for tensor in node.input_tensors}
+    if operations.written(operation) != "x + y" or len(shapes) != 1:
+        raise _Unsupported(operations.advice(operation))
+    return _add(low, operation, inputs, shape)
+
+
 # The walk
 
 
-def _walk(low: _Lowering, model: Any, source: str, problems: List[str]) -> str:
-    """Lower a model that reads `source`; append what cannot be lowered to `problems`."""
+def _problem(operation: Any, reason: Any) -> str:
+    return f"{operation.name} ({operations.written(operation)}): {reason}"
+
+
+def _advice(operation: Any) -> str:
+    if isinstance(operation, keras.layers.Layer):
+        return _ADVICE.get(type(operation).__name__, "replace it by supported layers")
+    return operations.advice(operation)
+
+
+def _unknown(model: Any) -> List[str]:
+    """Return a line for each layer of a kind that no rule lowers, whatever the input's shape."""
+    problems = []
+    for operation in (getattr(model, "_functional", None) or model).operations:
+        if isinstance(operation, (keras.Sequential, Functional)):
+            problems += _unknown(operation)
+        elif type(operation) not in (keras.layers.InputLayer, *_RULES, *operations.ARITHMETIC):
+            problems.append(_problem(operation, _advice(operation)))
+    return problems
+
+
+def _refuse(problems: List[str]) -> None:
+    if problems:
+        named = "\n  ".join(problems)
+        layers = sorted(k.__name__ for k in _RULES if issubclass(k, keras.layers.Layer))
+        raise ValueError(
+            "every layer must have a counterpart on the engine. "
+            f"Received: {len(problems)} without:\n  {named}\nSupported are the layers "
+            f"{', '.join(layers)}; and of operations {operations.SUPPORTED}."
+        )
+
+
+def _walk(
+    low: _Lowering, model: Any, source: str, problems: List[str], outputs: Dict[str, Any]
+) -> str:
+    """Lower a model that reads `source` and return the name of its output.
+
+    What cannot be lowered is appended to `problems`; `outputs` gets the Keras tensor that each
+    node stands for, the last of several.
+    """
     function = getattr(model, "_functional", None) or model  # of a Sequential
     names = {id(function.inputs[0]): source}
     for depth in sorted(function._nodes_by_depth, reverse=True):
@@ -367,22 +447,28 @@ def _walk(low: _Lowering, model: Any, source: str, problems: List[str]) -> str:
                 if isinstance(layer, (keras.Sequential, Functional)):
                     if len(inputs) != 1 or len(node.outputs) != 1:
                         raise _Unsupported("has several inputs or outputs: use its layers directly")
-                    output = _walk(low, layer, inputs[0], problems)
+                    output = _walk(low, layer, inputs[0], problems, {})
                 elif type(layer) in _RULES:
                     shape = tuple(node.input_tensors[0].shape[1:])
                     output = _RULES[type(layer)](low, layer, inputs, shape)
+                elif type(layer) in operations.ARITHMETIC:
+                    shape = tuple(node.input_tensors[0].shape[1:])
+                    output = _arithmetic(low, node, inputs, shape)
                 else:
-                    advice = _ADVICE.get(type(layer).__name__, "replace it by supported layers")
-                    raise _Unsupported(advice)
+                    raise _Unsupported(_advice(layer))
             except _Unsupported as problem:
-                problems.append(f"{layer.name} ({type(layer).__name__}): {problem}")
+                problems.append(_problem(layer, problem))
             for tensor in node.outputs:
                 names[id(tensor)] = output
+                outputs[output] = tensor
     return names[id(function.outputs[0])]
 
 
-def _fuse(nodes: Dict[str, _Node], last: str) -> List[_Node]:
-    """Return the nodes with scales, biases and activations moved into the layers before them."""
+def _fuse(nodes: Dict[str, _Node], last: str) -> Tuple[List[_Node], Dict[str, str]]:
+    """Return the nodes with scales, biases and activations moved into the layers before them.
+
+    Beside them, for each node that is gone, the name of the one that does its work now.
+    """
     replaced: Dict[str, str] = {}
     readers: Dict[str, int] = {last: 1}
     for node in nodes.values():
@@ -409,11 +495,14 @@ def _fuse(nodes: Dict[str, _Node], last: str) -> List[_Node]:
             continue
         node.change(inputs=inputs)
         kept[node.name] = node
-    return list(kept.values())
+    return list(kept.values()), replaced
 
 
-def _scale_bytes(nodes: List[_Node]) -> List[_Node]:
-    """Return the nodes with a rescaling of the input, by one number, moved into the input."""
+def _rescale_input(nodes: List[_Node], replaced: Dict[str, str]) -> List[_Node]:
+    """Return the nodes with a rescaling of the input, by one number, moved into the input.
+
+    Which node does the work of the one that is gone then, is added to `replaced`.
+    """
     first, *others = nodes
     source, rescaling = first.name, None
     while rescaling is None:
@@ -429,14 +518,27 @@ def _scale_bytes(nodes: List[_Node]) -> List[_Node]:
     scale, bias = (rescaling.arrays.get(key) for key in ("scale", "bias"))
     if rescaling.layer.activation != "linear" or scale is None or np.ptp(scale) or np.ptp(bias):
         return nodes
-    first.change(uint8_scale=float(scale[0]), uint8_offset=float(bias[0]))
+    if rescaling is nodes[-1]:  # a network has at least one layer
+        return nodes
+    values = {"scale": float(scale[0]), "offset": float(bias[0])}
+    try:
+        first.change(**values)
+    except ValueError:  # not finite, or zero: the layer says so, or computes it, itself
+        return nodes
+    try:
+        first.change(uint8_scale=values["scale"], uint8_offset=values["offset"])
+    except ValueError:
+        pass  # beyond what the engine reads from bytes: they are scaled as floats are
     for node in others:
         node.change(inputs=tuple(source if i == rescaling.name else i for i in node.layer.inputs))
+    replaced[rescaling.name] = source
     return [node for node in nodes if node is not rescaling]
 
 
 def load(path: Union[str, "os.PathLike[str]"]) -> keras.Model:
-    """Return the Keras model in a ``.keras`` file.
+    """Return the Keras model in a ``.keras`` file, block-circulant layers included.
+
+    It is not compiled: ``compile`` it to train it further.
 
     Raises
     ------
@@ -461,9 +563,9 @@ def load(path: Union[str, "os.PathLike[str]"]) -> keras.Model:
 def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
     """Return the float network that a trained Keras model computes.
 
-    Dropout and augmentation layers vanish.  A ``Rescaling`` by one number at the front becomes
-    the meaning of ``uint8`` data, :attr:`pynq_circnn.layers.Input.uint8_scale`: the network takes
-    the same unscaled bytes as the Keras model does, while floats are taken as already scaled.
+    Dropout and augmentation layers vanish.  A scaling by one number at the front (``Rescaling``,
+    ``Normalization``, ``BatchNormalization`` of grey images) becomes that of the input,
+    :attr:`pynq_circnn.layers.Input.scale`: the network takes what the Keras model takes.
 
     Parameters
     ----------
@@ -482,6 +584,11 @@ def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
         If the model was never built, has several inputs or outputs, holds NaN, or has layers
         without a counterpart on the engine: all of them are named, each with what to do.
     """
+    return _lower(_checked(model))[0]
+
+
+def _checked(model: Any) -> Any:
+    """Return the model, loaded if it was a path, if it is of a form that can be lowered."""
     if isinstance(model, (str, os.PathLike)):
         model = load(model)
     if not isinstance(model, keras.Model):
@@ -503,26 +610,93 @@ def to_network(model: Union[keras.Model, str, "os.PathLike[str]"]) -> Network:
             f"Received: {len(model.inputs)} and {len(model.outputs)}. Convert its parts."
         )
     shape: Tuple[Optional[int], ...] = tuple(model.inputs[0].shape[1:])
-    if None in shape or len(shape) not in (1, 3):
+    if None in shape or len(shape) not in (1, 2, 3):
+        _refuse(_unknown(model))  # a layer says more than the shape that it needs
         raise ValueError(
-            "input of the model must be (features,) or (height, width, channels), all known. "
-            f"Received: {shape}. Use, for example, keras.Input((28, 28, 1))."
+            "input of the model must be (features,), (steps, features) or (height, width, "
+            f"channels), all known. Received: {shape}. Use, for example, keras.Input((28, 28, 1))."
         )
+    shape = tuple(model.outputs[0].shape[1:])
+    if len(shape) not in (1, 3):
+        _refuse(_unknown(model))
+        raise ValueError(
+            "output of the model must be (features,) or (height, width, channels). "
+            f"Received: {shape}. End it with Flatten, or Reshape."
+        )
+    return model
+
+
+def _lower(model: Any) -> Tuple[Network, Dict[str, Any]]:
+    """Return the network, and for each of its layers the Keras tensor of the same values."""
     low = _Lowering()
-    source = low.add(engine.Input, "input", shape=shape)
+    source = low.add(engine.Input, "input", shape=tuple(model.inputs[0].shape[1:]))
     problems: List[str] = []
-    last = _walk(low, model, source, problems)
-    if problems:
-        named = "\n  ".join(problems)
-        supported = ", ".join(sorted(kind.__name__ for kind in _RULES))
-        raise ValueError(
-            "every layer must have a counterpart on the engine. "
-            f"Received: {len(problems)} without:\n  {named}\nSupported are {supported}."
-        )
-    nodes = _scale_bytes(_fuse(low.nodes, last))
-    return Network(
+    outputs: Dict[str, Any] = {}
+    last = _walk(low, model, source, problems, outputs)
+    _refuse(problems)
+    nodes, replaced = _fuse(low.nodes, last)
+    nodes = _rescale_input(nodes, replaced)
+    network = Network(
         tuple(node.layer for node in nodes),
         {node.name: node.arrays for node in nodes if node.arrays},
+    )
+    tensors = {replaced.get(name, name): tensor for name, tensor in outputs.items()}
+    return network, tensors
+
+
+def _with_bytes_if_used(network: Network, data: np.ndarray) -> Network:
+    """Return the network, which reads bytes by itself only if it costs other data no precision.
+
+    Bytes fill a range of their own: floats that stay in a small part of it, such as images scaled
+    to 0 ... 1 before a ``Rescaling(2., -1.)``, would be left with few bits.
+    """
+    entry = network.input
+    if entry.uint8_scale is None or data.dtype == np.uint8:
+        return network
+    peak = float(np.abs(calibration_array(network, data)).max())
+    bytes_peak = max(abs(entry.offset), abs(255 * entry.scale + entry.offset))
+    if exponent_for(bytes_peak * (1 - 2.0**-15)) <= exponent_for(peak, HEADROOM):
+        return network
+    entry = dataclasses.replace(entry, uint8_scale=None, uint8_offset=0.0)
+    return Network((entry, *network.layers[1:]), network.parameters)
+
+
+def _relative_rounding(model: Any) -> float:
+    """Return the relative error of the arithmetic that a model computes in."""
+    dtypes = {getattr(layer, "compute_dtype", None) for layer in model.layers}
+    if "bfloat16" in dtypes:
+        return 0.1
+    return 0.01 if "float16" in dtypes else ROUNDING
+
+
+def _compare(
+    model: Any, network: Network, quantized: QuantizedNetwork, tensors: Any, data: np.ndarray
+) -> Tuple[Dict[str, Any], Optional[str]]:
+    """Return how the conversion stands beside the Keras model, and what is wrong, if anything."""
+    chosen = np.unique(np.linspace(0, len(data) - 1, COMPARED_SAMPLES).astype(int))
+    data = data[chosen]
+    x, rounding = calibration_array(network, data), _relative_rounding(model)
+    last = network.layers[-1].name
+
+    def found(names: Sequence[str]) -> List[Comparison]:
+        part = keras.Model(model.inputs, [tensors[name] for name in names])
+        outputs = part.predict(data, batch_size=32, verbose=0)
+        return list(compare(network, quantized, x, dict(zip(names, outputs)), rounding))
+
+    (whole,) = compare(
+        network, quantized, x, {last: model.predict(data, batch_size=32, verbose=0)}, rounding
+    )
+    report = {"samples": len(data), "snr_db": round(whole.snr_db, 2)}
+    if whole.explained:
+        return report, None
+    names = [layer.name for layer in network.layers if layer.name in tensors]
+    first = next((row for row in found(names) if not row.explained), whole)
+    return report, (
+        "a converted model must give what the Keras model gives. Received: from layer "
+        f"{first.name!r} on, outputs that reach {first.lowering_db:.1f} dB of signal to noise "
+        f"against Keras's in floating point, where the rounding to 16 bits explains "
+        f"{first.rounding_db:.1f} dB. That layer is converted wrongly: please report it. "
+        "on_difference='warn' converts all the same."
     )
 
 
@@ -532,34 +706,63 @@ def convert(
     labels: Optional[Sequence[str]] = None,
     provenance: Optional[Mapping[str, Any]] = None,
     verbose: bool = False,
+    name: Optional[str] = None,
+    clip_percentile: float = 100.0,
+    on_difference: str = "raise",
 ) -> Model:
     """Return a trained Keras model in the engine's 16-bit arithmetic, ready to predict and save.
+
+    Its ``predict`` takes what the Keras model's takes.  The two are compared on up to 128 of the
+    calibration samples: the network in floating point must differ from Keras by less noise than
+    the rounding to 16 bits adds, or 0.1 % where that is more.
 
     Parameters
     ----------
     model : keras.Model or path
         As for :func:`to_network`.
     calibration_data : array of shape (n,) + input shape
-        Some hundred typical inputs, as the Keras model takes them: unscaled where it begins
-        with a ``Rescaling``, whatever their dtype.
+        Some hundred typical inputs, as the Keras model takes them.
     labels, provenance
         As for :class:`pynq_circnn.Model`.
     verbose : bool
         Show a progress bar.
+    name : str, optional
+        Of the converted model; the Keras model's if left out.
+    clip_percentile : float
+        As for :func:`pynq_circnn.quantize`.
+    on_difference : "raise" or "warn"
+        What to do if the converted model differs from the Keras model.
 
     Returns
     -------
     Model
+        Its ``info()`` tells under ``source_comparison`` the signal to noise against Keras.
 
     Raises
     ------
     TypeError, ValueError, FileNotFoundError
         As :func:`to_network`, or if the calibration data do not fit.
+    ConversionError
+        If the converted model differs from the Keras model; the first such layer is named.
+
+    Warns
+    -----
+    CalibrationWarning
+        As :func:`pynq_circnn.quantize`.
     """
-    if isinstance(model, (str, os.PathLike)):
-        model = load(model)
-    network = to_network(model)
-    data, entry = np.asarray(calibration_data), network.input
-    if entry.uint8_scale is not None and data.dtype.kind in "fiu":
-        data = data * entry.uint8_scale + entry.uint8_offset  # as the model's own Rescaling does
-    return Model(quantize(network, data, verbose), model.name, labels, dict(provenance or {}))
+    if on_difference not in ("raise", "warn"):
+        raise ValueError(f"on_difference must be 'raise' or 'warn'. Received: {on_difference!r}.")
+    model = _checked(model)
+    network, tensors = _lower(model)
+    data = np.asarray(calibration_data)
+    calibration_array(network, data)  # or says what is wrong with them
+    network = _with_bytes_if_used(network, data)
+    quantized = quantize(network, data, verbose, clip_percentile)
+    converted = Model(quantized, model.name if name is None else name, labels, provenance)
+    report, difference = _compare(model, network, quantized, tensors, data)
+    if difference is not None:
+        if on_difference == "raise":
+            raise ConversionError(difference)
+        warn_user(difference)
+    converted.provenance["source_comparison"] = report
+    return converted

@@ -2,8 +2,11 @@
 
 The trained weights are the defining vectors of :mod:`pynq_circnn.circulant`: the first column of
 every circulant block, ``(p, q, k)`` for a matrix and ``(kh, kw, p, q, k)`` for a convolution,
-``y = W x``.  Widths that are no multiple of the block are padded: inputs with zeros, and surplus
-outputs are dropped.
+``y = W x``.  (PEFT's C3A stores first rows: see :mod:`pynq_circnn.circulant`.)  Widths that are no
+multiple of the block are padded: inputs with zeros, and surplus outputs are dropped.
+
+Models with these layers are saved as any other.  To read one back, ``import pynq_circnn.keras``
+first, which registers the layers with Keras, or call :func:`pynq_circnn.keras.load`.
 """
 
 from typing import Any, Dict, Optional, Sequence, Tuple, Union

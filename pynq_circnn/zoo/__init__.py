@@ -5,7 +5,7 @@ The figures lie in ``results.json``, which ``circnn train`` writes; nothing here
 
 import json
 import os
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results.json")
 
@@ -13,9 +13,10 @@ RESULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "results.json
 def results(path: str = RESULTS) -> Dict[str, Any]:
     """Return what was measured: ``models`` and ``fronts``, each by the model's name.
 
-    Of a model: the recipe's settings, weights and bytes of it and its dense twin, and for every
-    seed the held-out accuracy in float and in the engine's 16 bits.  Of a front: one run for
-    each block size.  Empty if the file does not exist.
+    Of a model: the recipe's settings, the number of weights of it and its dense twin, the bytes
+    of their weights, scales and biases, and for every seed the held-out accuracy in float and in
+    the engine's 16 bits.  Of a front: one run for each block size.  Empty if the file does not
+    exist.
     """
     if not os.path.exists(path):
         return {"models": {}, "fronts": {}}
@@ -28,6 +29,12 @@ def mean(runs: Sequence[Mapping[str, Any]], figure: str) -> float:
     return sum(float(run[figure]) for run in runs) / len(runs)
 
 
+def file_bytes(name: str, folder: str = os.path.dirname(RESULTS)) -> Optional[int]:
+    """Return the size of a model's ``.circnn`` file, ``None`` if there is none in the folder."""
+    path = os.path.join(folder, f"{name}.circnn")
+    return os.path.getsize(path) if os.path.exists(path) else None
+
+
 def summary(record: Mapping[str, Any]) -> Dict[str, Any]:
     """Return a model's main figures: means over its seeds, accuracies in percent."""
     runs, twins = record["runs"], record["twin_runs"]
@@ -36,7 +43,6 @@ def summary(record: Mapping[str, Any]) -> Dict[str, Any]:
         "weights": record["weights"],
         "twin_weights": record["twin_weights"],
         "compression": record["twin_weights"] / record["weights"],
-        "bytes": record["bytes"],
         "seeds": len(runs),
         "float": 100 * mean(runs, "accuracy"),
         "int16": 100 * mean(runs, "accuracy_int16"),
@@ -45,12 +51,13 @@ def summary(record: Mapping[str, Any]) -> Dict[str, Any]:
     }
 
 
-def rows(measured: Mapping[str, Any]) -> List[List[str]]:
-    """Return the table of the models: a head and one row each, as text."""
+def rows(measured: Mapping[str, Any], folder: str = os.path.dirname(RESULTS)) -> List[List[str]]:
+    """Return the table of the models, whose files lie in `folder`: a head and one row each."""
     table = [["model", "weights (dense)", "compression", "16 bit (seeds)", "float", "dense twin"]]
     table[0].append("shipped file")
     for name, record in measured["models"].items():
         s = summary(record)
+        size = file_bytes(name, folder)
         table.append(
             [
                 name,
@@ -59,7 +66,7 @@ def rows(measured: Mapping[str, Any]) -> List[List[str]]:
                 f"{s['int16']:.2f} % ({s['seeds']})",
                 f"{s['float']:.2f} %",
                 "" if s["twin"] is None else f"{s['twin']:.2f} %",
-                f"{s['shipped']:.2f} %, {s['bytes']:,} bytes",
+                f"{s['shipped']:.2f} %" + ("" if size is None else f", {size:,} bytes"),
             ]
         )
     return table
@@ -67,11 +74,11 @@ def rows(measured: Mapping[str, Any]) -> List[List[str]]:
 
 def front_rows(front: Sequence[Mapping[str, Any]]) -> List[List[str]]:
     """Return the table of one model's front: a head and one row for each block size, as text."""
-    table = [["block size", "weights", "bytes", "16 bit", "float"]]
+    table = [["block size", "weights", "weights, scales and biases", "16 bit", "float"]]
     for point in front:
         accuracies = [f"{100 * point[key]:.2f} %" for key in ("accuracy_int16", "accuracy")]
         table.append(
-            [str(point["block"]), f"{point['weights']:,}", f"{point['bytes']:,}", *accuracies]
+            [str(point["block"]), f"{point['weights']:,}", f"{point['bytes']:,} bytes", *accuracies]
         )
     return table
 

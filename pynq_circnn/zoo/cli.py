@@ -3,10 +3,9 @@
 import argparse
 import json
 import os
-import sys
 from typing import Any, Dict
 
-from . import RESULTS, front_rows, markdown, results, rows
+from . import RESULTS, file_bytes, front_rows, markdown, results, rows
 
 FRONT = (1, 2, 4, 8, 16, 32, 64, 128)  # block sizes
 
@@ -19,15 +18,19 @@ def _print_table(table: Any) -> None:
 
 def _zoo(arguments: argparse.Namespace) -> int:
     measured = results(arguments.results)
+    folder = os.path.dirname(arguments.results)
     if arguments.plot:
         from ..plots import draw_zoo, save
 
         save(draw_zoo(measured), arguments.plot)
         print(f"{arguments.plot}: written")
     elif arguments.json:
+        for name, record in measured["models"].items():
+            size = file_bytes(name, folder)
+            record.update({} if size is None else {"file_bytes": size})
         print(json.dumps(measured, indent=1))
     else:
-        tables = [rows(measured)]
+        tables = [rows(measured, folder)]
         tables += [front_rows(front) for front in measured["fronts"].values()]
         for number, table in enumerate(tables):
             if number:
@@ -47,6 +50,7 @@ def _train(arguments: argparse.Namespace) -> int:
             f"NAME must be one of {', '.join(RECIPES)}. Received: {arguments.name!r}. "
             "Other models are trained with Keras and given to pynq_circnn.keras.convert."
         )
+    from ..cli import interrupted
     from .training import measure, measure_front
 
     recipe = RECIPES[arguments.name]
@@ -65,17 +69,15 @@ def _train(arguments: argparse.Namespace) -> int:
             model, record = measure(recipe, data, arguments.seeds, twins, kept)
             record["command"] = _command(arguments)
             found = {"models": {recipe.name: record}}
-            table = rows(found)
             file = os.path.join(arguments.out, f"{recipe.name}.circnn")
             model.save(file)
             print(f"{file}: written")
+            table = rows(found, arguments.out)
     except KeyboardInterrupt:
-        print(
-            f"circnn: interrupted. Finished runs are kept in {kept} and not repeated by the same "
-            "command; the one under way does not resume and begins again.",
-            file=sys.stderr,
+        return interrupted(
+            f". Finished runs are kept in {kept} and not repeated by the same command; the one "
+            "under way does not resume and begins again."
         )
-        return 130
     measured = results(path)
     for kind, figures in found.items():
         measured[kind].update(figures)

@@ -9,11 +9,13 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from ..keras import BlockCirculantConv2D, BlockCirculantDense  # chooses the back end of Keras
+
+# isort: split
 import keras
 import numpy as np
 
 from ..data import Split, load_digits, load_mnist
-from ..keras.layers import BlockCirculantConv2D, BlockCirculantDense
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ import os
 import platform
 from typing import Any, Dict, List, Sequence, Tuple
 
+from ..keras import convert  # chooses the back end of Keras
+
+# isort: split
 import keras
 import numpy as np
 
 from ..data import Split
-from ..keras.convert import convert
 from ..model import Model
 from .recipes import Recipe, images, train
 
