@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from board_tools import EXPECTED, MODEL, Echo, X, emulated, run  # noqa: E402
 
 from pynq_circnn import BoardError  # noqa: E402
 from pynq_circnn.compiler import compile_program  # noqa: E402
+from pynq_circnn.emulated import device  # noqa: E402
 from pynq_circnn.emulated.board import Board  # noqa: E402
 from pynq_circnn.emulated.device import HWH, EmulatedDevice  # noqa: E402
 from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402
@@ -209,26 +210,18 @@ def test_an_access_under_another_design_is_an_error(mapped, access, tmp_path):
 
 
 @accesses
-def test_an_access_during_a_download_is_an_error(mapped, access):
+def test_an_access_during_a_download_is_an_error(mapped, access, monkeypatch):
     with bare(mapped=mapped) as board:
-        caught, stop = [], threading.Event()
 
-        def other():
-            while not stop.is_set():
-                try:
-                    access(board, board.engine)
-                except BusError as error:
-                    caught.append(str(error))
-                    break
+        def beside(seconds):
+            with contextlib.suppress(BusError):
+                access(board, board.engine)
 
-        thread = threading.Thread(target=other)
-        thread.start()
+        monkeypatch.setattr(device, "time", types.SimpleNamespace(sleep=beside))
         with contextlib.suppress(BusError):
             board.overlay.download()
-        stop.set()
-        thread.join()
-        told = caught + board.device.bus_errors.take()
-        assert any("being configured" in text for text in told)
+        monkeypatch.undo()
+        assert any("being configured" in text for text in board.device.bus_errors.take())
         board.overlay.download()
         assert board.engine.read(0) & 4
 
@@ -561,6 +554,7 @@ class _Interrupting(Echo):
 def test_an_interrupt_does_not_stop_the_board():
     """Only the processor hears it; what the processor has begun goes on."""
     with bare(_Interrupting()) as board:
+        board.device._clock.wake = lambda: None  # time passes by accesses alone, in this thread
         board.start()
         send, receive = board.buffer(), board.buffer()
         send[:] = np.frombuffer(NOISE[:4096], "u1")
