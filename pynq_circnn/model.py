@@ -3,14 +3,13 @@
 import collections.abc
 import itertools
 import os
-import warnings
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from . import backends, modelfile
 from .backends import BasePlan, NotFiniteError, not_finite
-from .errors import BackendError, CompileError
+from .errors import BackendError, CompileError, warn_user
 from .floating import softmax
 from .layers import Layer, Softmax, _BlockCirculant, size_of
 from .metrics import METRICS
@@ -234,19 +233,17 @@ class Model:
         first, *others = backends.preferred()
         if first == "reference":
             reason = backends.get("native").unavailable()
-            warnings.warn(
+            warn_user(
                 f"the slow NumPy reference is used, since back end 'native' cannot run "
-                f"here: {reason}",
-                stacklevel=4,
+                f"here: {reason}"
             )
         try:
             return self._new_plan(first)
         except (BackendError, CompileError) as error:
             if not others:
                 raise
-            warnings.warn(
-                f"back end {others[0]!r} is used, since {first!r} cannot run this model: {error}",
-                stacklevel=4,
+            warn_user(
+                f"back end {others[0]!r} is used, since {first!r} cannot run this model: {error}"
             )
             return self._new_plan(others[0])
 

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from pynq_circnn import emulated
 from pynq_circnn.emulated import open_board
 from pynq_circnn.emulated.memory import BusError
-from pynq_circnn.saturation import SaturationWarning
+from pynq_circnn.errors import SaturationWarning
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", SaturationWarning)  # X is noise

@@ -240,7 +240,10 @@ def test_no_register_is_touched_after_another_download_during_an_await(mapped, o
         np.testing.assert_array_equal(run(), EXPECTED)
 
 
-def test_a_stuck_dma_is_not_reset_when_it_is_not_loaded_any_more(other, monkeypatch):
+def test_a_stuck_dma_that_is_not_loaded_any_more_is_not_touched_and_its_buffers_are_kept(
+    other, monkeypatch
+):
+    """By pynq's record, which also changes without a download: the DMA may be there still."""
     with emulated() as overlay:
         overlay.driver.timeout = 0.2
         run()
@@ -248,11 +251,11 @@ def test_a_stuck_dma_is_not_reset_when_it_is_not_loaded_any_more(other, monkeypa
         with pytest.raises(BoardError):
             run()
         pynq.Overlay(other, device=overlay.device)
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match="kept"):
             Untouched(overlay.device, patch)
             overlay.close()
         gc.collect()
-        assert overlay.device.usage["buffers"] == 0
+        assert overlay.device.usage["buffers"] == 2
 
 
 def test_the_download_of_another_process_is_noticed():

@@ -98,9 +98,11 @@ class _Buffers:
     def free(self) -> None:
         """Free the buffers, after a reset of the DMA unless it is known to be idle.
 
-        If it cannot be reset they are kept: their next owner would find a late packet in them.
+        If it cannot be reset, or must not be since pynq's record says that another design may be in
+        the fabric, they are kept: their next owner would find a late packet in them.
         """
-        held = [(slot.send, slot.receive) for slot in self.slots if slot.send is not None]
+        both = [buffer for slot in self.slots for buffer in (slot.send, slot.receive)]
+        held = [buffer for buffer in both if buffer is not None]
         if not held:
             return
         _kept[id(held)] = held  # and stay there if anything interrupts what follows
@@ -108,25 +110,19 @@ class _Buffers:
             slot.free()
         if os.getpid() != self._process:  # a forked child: buffers and DMA are its parent's
             return
-        if not self.idle and self._loaded():
+        if not self.idle:
             try:
+                self._check()
                 self._link.reset_dma()
             except BoardError as error:
                 warnings.warn(
                     "the DMA's buffers are kept until this process ends, since the DMA may still "
-                    f"write to them: {error}",
+                    f"write to them and was not reset: {error}",
                     RuntimeWarning,
                     stacklevel=3,
                 )
                 return
         del _kept[id(held)]
-
-    def _loaded(self) -> bool:
-        try:
-            self._check()
-        except BoardError:  # then this DMA is gone from the fabric
-            return False
-        return True
 
 
 def _rounded(nbytes: int) -> int:

@@ -9,8 +9,8 @@ processor. ``pynq`` 3 writes a download down in two places:
   ``global_pl_state.json`` under 3.0, ``global_pl_state_.json`` under 3.1. It is not written again
   when the same bitstream is loaded again and its metadata come from the cache.
 
-``Overlay.is_loaded`` looks at neither: of an overlay that was made with ``download=False`` it says
-true as long as no other one is made.
+``Overlay.is_loaded`` knows this process's downloads alone, and of an overlay that was made with
+``download=False`` it compares a name that the making itself has set.
 """
 
 import hashlib
@@ -71,7 +71,9 @@ def identified(device: Any, bit: str) -> Optional[bool]:
     """Return whether the fabric holds the bitstream in this file; ``None`` if ``pynq`` cannot tell.
 
     By the SHA-1 that ``pynq`` wrote down, not by the name. It does so before the download, hence
-    the FPGA manager must say that this went well.
+    the FPGA manager must say that this went well. The record is wrong after an overlay whose
+    metadata came from ``pynq``'s cache is downloaded a second time with another one in between:
+    ``pynq`` does not write it down then.
     """
     path = state_file(device)
     if path is None:

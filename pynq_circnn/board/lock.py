@@ -74,6 +74,9 @@ class BoardLock:
             self._file.close()
             self._file = None
 
+    def __del__(self) -> None:
+        self.release()
+
 
 def _opener(path: str, flags: int) -> int:
     """Open the lock's file, or make it; never through a link that somebody else has put there.
