@@ -19,6 +19,9 @@ from .turns import Turns
 
 _ZOO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "zoo")
 _THREAD_SAMPLES = 256  # fewer than that are not worth a thread
+_EXACT_BITS = (
+    20  # of words, in an offset that would cancel what float32 can tell: float64 scales then
+)
 _BAR_DELAY_SECONDS = 1.0  # verbose="auto" shows a bar for what takes longer
 
 
@@ -419,9 +422,14 @@ class Model:
         with np.errstate(over="ignore"):  # what becomes infinite is refused next
             x = np.ascontiguousarray(x, dtype=np.float32)
             if entry.rescales:
-                x = x * np.float32(entry.scale)  # never in place: it may be the caller's
+                exact = abs(entry.offset) >= 2.0 ** (
+                    _EXACT_BITS + self.network.exponents[entry.name]
+                )
+                number = np.float64 if exact else np.float32
+                x = x * number(entry.scale)  # never in place: it may be the caller's
                 if entry.offset:
-                    x += np.float32(entry.offset)
+                    x += number(entry.offset)
+                x = x.astype(np.float32, copy=False)
         return x
 
     def _inputs(self, piece: Any) -> np.ndarray:
@@ -520,9 +528,10 @@ class Model:
                         f"Received: {type(piece).__name__}. Pass y, or yield both."
                     )
                 done = sum(map(len, predictions))
-                batch = self._inputs(piece)
+                batch, single = self._batch(piece[0])
                 predictions.append(self._run(plan, batch, batch_size, 0, counts, done))
-                truth.append(np.asarray(piece[1]))
+                answers = np.asarray(piece[1])
+                truth.append(answers[None] if single or not answers.ndim else answers)
                 if len(truth[-1]) != len(batch):
                     raise ValueError(
                         "x and y of a batch must have the same number of samples. "

@@ -1,13 +1,14 @@
 """Keras models as networks and as 16-bit integers, against Keras's own ``predict``."""
 
 import importlib
+import warnings
 
 import numpy as np
 import pytest
 from keras_backend import keras
 
 from pynq_circnn import floating
-from pynq_circnn.errors import ConversionError
+from pynq_circnn.errors import CalibrationWarning, ConversionError
 from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, convert, to_network
 
 L = keras.layers
@@ -453,3 +454,122 @@ def test_a_conversion_has_the_name_given():
     assert convert(mlp(), x, name="mine").name == "mine"
     with pytest.raises(ValueError, match=r"name must be a text. Received: 3"):
         convert(mlp(), x, name=3)
+
+
+def with_statistics(mean, variance, features=8):
+    layer = L.BatchNormalization()
+    layer.build((None, features))
+    layer.moving_mean.assign(np.full(features, mean))
+    layer.moving_variance.assign(np.full(features, variance))
+    return layer
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_numbers_far_from_zero_are_normalised_without_cancelling(dtype):
+    """Dates in seconds: the difference from their mean is what float32 barely tells."""
+    layers = [L.Normalization(mean=1.7e9, variance=1e8), L.Dense(6, activation="relu"), L.Dense(3)]
+    model = keras.Sequential([keras.Input((8,)), *layers])
+    x = (1.7e9 + 1e4 * np.random.default_rng(0).normal(size=(200, 8))).astype(dtype)
+    converted = convert(model, x)
+    expected = model.predict(x, verbose=0)
+    noise = np.sqrt(np.mean((converted.predict(x) - expected) ** 2) / np.mean(expected**2))
+    assert noise < 1e-3
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [with_statistics(1e6, 1.0), L.Dense(3)],
+        lambda: [keras.Sequential([L.Dense(64, dtype="mixed_bfloat16")]), L.Dense(3)],
+    ],
+)
+def test_rounding_of_keras_is_no_wrong_conversion(layers):
+    """What Keras loses where large numbers cancel, or in short floats of an inner model."""
+    model = keras.Sequential([keras.Input((8,)), *layers()])
+    mean = 1e6 if isinstance(model.layers[0], L.BatchNormalization) else 0
+    x = (mean + np.random.default_rng(0).normal(size=(100, 8))).astype(np.float32)
+    assert convert(model, x).info()["source_comparison"]["snr_db"] > 25
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        lambda: [L.Rescaling(1 / 255), L.Rescaling(2.0, -1.0)],
+        lambda: [L.Dropout(0.1), L.Rescaling(1 / 255)],
+        lambda: [L.Reshape((8, 2)), L.Reshape((4, 4)), L.Rescaling(1 / 255), L.Dropout(0.1)],
+        lambda: [],
+    ],
+)
+def test_the_layer_named_is_the_first_behind_any_front(front, monkeypatch):
+    model = keras.Sequential([keras.Input((4, 4)), *front(), L.Flatten(), L.Dense(3, name="last")])
+    right = convert_module._RULES[L.Dense]
+
+    def wrong(low, layer, inputs, shape):
+        name = right(low, layer, inputs, shape)
+        low.nodes[name].arrays["weights"] = low.nodes[name].arrays["weights"] * 1.05
+        return name
+
+    monkeypatch.setitem(convert_module._RULES, L.Dense, wrong)
+    x = np.random.default_rng(0).integers(0, 256, (64, 4, 4)).astype(np.uint8)
+    with pytest.raises(ConversionError, match="from layer 'last' on"):
+        convert(model, x)
+    only = keras.Sequential([keras.Input((16,)), L.Dense(3, name="last")])
+    with pytest.raises(ConversionError, match="from layer 'last' on"):
+        convert(only, x.reshape(64, 16))
+
+
+@pytest.mark.parametrize("first", [lambda: L.Rescaling(1 / 127.5, -1.0), lambda: L.Rescaling(0.5)])
+@pytest.mark.parametrize("form", ["bytes", "floats"])
+def test_data_of_0_to_1_are_not_taken_for_scaled_bytes(first, form):
+    """What the model was calibrated with warns of nothing, and has all bits to itself."""
+    model = keras.Sequential(
+        [keras.Input((32,)), first(), L.Dense(16, activation="relu"), L.Dense(3)]
+    )
+    x = np.random.default_rng(0).uniform(size=(200, 32)).astype(np.float32)
+    x = (x > 0.5).astype(np.uint8) if form == "bytes" else x
+    converted = convert(model, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = [converted.predict(given) for given in (x, x.astype(np.float32), x.tolist())]
+    expected = model.predict(x, verbose=0)
+    assert all(np.abs(y - expected).max() < 2e-3 * np.abs(expected).max() for y in found)
+
+
+def test_a_reshape_used_twice_gives_each_its_shape():
+    image = keras.Input((4, 4, 1))
+    flat = L.Reshape((-1,))
+    branches = [L.Dense(3)(flat(L.Conv2D(2, 3)(image))), L.Dense(3)(flat(image))]
+    model = keras.Model(image, L.Add()(branches))
+    x = np.random.default_rng(0).normal(size=(64, 4, 4, 1)).astype(np.float32)
+    assert convert(model, x).info()["source_comparison"]["snr_db"] > 60
+
+
+def test_what_keras_computes_in_integers_is_refused():
+    pixels = keras.Input((8,), dtype="uint8")
+    x = np.random.default_rng(0).integers(0, 256, (64, 8)).astype(np.uint8)
+    with pytest.raises(ValueError, match=r"x \* y\): is computed in u?int\d+, which wraps around"):
+        convert(keras.Model(pixels, L.Dense(3)(pixels * 2)), x)
+    with pytest.raises(ValueError, match=r"wraps around: use keras\.layers\.Rescaling"):
+        convert(keras.Model(pixels, L.Dense(3)(L.Add()([pixels, pixels]))), x)
+    model = keras.Model(pixels, L.Dense(3)(L.Rescaling(1 / 255)(pixels)))
+    assert convert(model, x).info()["source_comparison"]["snr_db"] > 60
+    with pytest.raises(ValueError, match="must be uint8, as the input of the Keras model is"):
+        convert(model, x + 0.5)
+
+
+def test_what_is_clipped_on_purpose_is_not_compared():
+    model = keras.Sequential([keras.Input((8,)), L.Dense(3)])
+    x = np.random.default_rng(0).normal(size=(200, 8))
+    x[7] *= 1e4
+    converted = convert(model, x, clip_percentile=99)
+    assert converted.info()["source_comparison"]["snr_db"] > 60
+
+
+def test_features_of_many_sizes_are_told_with_the_remedy():
+    sizes = np.array([1, 30, 1e3, 1e5])
+    x = np.random.default_rng(0).normal(size=(200, 4)) * sizes + sizes
+    normalisation = L.Normalization()
+    normalisation.adapt(x)
+    model = keras.Sequential([keras.Input((4,)), normalisation, L.Dense(3)])
+    with pytest.warns(CalibrationWarning, match="bring them to one size before the model"):
+        convert(model, x)

@@ -568,6 +568,13 @@ def test_loaders_and_generators_of_pairs(make):
     assert MODEL.evaluate(make(), steps=2) == MODEL.evaluate(X[:32], TRUTH[:32])
 
 
+def test_pairs_of_one_sample_each():
+    """As a PyTorch Dataset has them, without a loader."""
+    assert MODEL.evaluate(zip(X, TRUTH)) == MODEL.evaluate(X, TRUTH)
+    assert MODEL.evaluate(zip(X, TRUTH.tolist())) == MODEL.evaluate(X, TRUTH)
+    assert MODEL.evaluate(zip(X, np.eye(TRUTH.max() + 1)[TRUTH])) == MODEL.evaluate(X, TRUTH)
+
+
 def test_a_torch_data_loader():
     torch = pytest.importorskip("torch")
     data = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(TRUTH))

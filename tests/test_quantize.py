@@ -162,7 +162,7 @@ def residual_network(rng):
 def test_reported_signal_to_noise_is_what_is_measured():
     rng = np.random.default_rng(0)
     network = residual_network(rng)
-    x = rng.normal(size=(120, 6, 6, 8))
+    x = rng.normal(size=(120, 6, 6, 8)).astype(np.float32)
     quantized = quantize(network, x)
     held_out = np.arange(120) % 4 == 3
     others = quantize(network, x[~held_out])

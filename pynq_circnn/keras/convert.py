@@ -9,7 +9,7 @@ reader.  This is how batch normalisation and activations cost nothing on the eng
 import dataclasses
 import os
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Type, Union
 
 import keras
 import numpy as np
@@ -20,12 +20,19 @@ from ..comparison import ROUNDING, Comparison, compare
 from ..errors import ConversionError, warn_user
 from ..model import Model
 from ..network import Network
-from ..quantize import HEADROOM, calibration_array, exponent_for, quantize
+from ..quantize import (
+    HEADROOM,
+    calibration_array,
+    exponent_for,
+    quantize,
+    signal_to_noise_db,
+)
 from ..quantized import QuantizedNetwork
 from . import operations
 from .layers import BlockCirculantConv2D, BlockCirculantDense
 
 COMPARED_SAMPLES = 128  # of the calibration data, with the Keras model's own outputs
+OWN_MARGIN_DB = 6.0  # Keras's rounding is measured by one sample of chance
 
 
 @dataclass
@@ -334,7 +341,7 @@ def _flatten(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) ->
 
 @_rule(keras.layers.Reshape)
 def _reshape(low: _Lowering, layer: Any, inputs: Tuple[str, ...], shape: Any) -> str:
-    wanted = tuple(layer.output.shape[1:])
+    wanted = tuple(layer.compute_output_shape((None, *shape))[1:])  # it may be used twice
     if len(wanted) not in (1, 2, 3):
         raise _Unsupported(f"gives shape {wanted}: use (features,) or (height, width, channels)")
     steps = (1,) if len(wanted) == 2 else ()  # an image of height 1
@@ -389,6 +396,21 @@ def _arithmetic(low: _Lowering, node: Any, inputs: Tuple[str, ...], shape: Any) 
     if operations.written(operation) != "x + y" or len(shapes) != 1:
         raise _Unsupported(operations.advice(operation))
     return _add(low, operation, inputs, shape)
+
+
+def _check_arithmetic(node: Any) -> None:
+    """Refuse sums and products that Keras computes in the integers of an integer input."""
+    if isinstance(node.operation, keras.layers.Add):  # which says float32 of its output
+        dtype = node.input_tensors[0].dtype
+    elif isinstance(node.operation, operations.ARITHMETIC):
+        dtype = node.outputs[0].dtype
+    else:
+        return
+    if "int" in str(dtype):
+        raise _Unsupported(
+            f"is computed in {dtype}, which wraps around: use keras.layers.Rescaling, or a "
+            "keras.Input of dtype float32"
+        )
 
 
 # The walk
@@ -456,6 +478,7 @@ def _walk(
                     output = _arithmetic(low, node, inputs, shape)
                 else:
                     raise _Unsupported(_advice(layer))
+                _check_arithmetic(node)
             except _Unsupported as problem:
                 problems.append(_problem(layer, problem))
             for tensor in node.outputs:
@@ -498,19 +521,21 @@ def _fuse(nodes: Dict[str, _Node], last: str) -> Tuple[List[_Node], Dict[str, st
     return list(kept.values()), replaced
 
 
-def _rescale_input(nodes: List[_Node], replaced: Dict[str, str]) -> List[_Node]:
+def _rescale_input(nodes: List[_Node], tensors: Dict[str, Any]) -> List[_Node]:
     """Return the nodes with a rescaling of the input, by one number, moved into the input.
 
-    Which node does the work of the one that is gone then, is added to `replaced`.
+    `tensors`, the Keras tensor of each node, then tells of none that stands for unscaled numbers.
     """
     first, *others = nodes
     source, rescaling = first.name, None
+    before = [source]
     while rescaling is None:
         readers = [node for node in others if source in node.layer.inputs]
         if len(readers) != 1:
             return nodes
         if isinstance(readers[0].layer, engine.Reshape):  # the same numbers
             source = readers[0].name
+            before.append(source)
         elif isinstance(readers[0].layer, engine.ScaleBias):
             rescaling = readers[0]
         else:
@@ -531,7 +556,10 @@ def _rescale_input(nodes: List[_Node], replaced: Dict[str, str]) -> List[_Node]:
         pass  # beyond what the engine reads from bytes: they are scaled as floats are
     for node in others:
         node.change(inputs=tuple(source if i == rescaling.name else i for i in node.layer.inputs))
-    replaced[rescaling.name] = source
+    for name in before:
+        tensors.pop(name, None)
+    if rescaling.name in tensors:
+        tensors[source] = tensors.pop(rescaling.name)
     return [node for node in nodes if node is not rescaling]
 
 
@@ -635,59 +663,110 @@ def _lower(model: Any) -> Tuple[Network, Dict[str, Any]]:
     last = _walk(low, model, source, problems, outputs)
     _refuse(problems)
     nodes, replaced = _fuse(low.nodes, last)
-    nodes = _rescale_input(nodes, replaced)
+    tensors = {replaced.get(name, name): tensor for name, tensor in outputs.items()}
+    nodes = _rescale_input(nodes, tensors)
     network = Network(
         tuple(node.layer for node in nodes),
         {node.name: node.arrays for node in nodes if node.arrays},
     )
-    tensors = {replaced.get(name, name): tensor for name, tensor in outputs.items()}
     return network, tensors
 
 
 def _with_bytes_if_used(network: Network, data: np.ndarray) -> Network:
     """Return the network, which reads bytes by itself only if it costs other data no precision.
 
-    Bytes fill a range of their own: floats that stay in a small part of it, such as images scaled
-    to 0 ... 1 before a ``Rescaling(2., -1.)``, would be left with few bits.
+    Bytes fill a range of their own: numbers that stay in a small part of it, such as images scaled
+    to 0 ... 1 before a ``Rescaling(2., -1.)``, or zeros and ones, would be left with few bits.
     """
     entry = network.input
-    if entry.uint8_scale is None or data.dtype == np.uint8:
+    largest = float(np.abs(data.astype(np.float64)).max())
+    if entry.uint8_scale is None or (data.dtype == np.uint8 and largest != 1):
         return network
     peak = float(np.abs(calibration_array(network, data)).max())
     bytes_peak = max(abs(entry.offset), abs(255 * entry.scale + entry.offset))
-    if exponent_for(bytes_peak * (1 - 2.0**-15)) <= exponent_for(peak, HEADROOM):
+    finer = exponent_for(peak, HEADROOM) < exponent_for(bytes_peak * (1 - 2.0**-15))
+    if not finer and not 0 < largest <= 1:
         return network
     entry = dataclasses.replace(entry, uint8_scale=None, uint8_offset=0.0)
     return Network((entry, *network.layers[1:]), network.parameters)
 
 
-def _relative_rounding(model: Any) -> float:
-    """Return the relative error of the arithmetic that a model computes in."""
-    dtypes = {getattr(layer, "compute_dtype", None) for layer in model.layers}
+def _check_integers(model: Any, data: np.ndarray) -> None:
+    """Refuse data that the Keras model would cut to the integers that its input takes."""
+    dtype = str(model.inputs[0].dtype)
+    if "int" in dtype and not np.array_equal(data.astype(dtype), data):
+        raise ValueError(
+            f"calibration data must be {dtype}, as the input of the Keras model is, which cuts "
+            f"all other numbers. Received: {data.dtype} up to {np.abs(data).max():.4g}. Pass such "
+            "integers, or build the model with a float input."
+        )
+
+
+def _precision(model: Any) -> Tuple[float, float]:
+    """Return the relative error of a model's arithmetic: of all of it, and of one number."""
+    dtypes: Set[Any] = set()
+    models = [model]
+    while models:
+        layers = models.pop().layers
+        dtypes.update(getattr(layer, "compute_dtype", None) for layer in layers)
+        models += [layer for layer in layers if isinstance(layer, keras.Model)]
     if "bfloat16" in dtypes:
-        return 0.1
-    return 0.01 if "float16" in dtypes else ROUNDING
+        return 0.1, 2.0**-8
+    return (0.01, 2.0**-11) if "float16" in dtypes else (ROUNDING, 2.0**-23)
+
+
+def _own_rounding_db(model: Any, data: np.ndarray, unit: float) -> float:
+    """Return the signal to noise that the Keras model's own rounding may leave in its outputs.
+
+    Its weights and inputs are moved by a unit of the last place, up or down by chance.  That
+    changes much where large numbers cancel, as in a BatchNormalization of dates.
+    """
+    rng = np.random.default_rng(0)
+
+    def moved(value: Any) -> Any:
+        value = np.asarray(keras.ops.convert_to_numpy(value))
+        if value.dtype.kind != "f":
+            return value
+        return (value * (1 + unit * rng.choice([-1, 1], value.shape))).astype(value.dtype)
+
+    variables = [model.trainable_variables, model.non_trainable_variables]
+    states = [[keras.ops.convert_to_tensor(v.value) for v in values] for values in variables]
+    moved_states = [
+        [keras.ops.convert_to_tensor(moved(v.value), dtype=v.dtype) for v in values]
+        for values in variables
+    ]
+    x = np.asarray(data, dtype=np.float32) if data.dtype.kind == "f" else data
+    outputs, others = (
+        _array(model.stateless_call(*state, inputs, training=False)[0])
+        for state, inputs in ((states, x), (moved_states, moved(x)))
+    )
+    return signal_to_noise_db(float(np.sum(outputs**2)), float(np.sum((outputs - others) ** 2)))
 
 
 def _compare(
     model: Any, network: Network, quantized: QuantizedNetwork, tensors: Any, data: np.ndarray
 ) -> Tuple[Dict[str, Any], Optional[str]]:
     """Return how the conversion stands beside the Keras model, and what is wrong, if anything."""
+    peaks = np.abs(calibration_array(network, data)).reshape(len(data), -1).max(axis=1)
+    within = peaks <= 2.0 ** (15 + quantized.exponents[network.input.name]) * (1 + 2.0**-15)
+    if within.any():  # what is clipped on purpose differs, and says nothing
+        data = data[within]
     chosen = np.unique(np.linspace(0, len(data) - 1, COMPARED_SAMPLES).astype(int))
     data = data[chosen]
-    x, rounding = calibration_array(network, data), _relative_rounding(model)
+    x, (rounding, unit) = calibration_array(network, data), _precision(model)
     last = network.layers[-1].name
 
     def found(names: Sequence[str]) -> List[Comparison]:
         part = keras.Model(model.inputs, [tensors[name] for name in names])
         outputs = part.predict(data, batch_size=32, verbose=0)
+        outputs = outputs if isinstance(outputs, list) else [outputs]  # of one alone
         return list(compare(network, quantized, x, dict(zip(names, outputs)), rounding))
 
     (whole,) = compare(
         network, quantized, x, {last: model.predict(data, batch_size=32, verbose=0)}, rounding
     )
     report = {"samples": len(data), "snr_db": round(whole.snr_db, 2)}
-    if whole.explained:
+    if whole.explained or whole.lowering_db >= _own_rounding_db(model, data, unit) - OWN_MARGIN_DB:
         return report, None
     names = [layer.name for layer in network.layers if layer.name in tensors]
     first = next((row for row in found(names) if not row.explained), whole)
@@ -714,7 +793,7 @@ def convert(
 
     Its ``predict`` takes what the Keras model's takes.  The two are compared on up to 128 of the
     calibration samples: the network in floating point must differ from Keras by less noise than
-    the rounding to 16 bits adds, or 0.1 % where that is more.
+    the rounding to 16 bits adds, or 0.1 %, or Keras's own rounding, where that is more.
 
     Parameters
     ----------
@@ -756,6 +835,7 @@ def convert(
     network, tensors = _lower(model)
     data = np.asarray(calibration_data)
     calibration_array(network, data)  # or says what is wrong with them
+    _check_integers(model, data)
     network = _with_bytes_if_used(network, data)
     quantized = quantize(network, data, verbose, clip_percentile)
     converted = Model(quantized, model.name if name is None else name, labels, provenance)
