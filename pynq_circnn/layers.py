@@ -9,7 +9,7 @@ Tensors are channels last: ``(features,)`` or ``(height, width, channels)``, wit
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Dict, Iterator, List, Optional, Tuple, Type
+from typing import Any, ClassVar, Dict, Iterator, List, Optional, Tuple, Type, Union
 
 import numpy as np
 
@@ -173,17 +173,17 @@ class Input(Layer):
         The engine itself reads ``uint8`` data ``u``, as ``u * uint8_scale + uint8_offset``;
         without it they are converted to floats like every other number.
     uint8_offset : float
-    scale, offset : float
-        Every other number ``x`` is read as ``x * scale + offset``, in ``float32`` on the host.
-        ``1`` and ``0`` with a ``uint8_scale``: floats are taken as already scaled, and integers
-        of any dtype as unscaled bytes.
+    scale, offset : float or tuple of float
+        Every other number ``x`` is read as ``x * scale + offset``, on the host; several are one
+        for each feature or channel.  ``1`` and ``0`` with a ``uint8_scale``: floats are taken as
+        already scaled, and integers of any dtype as unscaled bytes.
     """
 
     shape: Shape = ()
     uint8_scale: Optional[float] = None
     uint8_offset: float = 0.0
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Union[float, Tuple[float, ...]] = 1.0
+    offset: Union[float, Tuple[float, ...]] = 0.0
 
     arity: ClassVar[int] = 0
 
@@ -203,17 +203,26 @@ class Input(Layer):
                 "uint8_scale must lie in 1e-6 ... 1e6 and uint8_offset within +-1e6. "
                 f"Received: {self.uint8_scale!r}, {self.uint8_offset!r}."
             )
-        numbers = _is_number(self.scale) and _is_number(self.offset)
-        if not numbers or not 0 < abs(self.scale) <= 1e30 or not abs(self.offset) <= 1e30:
-            raise ValueError(
-                "scale of the input must be a number other than 0, and offset a number, both "
-                f"within +-1e30. Received: {self.scale!r}, {self.offset!r}."
-            )
+        for value in (self.scale, self.offset):
+            several = value if isinstance(value, tuple) else (value,)
+            size = self.shape[-1] if isinstance(value, tuple) else 1
+            if len(several) != size or not all(_is_number(v) and abs(v) <= 1e30 for v in several):
+                raise ValueError(
+                    "scale and offset of the input must be a number, or one for each of the "
+                    f"{self.shape[-1]} features or channels, within +-1e30. "
+                    f"Received: {self.scale!r:.80}, {self.offset!r:.80}."
+                )
+        if self.scale == 0:
+            raise ValueError("scale of the input must not be 0. Received: 0.")
 
     @property
     def rescales(self) -> bool:
         """Whether numbers are scaled before the network reads them."""
         return (self.scale, self.offset) != (1, 0)
+
+    def scaled(self, x: np.ndarray) -> np.ndarray:
+        """Return numbers as the layers read them, a new array of the same dtype."""
+        return x * np.asarray(self.scale, x.dtype) + np.asarray(self.offset, x.dtype)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (1, *self.shape) if len(self.shape) == 2 else self.shape

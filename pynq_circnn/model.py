@@ -19,9 +19,8 @@ from .turns import Turns
 
 _ZOO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "zoo")
 _THREAD_SAMPLES = 256  # fewer than that are not worth a thread
-_EXACT_BITS = (
-    20  # of words, in an offset that would cancel what float32 can tell: float64 scales then
-)
+# An offset of so many bits of words would cancel what float32 can tell: float64 scales then.
+_EXACT_BITS = 20
 _BAR_DELAY_SECONDS = 1.0  # verbose="auto" shows a bar for what takes longer
 
 
@@ -422,13 +421,9 @@ class Model:
         with np.errstate(over="ignore"):  # what becomes infinite is refused next
             x = np.ascontiguousarray(x, dtype=np.float32)
             if entry.rescales:
-                exact = abs(entry.offset) >= 2.0 ** (
-                    _EXACT_BITS + self.network.exponents[entry.name]
-                )
-                number = np.float64 if exact else np.float32
-                x = x * number(entry.scale)  # never in place: it may be the caller's
-                if entry.offset:
-                    x += number(entry.offset)
+                largest = 2.0 ** (_EXACT_BITS + self.network.exponents[entry.name])
+                cancels = np.abs(entry.offset).max() >= largest
+                x = entry.scaled(x.astype(np.float64) if cancels else x)
                 x = x.astype(np.float32, copy=False)
         return x
 

@@ -9,7 +9,8 @@ Format, versions 1 and 2
 3.  The member ``header`` MUST be the first: ``uint8``, one dimension, the bytes of a JSON object
     in UTF-8 of at most 4 MiB.  Its keys are:
 4.  ``format`` MUST be ``"circnn"`` and ``version`` MUST be 2 if the ``Input`` has two extents or
-    a ``scale`` and ``offset``, which other numbers than bytes are scaled by, and 1 otherwise.  A
+    a ``scale`` and ``offset``, which other numbers than bytes are scaled by (a number, or a list
+    of one for each feature or channel), and 1 otherwise.  A
     reader MUST refuse another version and MUST refuse keys that it does not know.
 5.  ``layers`` MUST be a list of 1 to 4,096 objects in topological order, each with the keys
     ``kind``, ``config`` and ``schedule`` and optionally ``snr_db``; they are the fields of

@@ -326,7 +326,7 @@ def calibration_array(network: Network, data: Any) -> np.ndarray:
             "calibration data must be finite. "
             f"Received: {int(np.sum(~np.isfinite(data)))} NaN or infinite values. Remove them."
         )
-    return data * entry.scale + entry.offset
+    return entry.scaled(data)
 
 
 def _doubts(data: np.ndarray, percentile: float) -> Iterator[str]:
@@ -475,21 +475,12 @@ def quantize(
     bar.close()
     poor = {name: snr for name, snr in snr_db.items() if snr < LEAST_SNR_DB}
     if poor:
-        first = next(layer for layer in network.layers if layer.name in poor)
-        remedy = (
-            "Calibrate with more typical data, pass clip_percentile=99 if a few samples are far "
-            "larger than the others, or train with weight decay so that the layer's values are "
-            "of one size."
-        )
-        if isinstance(first, ScaleBias) and first.inputs == (network.input.name,):
-            remedy = (
-                "The input has one scale for all its features: bring them to one size before "
-                "the model, with that layer's own numbers, and leave the layer out."
-            )
         shown = ", ".join(f"{name!r} {snr:.1f} dB" for name, snr in list(poor.items())[:5])
         warn_user(
             f"every layer should reach {LEAST_SNR_DB:g} dB of signal to noise. Received: {shown}"
-            f"{' ...' if len(poor) > 5 else ''}. {remedy}",
+            f"{' ...' if len(poor) > 5 else ''}. Calibrate with more typical data, pass "
+            "clip_percentile=99 if a few samples are far larger than the others, or train with "
+            "weight decay so that the layer's values are of one size.",
             CalibrationWarning,
         )
     return dataclasses.replace(quantized, snr_db=snr_db, calibration=report)

@@ -92,7 +92,8 @@ class SaturationWatch:
         entry = self._network.input
         if batch.dtype == np.uint8 or entry.uint8_scale is None or not entry.rescales:
             return
-        largest = np.abs(batch - np.float32(entry.offset)).max(initial=0) / abs(entry.scale)
+        zero, one = entry.scaled(np.array([0, 1], np.float32))  # a uint8_scale goes with one number
+        largest = np.abs(batch - zero).max(initial=0) / abs(one - zero)
         if 0 < largest <= 1.001 and not self._warned:
             self._warned = True
             warn_user(
@@ -108,7 +109,7 @@ class SaturationWatch:
         if index == 0:
             what = f"x must stay within the calibrated range of +-{limit:.4g}"
             if entry.rescales:
-                what += f" after its scaling (x * {entry.scale:.6g} + {entry.offset:.6g})"
+                what += " after the model's own scaling"
             remedy = "Scale x as in training"
             if entry.uint8_scale is not None and not entry.rescales:
                 remedy += ", pass unscaled bytes as uint8"

@@ -521,9 +521,10 @@ def _fuse(nodes: Dict[str, _Node], last: str) -> Tuple[List[_Node], Dict[str, st
     return list(kept.values()), replaced
 
 
-def _rescale_input(nodes: List[_Node], tensors: Dict[str, Any]) -> List[_Node]:
-    """Return the nodes with a rescaling of the input, by one number, moved into the input.
+def _rescale_input(nodes: List[_Node], tensors: Dict[str, Any], each_feature: bool) -> List[_Node]:
+    """Return the nodes with a rescaling of the input moved into the input.
 
+    That is one by a single number or, if `each_feature`, by one for each feature or channel.
     `tensors`, the Keras tensor of each node, then tells of none that stands for unscaled numbers.
     """
     first, *others = nodes
@@ -541,19 +542,25 @@ def _rescale_input(nodes: List[_Node], tensors: Dict[str, Any]) -> List[_Node]:
         else:
             return nodes
     scale, bias = (rescaling.arrays.get(key) for key in ("scale", "bias"))
-    if rescaling.layer.activation != "linear" or scale is None or np.ptp(scale) or np.ptp(bias):
+    if rescaling.layer.activation != "linear" or scale is None or bias is None:
         return nodes
     if rescaling is nodes[-1]:  # a network has at least one layer
         return nodes
-    values = {"scale": float(scale[0]), "offset": float(bias[0])}
+    values: Dict[str, Any] = {"scale": float(scale[0]), "offset": float(bias[0])}
+    several = bool(np.ptp(scale) or np.ptp(bias))
+    if several:
+        if not each_feature or source != first.name:  # a Reshape gives features other numbers
+            return nodes
+        values = {"scale": tuple(scale.tolist()), "offset": tuple(bias.tolist())}
     try:
         first.change(**values)
     except ValueError:  # not finite, or zero: the layer says so, or computes it, itself
         return nodes
-    try:
-        first.change(uint8_scale=values["scale"], uint8_offset=values["offset"])
-    except ValueError:
-        pass  # beyond what the engine reads from bytes: they are scaled as floats are
+    if not several:
+        try:
+            first.change(uint8_scale=values["scale"], uint8_offset=values["offset"])
+        except ValueError:
+            pass  # beyond what the engine reads from bytes: they are scaled as floats are
     for node in others:
         node.change(inputs=tuple(source if i == rescaling.name else i for i in node.layer.inputs))
     for name in before:
@@ -654,8 +661,11 @@ def _checked(model: Any) -> Any:
     return model
 
 
-def _lower(model: Any) -> Tuple[Network, Dict[str, Any]]:
-    """Return the network, and for each of its layers the Keras tensor of the same values."""
+def _lower(model: Any, each_feature: bool = False) -> Tuple[Network, Dict[str, Any]]:
+    """Return the network, and for each of its layers the Keras tensor of the same values.
+
+    If `each_feature`, a scaling at the front by several numbers becomes the input's as well.
+    """
     low = _Lowering()
     source = low.add(engine.Input, "input", shape=tuple(model.inputs[0].shape[1:]))
     problems: List[str] = []
@@ -664,7 +674,7 @@ def _lower(model: Any) -> Tuple[Network, Dict[str, Any]]:
     _refuse(problems)
     nodes, replaced = _fuse(low.nodes, last)
     tensors = {replaced.get(name, name): tensor for name, tensor in outputs.items()}
-    nodes = _rescale_input(nodes, tensors)
+    nodes = _rescale_input(nodes, tensors, each_feature)
     network = Network(
         tuple(node.layer for node in nodes),
         {node.name: node.arrays for node in nodes if node.arrays},
@@ -683,7 +693,7 @@ def _with_bytes_if_used(network: Network, data: np.ndarray) -> Network:
     if entry.uint8_scale is None or (data.dtype == np.uint8 and largest != 1):
         return network
     peak = float(np.abs(calibration_array(network, data)).max())
-    bytes_peak = max(abs(entry.offset), abs(255 * entry.scale + entry.offset))
+    bytes_peak = float(np.abs(entry.scaled(np.array([0.0, 255.0]))).max())
     finer = exponent_for(peak, HEADROOM) < exponent_for(bytes_peak * (1 - 2.0**-15))
     if not finer and not 0 < largest <= 1:
         return network
@@ -832,8 +842,9 @@ def convert(
     if on_difference not in ("raise", "warn"):
         raise ValueError(f"on_difference must be 'raise' or 'warn'. Received: {on_difference!r}.")
     model = _checked(model)
-    network, tensors = _lower(model)
     data = np.asarray(calibration_data)
+    # Features of many sizes would share one exponent in 16 bits; bytes fit, and stay bytes.
+    network, tensors = _lower(model, each_feature=data.dtype != np.uint8)
     calibration_array(network, data)  # or says what is wrong with them
     _check_integers(model, data)
     network = _with_bytes_if_used(network, data)
