@@ -204,14 +204,20 @@ class Input(Layer):
                 f"Received: {self.uint8_scale!r}, {self.uint8_offset!r}."
             )
         for value in (self.scale, self.offset):
-            several = value if isinstance(value, tuple) else (value,)
+            each = value if isinstance(value, tuple) else (value,)
             size = self.shape[-1] if isinstance(value, tuple) else 1
-            if len(several) != size or not all(_is_number(v) and abs(v) <= 1e30 for v in several):
+            if len(each) != size or not all(_is_number(v) and abs(v) <= 1e30 for v in each):
                 raise ValueError(
                     "scale and offset of the input must be a number, or one for each of the "
                     f"{self.shape[-1]} features or channels, within +-1e30. "
                     f"Received: {self.scale!r:.80}, {self.offset!r:.80}."
                 )
+        several = isinstance(self.scale, tuple) or isinstance(self.offset, tuple)
+        if several and self.uint8_scale is not None:
+            raise ValueError(
+                "uint8_scale must be None where scale or offset are several: the engine scales "
+                f"bytes by one number. Received: {self.uint8_scale!r}."
+            )
         if self.scale == 0:
             raise ValueError("scale of the input must not be 0. Received: 0.")
 

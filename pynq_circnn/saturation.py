@@ -92,8 +92,8 @@ class SaturationWatch:
         entry = self._network.input
         if batch.dtype == np.uint8 or entry.uint8_scale is None or not entry.rescales:
             return
-        zero, one = entry.scaled(np.array([0, 1], np.float32))  # a uint8_scale goes with one number
-        largest = np.abs(batch - zero).max(initial=0) / abs(one - zero)
+        offset = np.asarray(entry.offset, np.float32)
+        largest = np.abs(batch - offset).max(initial=0) / np.abs(entry.scale)
         if 0 < largest <= 1.001 and not self._warned:
             self._warned = True
             warn_user(

@@ -55,6 +55,11 @@ STEPS = (
     L.Dense("y", ("flat",), units=4, block=4),
 )
 
+TABLE = (
+    L.Input("columns", (), (4,), scale=(1.0, 0.1, 1e-3, 1e-6), offset=(0.0, -1.0, 2.0, 0.5)),
+    L.Dense("y", ("columns",), units=3, block=2),
+)
+
 LABELS = ["cat", "dog", "Gürteltier"]
 
 
@@ -78,6 +83,13 @@ def steps_model():
     """5 steps of 6 numbers in, bytes or floats of that range, 4 numbers out."""
     data = np.random.default_rng(4).integers(0, 256, (64, 5, 6)).astype(np.uint8)
     return Model(quantize(Network(STEPS, weights_for(STEPS)), data), "steps")
+
+
+@functools.lru_cache(None)
+def table_model():
+    """4 columns of many sizes in, 3 numbers out."""
+    data = np.random.default_rng(5).normal(size=(64, 4)) * [1, 10, 1e3, 1e6]
+    return Model(quantize(Network(TABLE, weights_for(TABLE)), data), "table")
 
 
 def images(count, seed=0):

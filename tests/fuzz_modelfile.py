@@ -22,6 +22,12 @@ import numpy as np
 from pynq_circnn import CompileError, Model, ModelFileError
 from pynq_circnn.layers import size_of
 
+MODELS = (
+    examples.tiny_model,
+    examples.model,
+    examples.steps_model,
+    examples.table_model,
+)
 NUMBERS = [0, -1, 1, 2, 3, 255, 256, 65535, 65536, 2**31, 2**63, 10**30, 0.5, -0.0, 1e308, 1e-320]
 OTHERS = [
     None,
@@ -178,6 +184,9 @@ def check(content):
         try:
             expected = model.plan("reference").run(x)
             np.testing.assert_array_equal(model.plan("native").run(x), expected)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of numbers beyond its range
+                assert np.isfinite(model.predict(x)).all()
         except CompileError:
             pass
     return False
@@ -186,7 +195,7 @@ def check(content):
 def fuzz(count, seed=0):
     """Return (refused, accepted, seconds of the slowest file)."""
     rng = random.Random(seed)
-    originals = [examples.tiny_model().to_bytes(), examples.model().to_bytes()]
+    originals = [make().to_bytes() for make in MODELS]
     refused, slowest = 0, 0.0
     for _ in range(count):
         mutate = rng.choice(
@@ -204,7 +213,8 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    examples.model(), examples.tiny_model()
+    for make in MODELS:
+        make()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin = time.perf_counter()
     refused, accepted, slowest = fuzz(arguments.count, arguments.seed)

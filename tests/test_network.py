@@ -74,6 +74,7 @@ def test_broken_graphs_are_refused(layers, message):
         (lambda: L.Input("a", (), (3,), scale=0.0), "scale of the input must not be 0"),
         (lambda: L.Input("a", (), (3,), scale=math.nan), "of the input must be a number, or one"),
         (lambda: L.Input("a", (), (3,), offset=math.inf), "features or channels, within +-1e30"),
+        (lambda: L.Input("a", (), (1,), 1.0, scale=(1.0,)), "uint8_scale must be None where"),
         (lambda: L.Input("a", (), (3,), scale=(1.0, 2.0)), "each of the 3 features"),
         (lambda: L.Input("a", (), (3,), scale=(1.0, 2.0, "3")), "each of the 3 features"),
         (lambda: L.Input("a", (), (3,), scale="1"), "of the input must be a number, or one"),
