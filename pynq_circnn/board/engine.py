@@ -17,7 +17,7 @@ from ..contract import digest_words, engine_digests, known_engines
 from ..errors import BoardError
 from ..packets import Reply, packet, program_packet
 from ..program import Program
-from ..turns import Turns
+from ..turns import Turn, Turns
 from .interrupt import InterruptLine
 from .layout import BYTES, WORDS, RunLayout, parse_reply
 from .link import Link
@@ -333,13 +333,8 @@ class Engine:
         """Do as :meth:`run`, leaving the event loop to others until the DMA interrupts."""
         layout = loadable.layouts[format]
         counters = np.zeros(1 + layout.layers, dtype=np.int64)
-        end = time.monotonic() + LOCK_SECONDS
         turn = self.turns.next()
-        while not turn.take_now():
-            if time.monotonic() > end:
-                raise self.turns.late()
-            await asyncio.sleep(_NAP_SECONDS)
-            turn = self.turns.next()
+        await turn.take()
         with turn:
             self._ready()
             self._load(loadable)
@@ -350,12 +345,13 @@ class Engine:
                 for first, count in self.chunks(layout, samples):
                     slot = self._buffers.slots[0]
                     self.link.start(*self._prepare(slot, layout, first, count, fill))
-                    received = await self._received(line)
+                    received = await self._received(line, turn)
                     counters += self._finish(slot, layout, first, count, received, drain)
+            turn.check()
             self._buffers.idle = True
         return counters
 
-    async def _received(self, line: Optional[InterruptLine]) -> int:
+    async def _received(self, line: Optional[InterruptLine], turn: Turn) -> int:
         end = time.monotonic() + self.timeout
         woken = True
         while True:
@@ -372,6 +368,7 @@ class Engine:
             woken = line is not None and await line.wait(_NAP_SECONDS)
             self.wakes += woken
             self.naps += not woken
+            turn.check()
             self._check()  # others have run meanwhile, and may have loaded another overlay
 
     def _prepare(
