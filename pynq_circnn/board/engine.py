@@ -92,8 +92,14 @@ class _Buffers:
     def __init__(self, link: Link, check: Callable[[], None]) -> None:
         self.slots = [_Slot(), _Slot()]
         self.idle = False  # set by the last step of a call that ends well, and by nothing else
+        self.over = False  # the engine is collected, or the process exits
         self._link, self._check = link, check
         self._process = os.getpid()
+
+    def end(self) -> None:
+        """Free the buffers for good: a daemon thread may go on while the process exits."""
+        self.over = True
+        self.free()
 
     def free(self) -> None:
         """Free the buffers, after a reset of the DMA unless it is known to be idle.
@@ -169,7 +175,7 @@ class Engine:
         self._interrupt = interrupt
         self._allocate, self._check = allocate, check
         self._buffers = _Buffers(link, check)
-        weakref.finalize(self, self._buffers.free)  # at exit as well
+        weakref.finalize(self, self._buffers.end)  # at exit as well
         self.turns = Turns(LOCK_SECONDS, _busy)
         self._loaded: Optional[Loadable] = None
         self._configuration: Optional[str] = None
@@ -205,7 +211,7 @@ class Engine:
                 f"Received: a call from process {os.getpid()}, forked from {self._process}. "
                 "Open the overlay in the child, or start processes with 'spawn'.",
             )
-        if self._closed:
+        if self._closed or self._buffers.over:
             raise BoardError(
                 "closed",
                 "an overlay must be open to be used. Received: one that was closed, or whose "
