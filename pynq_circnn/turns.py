@@ -11,6 +11,8 @@ from types import FrameType
 from typing import Any, Callable, List, Optional
 
 SLICE_SECONDS = 0.05  # between looks at whether the owner before still runs
+NAP_SECONDS = 0.005  # the same for tasks
+STALLED_SECONDS = 1.0  # that nobody runs an owner's event loop until another thread takes over
 _SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
@@ -63,13 +65,15 @@ class Turn:
         self._frame: Optional[FrameType] = frame
         self._thread = threading.get_ident()
         self._task: Any = None
+        self._claim = _thread.allocate_lock()  # taken by a task that begins, or by who overtakes it
+        self._stalled: Optional[float] = None
         self._gate = _thread.allocate_lock()  # wakes those behind, which also look by themselves
         self._gate.acquire()
 
     def runs(self) -> bool:
         """Return whether the owner may still be inside its call; never false while it is."""
         if self._task is not None and self._task is not _current_task():
-            return not (self._task.done() or self._task.get_loop().is_closed())
+            return self._may_go_on()
         frame = last = sys._current_frames().get(self._thread)
         while frame is not None:
             if frame is self._frame:
@@ -78,17 +82,58 @@ class Turn:
         # A generator that was suspended during this walk is linked to its caller no more.
         return last is not None and bool(last.f_code.co_flags & _SUSPENDED)
 
-    def take_now(self) -> bool:
-        """Take the turn for the running task, and return whether it was free."""
+    def _may_go_on(self) -> bool:
+        """Return whether a task that does not run now may be about to; see :meth:`check`.
+
+        After Ctrl-C in ``run_until_complete`` it stays as it is, and its loop open, for ever.
+        """
+        loop = self._task.get_loop()
+        if self._task.done() or loop.is_closed():
+            return False
+        if loop.is_running():
+            self._stalled = None
+            return True
+        if self._thread == threading.get_ident():
+            return False
+        if self._stalled is None:
+            self._stalled = time.monotonic()
+        return time.monotonic() - self._stalled < STALLED_SECONDS
+
+    async def take(self) -> None:
+        """Take the turn for the running task, to be followed by ``with``.
+
+        A task stands in line as threads do, but they do not wait for one that lets its turn pass.
+        """
         self._task = _current_task()
-        line = self._turns.line
-        line.append(self)
-        while line[0] is not self:
-            if line[0].runs():
-                self._leave()
-                return False
-            _remove(line, line[0])
-        return True
+        line, end = self._turns.line, time.monotonic() + self._turns.seconds
+        try:
+            line.append(self)
+            while True:
+                if self not in line:
+                    self._claim = _thread.allocate_lock()
+                    line.append(self)
+                first = line[0]
+                if first is self:
+                    if self._claim.acquire(False):
+                        return
+                    _remove(line, self)
+                elif not first.runs():
+                    _remove(line, first)
+                elif time.monotonic() > end:
+                    raise self._turns.late()
+                else:
+                    await asyncio.sleep(NAP_SECONDS)
+        except BaseException:
+            self._leave()
+            raise
+
+    def check(self) -> None:
+        """Raise the error if somebody else took over while the owner's event loop stood still."""
+        if self not in self._turns.line:
+            raise self._turns.busy(
+                "nobody ran the event loop of this call, and another one took its turn. Received: "
+                "the loop goes on. Call again, and let the loop run until predict_async is over."
+            )
 
     def __enter__(self) -> "Turn":
         line = self._turns.line
@@ -111,6 +156,10 @@ class Turn:
                 _remove(line, first)
                 continue
             error = None
+            waits = first._task is not None and not first._claim.locked()
+            if waits and first._thread == self._thread:
+                first._overtake()
+                continue
             if first._thread == self._thread:
                 error = self._turns.busy(first._why_never())
             elif time.monotonic() > end:
@@ -120,6 +169,13 @@ class Turn:
                 raise error
             if first._gate.acquire(timeout=SLICE_SECONDS):
                 first._gate.release()
+            elif waits and line[0] is first:
+                first._overtake()
+
+    def _overtake(self) -> None:
+        """Take a task out of the line that has not begun; it stands in line again when it runs."""
+        if self._claim.acquire(False):
+            _remove(self._turns.line, self)
 
     def _why_never(self) -> str:
         """Return why somebody of the same thread must not wait for this turn."""

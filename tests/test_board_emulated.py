@@ -300,6 +300,35 @@ def test_the_lock_goes_with_its_process(tmp_path, monkeypatch):
         np.testing.assert_array_equal(run(), EXPECTED)
 
 
+def test_a_child_does_not_keep_the_lock_of_its_parent():
+    with emulated() as overlay:
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(write)
+            os.read(read, 1)
+            os._exit(0)
+        os.close(read)
+        try:
+            overlay.close()
+            with type(overlay)(overlay.device.bitfile, device=overlay.device):
+                np.testing.assert_array_equal(run(), EXPECTED)
+        finally:
+            os.close(write)
+            os.waitpid(child, 0)
+
+
+def test_a_close_that_is_refused_leaves_the_overlay_in_use():
+    with emulated() as overlay:
+        run()
+        overlay.driver.on_part = lambda part: part == "fill" and overlay.close()
+        with pytest.raises(BoardError, match="inside"):
+            run()
+        overlay.driver.on_part = None
+        assert not overlay.closed and current.get("emulated") is overlay
+        np.testing.assert_array_equal(run(), EXPECTED)
+
+
 def test_a_forked_process_is_told(tmp_path):
     with emulated():
         run()

@@ -422,6 +422,36 @@ def test_the_dma_is_reset_at_exit():
     assert done.stdout.splitlines() == ["True", "armed False"]
 
 
+def test_a_thread_that_goes_on_at_exit_does_not_start_the_dma_again():
+    code = (
+        "import atexit, threading, time\n"
+        "device, causes, begun = [], [], threading.Event()\n"
+        "@atexit.register\n"  # before the package, hence called after its own
+        "def last():\n"
+        "    end = time.monotonic() + 10\n"
+        "    while 'closed' not in causes and time.monotonic() < end: time.sleep(0.01)\n"
+        "    print(causes[-1:], 'armed', device[0].board.dma.s2mm.active, flush=True)\n"
+        "    import os; os._exit(0)\n"
+        "from board_tools import *\n"
+        "overlay = open_board()\n"
+        "device.append(overlay.device)\n"
+        "run()\n"
+        "def work():\n"
+        "    while True:\n"
+        "        try: run()\n"
+        "        except Exception as error: causes.append(getattr(error, 'cause', repr(error)))\n"
+        "        begun.set()\n"
+        "        if causes[-1:] == ['closed']: return\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
+        "begun.wait()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=os.path.dirname(__file__), stdout=subprocess.PIPE,
+        text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["['closed'] armed False"]
+
+
 def test_a_download_over_a_killed_process_resets_the_dma_first():
     """A transfer that is under way when the fabric is configured hangs the port to the memory."""
     with emulated() as overlay:

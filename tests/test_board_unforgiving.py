@@ -127,6 +127,32 @@ def test_a_transfer_to_memory_that_was_never_allocated_is_an_error(mapped, place
         assert board.device.bus_errors.take()
 
 
+@both
+@pytest.mark.parametrize("channel", [SEND, RECEIVE], ids=["send", "receive"])
+@pytest.mark.parametrize(
+    "wrong, text", [("busy", "middle"), ("high", "width"), ("odd", "not aligned")]
+)
+def test_what_the_dma_must_not_be_asked_for_is_an_error(mapped, channel, wrong, text):
+    """Each of these ends well by luck, if the low bits of the address are right."""
+    with bare(mapped=mapped) as board:
+        board.start()
+        buffer = board.buffer()
+        address = buffer.physical_address + {"busy": 0, "high": 1 << 32, "odd": 4}[wrong]
+        with pytest.raises(BusError, match=text):
+            board.transfer(channel, address, 2048)
+            if wrong == "busy":
+                board.transfer(channel, address, 64)
+        assert board.device.bus_errors.take()
+
+
+@both
+def test_a_transfer_of_no_bytes_is_an_error_of_the_dmas(mapped):
+    with bare(mapped=mapped) as board:
+        board.start()
+        board.transfer(SEND, board.buffer().physical_address, 0)
+        until(lambda: board.status(SEND) & 0x11 == 0x11)
+
+
 def test_where_there_is_no_memory_the_dma_says_so():
     """By PG021: a decode error, which is no reason to stop."""
     with bare() as board:

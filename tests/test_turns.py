@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pynq_circnn.turns import SLICE_SECONDS, Turns
+from pynq_circnn.turns import SLICE_SECONDS, STALLED_SECONDS, Turns
 
 SLACK = 4.0  # for a machine that is busy with other things
 
@@ -176,7 +176,7 @@ def test_tasks():
 
     async def holder():
         turn = turns.next()
-        assert turn.take_now()
+        await turn.take()
         with turn:
             order.append("taken")
             await asyncio.sleep(0.05)
@@ -189,7 +189,6 @@ def test_tasks():
     async def main():
         task = asyncio.ensure_future(holder())
         await asyncio.sleep(0.01)
-        assert not turns.next().take_now()
         with pytest.raises(RuntimeError, match="asynchronous"):
             synchronous()
         # in another thread it waits
@@ -204,10 +203,10 @@ def test_a_task_that_is_over_holds_nothing():
     turns = Turns(1)
 
     async def leave():
-        assert turns.next().take_now()
+        await turns.next().take()
 
     async def never():
-        assert turns.next().take_now()
+        await turns.next().take()
         await asyncio.sleep(1000)
 
     asyncio.run(leave())
@@ -215,18 +214,115 @@ def test_a_task_that_is_over_holds_nothing():
     loop = asyncio.new_event_loop()
     task = loop.create_task(never())
     loop.run_until_complete(asyncio.sleep(0.01))
-    assert turns.held  # the loop may go on
     loop.close()
     assert not turns.held
     del task
 
     async def twice():
         await leave()
-        assert turns.next().take_now()  # by the same task, which cannot be in the first any more
+        await turns.next().take()  # by the same task, which cannot be in the first any more
 
     asyncio.run(twice())
     with turns.next():
         pass
+    assert not turns.line
+
+
+def test_a_task_is_not_starved_by_threads():
+    turns, stop = Turns(SLACK), threading.Event()
+
+    def work():
+        while not stop.is_set():
+            with turns.next():
+                time.sleep(0.001)
+
+    async def main():
+        for _ in range(20):
+            turn = turns.next()
+            await turn.take()
+            with turn:
+                await asyncio.sleep(0)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        asyncio.run(main())
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not turns.line
+
+
+def test_nobody_waits_for_a_task_that_waits_where_its_loop_is_blocked():
+    turns, order = Turns(10), []
+
+    async def holder():
+        turn = turns.next()
+        await turn.take()
+        with turn:
+            await asyncio.sleep(0.02)
+        order.append("holder")
+        thread = threading.Thread(target=synchronous)
+        thread.start()
+        thread.join()  # nothing else runs in this loop meanwhile
+        synchronous()
+
+    async def waiter():
+        turn = turns.next()
+        await turn.take()
+        with turn:
+            order.append("waiter")
+
+    def synchronous():
+        with turns.next():
+            order.append("synchronous")
+
+    async def main():
+        await asyncio.gather(holder(), waiter())
+
+    begin = time.monotonic()
+    asyncio.run(main())
+    assert order == ["holder", "synchronous", "synchronous", "waiter"] and not turns.line
+    assert time.monotonic() - begin < SLACK
+
+
+@pytest.mark.parametrize("thread", [False, True])
+def test_a_task_whose_loop_is_not_run_any_more_loses_its_turn_and_is_told(thread):
+    """As after Ctrl-C in ``run_until_complete``, which leaves task and loop as they are."""
+    turns, loop = Turns(10), asyncio.new_event_loop()
+    go = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
+
+    async def owner():
+        turn = turns.next()
+        await turn.take()
+        with turn:
+            await go.wait()
+            turn.check()
+
+    def take():
+        with turns.next():
+            pass
+
+    async def begin():
+        task = loop.create_task(owner())
+        await asyncio.sleep(0.01)
+        return task
+
+    task = loop.run_until_complete(begin())
+    begun = time.monotonic()
+    if thread:
+        other = threading.Thread(target=take)
+        other.start()
+        other.join()
+    else:
+        take()
+    assert time.monotonic() - begun < STALLED_SECONDS + SLACK
+    go.set()
+    with pytest.raises(RuntimeError, match="took its turn"):
+        loop.run_until_complete(task)
+    loop.close()
     assert not turns.line
 
 

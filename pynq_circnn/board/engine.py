@@ -17,7 +17,7 @@ from ..contract import digest_words, engine_digests, known_engines
 from ..errors import BoardError
 from ..packets import Reply, packet, program_packet
 from ..program import Program
-from ..turns import Turns
+from ..turns import Turn, Turns
 from .interrupt import InterruptLine
 from .layout import BYTES, WORDS, RunLayout, parse_reply
 from .link import Link
@@ -92,8 +92,14 @@ class _Buffers:
     def __init__(self, link: Link, check: Callable[[], None]) -> None:
         self.slots = [_Slot(), _Slot()]
         self.idle = False  # set by the last step of a call that ends well, and by nothing else
+        self.over = False  # the engine is collected, or the process exits
         self._link, self._check = link, check
         self._process = os.getpid()
+
+    def end(self) -> None:
+        """Free the buffers for good: a daemon thread may go on while the process exits."""
+        self.over = True
+        self.free()
 
     def free(self) -> None:
         """Free the buffers, after a reset of the DMA unless it is known to be idle.
@@ -169,7 +175,7 @@ class Engine:
         self._interrupt = interrupt
         self._allocate, self._check = allocate, check
         self._buffers = _Buffers(link, check)
-        weakref.finalize(self, self._buffers.free)  # at exit as well
+        weakref.finalize(self, self._buffers.end)  # at exit as well
         self.turns = Turns(LOCK_SECONDS, _busy)
         self._loaded: Optional[Loadable] = None
         self._configuration: Optional[str] = None
@@ -205,7 +211,7 @@ class Engine:
                 f"Received: a call from process {os.getpid()}, forked from {self._process}. "
                 "Open the overlay in the child, or start processes with 'spawn'.",
             )
-        if self._closed:
+        if self._closed or self._buffers.over:
             raise BoardError(
                 "closed",
                 "an overlay must be open to be used. Received: one that was closed, or whose "
@@ -333,13 +339,8 @@ class Engine:
         """Do as :meth:`run`, leaving the event loop to others until the DMA interrupts."""
         layout = loadable.layouts[format]
         counters = np.zeros(1 + layout.layers, dtype=np.int64)
-        end = time.monotonic() + LOCK_SECONDS
         turn = self.turns.next()
-        while not turn.take_now():
-            if time.monotonic() > end:
-                raise self.turns.late()
-            await asyncio.sleep(_NAP_SECONDS)
-            turn = self.turns.next()
+        await turn.take()
         with turn:
             self._ready()
             self._load(loadable)
@@ -350,12 +351,13 @@ class Engine:
                 for first, count in self.chunks(layout, samples):
                     slot = self._buffers.slots[0]
                     self.link.start(*self._prepare(slot, layout, first, count, fill))
-                    received = await self._received(line)
+                    received = await self._received(line, turn)
                     counters += self._finish(slot, layout, first, count, received, drain)
+            turn.check()
             self._buffers.idle = True
         return counters
 
-    async def _received(self, line: Optional[InterruptLine]) -> int:
+    async def _received(self, line: Optional[InterruptLine], turn: Turn) -> int:
         end = time.monotonic() + self.timeout
         woken = True
         while True:
@@ -372,6 +374,7 @@ class Engine:
             woken = line is not None and await line.wait(_NAP_SECONDS)
             self.wakes += woken
             self.naps += not woken
+            turn.check()
             self._check()  # others have run meanwhile, and may have loaded another overlay
 
     def _prepare(

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import weakref
 from typing import IO, Optional
 
 from ..errors import BoardError
@@ -22,6 +23,9 @@ def _path(name: str) -> str:
     return os.path.join(folder, f"pynq_circnn-{name.replace(os.sep, '_')}.lock")
 
 
+_locks: "weakref.WeakSet[BoardLock]" = weakref.WeakSet()
+
+
 class BoardLock:
     """A board's lock, held from :meth:`acquire` until :meth:`release`.
 
@@ -31,6 +35,7 @@ class BoardLock:
     def __init__(self, name: str) -> None:
         self.path = _path(name)
         self._file: Optional[IO[str]] = None  # closed when it is collected, and with it the lock
+        _locks.add(self)
 
     def acquire(self) -> None:
         """Take the lock.
@@ -76,6 +81,16 @@ class BoardLock:
 
     def __del__(self) -> None:
         self.release()
+
+
+def _forked() -> None:
+    """Close a child's copies: the lock would be held as long as any is open."""
+    for lock in list(_locks):
+        lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _opener(path: str, flags: int) -> int:

@@ -236,9 +236,9 @@ class CirCNNOverlay(Overlay):
     def close(self) -> None:
         """Let buffers and board go; does nothing the second time."""
         if self._lock is not None:
-            current.forget(self.backend, self)
             if "driver" in self.__dict__:
-                self.driver.close()
+                self.driver.close()  # refused while a call of this thread uses it
+            current.forget(self.backend, self)
             self._lock.release()
             self._lock = None
 

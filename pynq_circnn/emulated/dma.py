@@ -28,7 +28,7 @@ class DmaChannel:
 
     def __init__(self, length_bits: int, address_bits: int = 32) -> None:
         self._length_mask = (1 << length_bits) - 1
-        self._address_mask = (1 << address_bits) - 1
+        self.address_mask = (1 << address_bits) - 1
         self.transfers = 0
         self.reset()
 
@@ -56,16 +56,18 @@ class DmaChannel:
         elif offset == 0x04:
             self.status &= ~(value & 0x7000)  # interrupt bits: writing 1 clears
         elif offset == 0x18:
-            self.address = (self.address >> 32 << 32 | value) & self._address_mask
+            self.address = (self.address >> 32 << 32 | value) & self.address_mask
         elif offset == 0x1C:  # of a core of 32 bits there is none
-            self.address = (value << 32 | self.address & 0xFFFFFFFF) & self._address_mask
+            self.address = (value << 32 | self.address & 0xFFFFFFFF) & self.address_mask
         elif offset == 0x28 and not self.status & self.HALTED:  # no effect while halted
             self.length = value & self._length_mask
-            self.active = self.length > 0
+            self.active = True
             self.transfers += 1
             self.moved = 0
-            if self.active:
+            if self.length:
                 self.status &= ~self.IDLE
+            else:  # an internal error (PG021, DMASR)
+                self.fail(self.INTERNAL)
 
     @property
     def place(self) -> int:
@@ -126,9 +128,23 @@ class AxiDma(Part):
             self._resetting = RESET_STEPS
             return
         channel = self.mm2s if offset < 0x30 else self.s2mm
+        self._forbid(channel, offset % 0x30, value)
         channel.write(offset % 0x30, value)
         if offset % 0x30 == 0x28 and channel.active:
             channel.owner = self._memory.owner(channel.address)
+
+    def _forbid(self, channel: DmaChannel, offset: int, value: int) -> None:
+        """Record what PG021 forbids: a real core does something else than was asked for."""
+        if offset == 0x1C and value << 32 & ~channel.address_mask:
+            self._memory.errors.record(
+                f"the DMA was given an address at {value << 32:#x}, beyond what its width reaches."
+            )
+        if offset == 0x28 and channel.active:
+            self._memory.errors.record("the DMA was given a length in the middle of a transfer.")
+        if offset == 0x28 and channel.address % BEAT_BYTES:
+            self._memory.errors.record(
+                f"the DMA was given the address {channel.address:#x}, which is not aligned."
+            )
 
     def offsets(self) -> Iterable[int]:
         return (0x00, 0x04, 0x18, 0x1C, 0x28, 0x30, 0x34, 0x48, 0x4C, 0x58)
