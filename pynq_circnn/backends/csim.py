@@ -61,6 +61,7 @@ class Engine:
         if not self._handle:
             raise MemoryError("the C simulation needs more memory")
         self._close = weakref.finalize(self, self._lib.circnn_csim_destroy, self._handle)
+        self._close.atexit = False  # a thread may be inside; the memory goes with the process
         self._turns = Turns()
 
     def step(self, beats: np.ndarray, room: int) -> np.ndarray:

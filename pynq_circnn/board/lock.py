@@ -35,6 +35,7 @@ class BoardLock:
     def __init__(self, name: str) -> None:
         self.path = _path(name)
         self._file: Optional[IO[str]] = None  # closed when it is collected, and with it the lock
+        self._process = os.getpid()
         _locks.add(self)
 
     def acquire(self) -> None:
@@ -76,6 +77,8 @@ class BoardLock:
     def release(self) -> None:
         """Let the next one have the board; does nothing if it is not held."""
         if self._file is not None:
+            if fcntl is not None and self._process == os.getpid():
+                fcntl.flock(self._file, fcntl.LOCK_UN)  # also if a child has a copy of the file
             self._file.close()
             self._file = None
 
