@@ -23,6 +23,7 @@ from pynq_circnn.emulated.device import HWH, EmulatedDevice  # noqa: E402
 from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402
 from pynq_circnn.emulated.memory import BASE, HIGH_BASE, BusError, Memory  # noqa: E402
 from pynq_circnn.emulated.parts import Faults  # noqa: E402
+from pynq_circnn.emulated.uninterrupted import uninterrupted  # noqa: E402
 from pynq_circnn.packets import program_packet, read_reply, run_packet  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
@@ -575,6 +576,31 @@ class _Interrupting(Echo):
     def run(self, packet):
         os.kill(os.getpid(), signal.SIGINT)
         return packet
+
+
+def test_another_signal_leaves_the_handler_of_interrupts_as_it_was():
+    """Python calls handlers inside signal.signal too, which then changes nothing."""
+
+    def late(number, frame):
+        raise TimeoutError
+
+    handler = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        for step in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + step))
+                for _ in range(100):
+                    with uninterrupted():
+                        pass
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except TimeoutError:
+                pass
+            assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGINT, handler)
 
 
 def test_an_interrupt_does_not_stop_the_board():

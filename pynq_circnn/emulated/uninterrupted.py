@@ -17,10 +17,16 @@ def uninterrupted() -> Iterator[None]:
         yield  # Python calls signal handlers in the main thread alone
         return
     came: List[Any] = []
-    before = signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
-    try:
+    before = signal.getsignal(signal.SIGINT)
+    try:  # from before the handler stands: another signal's may raise at any step
+        signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
         yield
     finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+        before = before if before is not None else signal.SIG_DFL
+        try:
+            signal.signal(signal.SIGINT, before)
+        except BaseException:  # of another signal's handler, which Python calls here first
+            signal.signal(signal.SIGINT, before)
+            raise
         if came and callable(before):
             before(*came[0])
