@@ -7,7 +7,7 @@ Format, versions 1 and 2
 2.  Members MUST be stored without compression or encryption, so that no file can claim more
     memory than it has bytes, and MUST be little-endian, C-ordered, ``.npy`` version 1.0.
 3.  The member ``header`` MUST be the first: ``uint8``, one dimension, the bytes of a JSON object
-    in UTF-8 of at most 4 MiB.  Its keys are:
+    in UTF-8 of at most 4 MiB, nested at most 100 deep.  Its keys are:
 4.  ``format`` MUST be ``"circnn"`` and ``version`` MUST be 2 if the ``Input`` has two extents or
     a ``scale`` and ``offset``, which other numbers than bytes are scaled by (a number, or a list
     of one for each feature or channel), and 1 otherwise.  A
@@ -49,6 +49,8 @@ from .quantized import QuantizedNetwork, array_specs
 
 FORMAT, VERSIONS = "circnn", (1, 2)
 HEADER_MAX_BYTES = 4 << 20
+NESTING_MAX = 100
+_NESTING = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 _NPY = re.compile(
     rb"\x93NUMPY\x01\x00(..)"
@@ -325,11 +327,27 @@ class _Reader:
 
 def _parse(text: str) -> Any:
     """Return the header's JSON value; only what can be written again is taken."""
+    _check_nesting(text)
     value = json.loads(
         text, parse_int=_short_integer, parse_float=_finite, parse_constant=_no_constant
     )
     json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses halves of surrogate pairs
     return value
+
+
+def _check_nesting(text: str) -> None:
+    """Refuse what would exhaust the stack: up to Python 3.8 that can abort the interpreter."""
+    depth, in_string = 0, False
+    for match in _NESTING.finditer(text):
+        token = match.group()
+        if token == '"':
+            in_string = not in_string
+        elif not in_string and token in "[{":
+            depth += 1
+            if depth > NESTING_MAX:
+                raise ValueError(f"the header must be nested at most {NESTING_MAX} deep")
+        elif not in_string and token in "]}":
+            depth -= 1
 
 
 def _finite(text: str) -> float:

@@ -299,8 +299,8 @@ def test_wrong_headers_are_refused(edit, message):
     [
         (b"", ""),
         (b"\xff\xfe{}", ""),
-        (b"[" * 100_000, ""),
-        (b'{"a":' * 100_000, ""),
+        (b"[" * 100_000, "nested at most 100 deep"),
+        (b'{"a":' * 100_000, "nested at most 100 deep"),
         (b'{"format": "circnn", "version": ' + b"9" * 5000 + b"}", "integer of 5000 digits"),
         (b'{"format": "circnn", "version": NaN}', "NaN is no JSON number"),
         (b'{"format": "circnn", "version": -Infinity}', "-Infinity is no JSON number"),
@@ -310,6 +310,24 @@ def test_wrong_headers_are_refused(edit, message):
 )
 def test_headers_that_are_no_json_are_refused(text, message):
     refused(with_header(SEVERAL, text), message)
+
+
+@pytest.mark.parametrize("depth", [97, 98])
+def test_nesting_is_limited(depth):
+    """The provenance lies two deep; brackets in texts do not count."""
+    model = Model.from_bytes(SEVERAL)
+    model.provenance["text"] = '[{"' * 1000 + "\\"
+    value = "innermost"
+    for _ in range(depth):
+        value = [value]
+    model.provenance["deep"] = value
+    if depth == 98:
+        assert Model.from_bytes(model.to_bytes()).provenance == model.provenance
+        model.provenance["deep"] = [value]
+        with pytest.raises(ValueError, match="nested at most 100 deep"):
+            model.to_bytes()
+    else:
+        model.to_bytes()
 
 
 @pytest.mark.parametrize("key, value", [("provenance", "1e400"), ("snr_db", "-1e400")])
