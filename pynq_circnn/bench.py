@@ -309,11 +309,12 @@ def bench_model(name: str, rounds: int, seconds: float, installed: Mapping[str, 
     model = load_model(name)
     plan = model.plan("native")
     rng = np.random.default_rng(3)
-    x = rng.random((1000, *model.input_shape), dtype=np.float32)
-    out = plan.run(x)
+    x = 255 * rng.random((1000, *model.input_shape), dtype=np.float32) ** 6  # as bright as digits
+    scaled = model.as_batch(x)
+    out = plan.run(scaled)
     one = x[0]
     sides: Dict[str, Side] = {
-        "native": lambda: plan.run(x, out=out),
+        "native": lambda: plan.run(scaled, out=out),
         "predict": lambda: model.predict(x, batch_size=1000, verbose=0),
     }
     single: Dict[str, Side] = {"predict": lambda: model.predict(one, verbose=0)}
