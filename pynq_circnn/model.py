@@ -56,6 +56,8 @@ class Model:
         if network.calibration:
             self.provenance.setdefault("calibration", dict(network.calibration))
         self._watch = SaturationWatch(network)
+        largest = 2.0 ** (_EXACT_BITS + network.exponents[network.input.name])
+        self._cancels = bool(np.abs(network.input.offset).max() >= largest)
         self._plans: Dict[str, BasePlan] = {}
         self._turns = Turns()
         if not isinstance(name, str):
@@ -421,9 +423,7 @@ class Model:
         with np.errstate(over="ignore"):  # what becomes infinite is refused next
             x = np.ascontiguousarray(x, dtype=np.float32)
             if entry.rescales:
-                largest = 2.0 ** (_EXACT_BITS + self.network.exponents[entry.name])
-                cancels = np.abs(entry.offset).max() >= largest
-                x = entry.scaled(x.astype(np.float64) if cancels else x)
+                x = entry.scaled(x.astype(np.float64) if self._cancels else x)
                 x = x.astype(np.float32, copy=False)
         return x
 

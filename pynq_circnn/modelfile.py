@@ -10,8 +10,8 @@ Format, versions 1 and 2
     in UTF-8 of at most 4 MiB, nested at most 100 deep.  Its keys are:
 4.  ``format`` MUST be ``"circnn"`` and ``version`` MUST be 2 if the ``Input`` has two extents or
     a ``scale`` and ``offset``, which other numbers than bytes are scaled by (a number, or a list
-    of one for each feature or channel), and 1 otherwise.  A
-    reader MUST refuse another version and MUST refuse keys that it does not know.
+    of one for each feature or channel), and 1 otherwise.  A reader MUST refuse another version
+    and MUST refuse keys that it does not know.
 5.  ``layers`` MUST be a list of 1 to 4,096 objects in topological order, each with the keys
     ``kind``, ``config`` and ``schedule`` and optionally ``snr_db``; they are the fields of
     :mod:`pynq_circnn.layers` and the entries of :func:`pynq_circnn.quantized.schedule_specs`.

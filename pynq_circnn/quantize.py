@@ -3,7 +3,7 @@
 Two passes over the calibration data: the first observes each sample's largest magnitude at every
 point where the engine holds 16 bits, from which the static shifts follow; the second runs the
 quantised network beside the float one and reports every layer's signal to noise.  Where there are
-enough samples, the report is of some that did not choose the shifts.
+enough samples, it also does so with shifts that the samples measured had no part in.
 """
 
 import dataclasses
@@ -38,9 +38,7 @@ RUN_BITS = 1  # weight bits given up, at the most, to make whole sums such runs
 _CHUNK_WORDS = 1 << 22
 
 FEW_SAMPLES = 32  # fewer say little about what the network will see
-HELD_OUT_EVERY = (
-    4  # one sample of so many is kept for the estimate, where two times FEW_SAMPLES are
-)
+HELD_OUT_EVERY = 4  # one sample of so many measures, of at least twice FEW_SAMPLES
 OUTLIER_BITS = {0.01: 3, 0.05: 4}  # bits of precision that so rare samples must cost to be told
 LEAST_SNR_DB = 30.0  # of a layer, below which accuracy usually suffers
 
@@ -86,11 +84,9 @@ def _peak(values: np.ndarray) -> np.ndarray:
     """Return each sample's largest magnitude of a component, shape (n,)."""
     flat = values.reshape(len(values), -1)
     peak = np.abs(flat.real).max(axis=1, initial=0)
-    return np.maximum(peak, np.abs(flat.imag).max(axis=1, initial=0)) if _is_complex(flat) else peak
-
-
-def _is_complex(values: np.ndarray) -> bool:
-    return values.dtype.kind == "c"
+    if flat.dtype.kind == "c":
+        peak = np.maximum(peak, np.abs(flat.imag).max(axis=1, initial=0))
+    return peak
 
 
 def _packed(values: np.ndarray) -> np.ndarray:
