@@ -8,7 +8,7 @@ TEST := .venv-test
 OLD := .venv-board
 PYNQ ?= 3.1.2
 EMULATED := .venv-emulated$(patsubst %,-%,$(filter-out 3.1.2,$(PYNQ)))
-SOURCES := setup.py pyproject.toml pynq_circnn/contract.json pynq_circnn/contract.py \
+SOURCES := setup.py pyproject.toml $(wildcard pynq_circnn/contract/*) \
            $(wildcard pynq_circnn/native/*)
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -41,7 +41,8 @@ OLD_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $
 test-board: $(OLD)/.ready
 	$(OLD)/bin/python -m pytest -q --ignore-glob='*/test_keras*' --ignore-glob='*/test_zoo*' \
 	    --ignore-glob='*/test_vivado*' \
-	    --ignore=pynq_circnn/keras --ignore=pynq_circnn/zoo
+	    --ignore=pynq_circnn/keras.py --ignore=pynq_circnn/frontends/keras --ignore=pynq_circnn/zoo \
+	    --ignore=pynq_circnn/commands/train_bench.py
 
 $(OLD)/.ready: $(SOURCES)
 	@test -n "$(OLD_PYTHON)" || { echo "make test-board needs Python 3.8 to 3.10: OLD_PYTHON=path"; exit 1; }

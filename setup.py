@@ -60,7 +60,8 @@ setup(
     package_data={
         "pynq_circnn.hw.src": ["*.cpp", "*.hpp"],
         "pynq_circnn.hw.sim": ["*.cpp", "*.h"],
-        "pynq_circnn": ["contract.json", "tables.json", "py.typed"],
+        "pynq_circnn": ["py.typed"],
+        "pynq_circnn.contract": ["*.json"],
         "pynq_circnn.zoo": ["*.circnn", "*.json"],
         "pynq_circnn.emulated": ["circnn.hwh"],
         "pynq_circnn.overlays": ["README.md", "circnn.bit.d/*"],
@@ -90,7 +91,7 @@ setup(
     cffi_modules=["pynq_circnn/native/build.py:ffibuilder"],
     cmdclass={"build_ext": optional_build_ext},
     entry_points={
-        "console_scripts": ["circnn = pynq_circnn.cli:main"],
+        "console_scripts": ["circnn = pynq_circnn.commands.cli:main"],
         "pynq.lib": ["pynq_circnn = pynq_circnn.board.ip"],
         "pynq.notebooks": ["pynq_circnn = pynq_circnn.notebooks"],
         "pynq.overlays": ["pynq_circnn = pynq_circnn.overlays"],

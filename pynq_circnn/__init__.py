@@ -16,10 +16,10 @@ from .errors import (
     ModelFileError,
     ProgramError,
 )
-from .model import Model, load_model, shipped_models
-from .network import Network
-from .quantize import quantize
-from .quantized import QuantizedNetwork
+from .model.model import Model, load_model, shipped_models
+from .network.graph import Network
+from .network.quantized import QuantizedNetwork
+from .quantization.quantizer import quantize
 
 __version__ = "0.1.0"
 

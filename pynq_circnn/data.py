@@ -104,7 +104,7 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
 
 def _download_mnist() -> Any:
     """Return what ``keras.datasets`` downloads, or has kept from an earlier time."""
-    from . import keras_backend
+    from .frontends import keras_backend
 
     try:
         keras_backend.choose()

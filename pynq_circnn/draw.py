@@ -4,7 +4,7 @@ from typing import Any, Callable, List
 
 import numpy as np
 
-from .model import Model
+from .model.model import Model
 
 SIDE = 8  # the images of scikit-learn's bundled digits: 8 x 8 pixels, 0 to 16
 LEVELS = (0, 8, 16)

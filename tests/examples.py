@@ -4,13 +4,14 @@ import functools
 
 import numpy as np
 
-from pynq_circnn import Model, Network, quantize
+from pynq_circnn import Model, Network
 from pynq_circnn import layers as L
+from pynq_circnn import quantize
 
 
 def weights_for(layers, seed=0):
     """Random parameters of the layers, small enough that nothing grows."""
-    from pynq_circnn.network import infer_shapes
+    from pynq_circnn.network.graph import infer_shapes
 
     rng = np.random.default_rng(seed)
     shapes, parameters = infer_shapes(layers), {}

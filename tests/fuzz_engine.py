@@ -12,11 +12,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from networks import KINDS, random_input, random_network
 
-from pynq_circnn import csim_build
-from pynq_circnn.compiler import compile_program
+from pynq_circnn.arithmetic.fixed import quantize_input
 from pynq_circnn.errors import CompileError
-from pynq_circnn.fixed import quantize_input
-from pynq_circnn.packets import program_packet, run_packet
+from pynq_circnn.program.compiler import compile_program
+from pynq_circnn.program.packets import program_packet, run_packet
+from pynq_circnn.simulation import build as csim_build
 
 SANITIZERS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from pynq_circnn import layers as L
 from pynq_circnn.contract import BLOCK_SIZES
-from pynq_circnn.network import infer_shapes
-from pynq_circnn.quantized import (
+from pynq_circnn.network.graph import infer_shapes
+from pynq_circnn.network.quantized import (
     QuantizedNetwork,
     array_specs,
     output_exponent,

@@ -7,9 +7,10 @@ estimates are computed anew.
 import json
 import os
 
-from pynq_circnn import bench, load_model, zoo
+from pynq_circnn import load_model, zoo
+from pynq_circnn.commands import bench
 from pynq_circnn.contract import fill_marks
-from pynq_circnn.estimate import estimate
+from pynq_circnn.engine.estimate import estimate
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 README = os.path.join(ROOT, "README.md")

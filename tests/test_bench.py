@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from pynq_circnn import bench, cli
 from pynq_circnn.backends import native
-from pynq_circnn.quantize import quantize
+from pynq_circnn.commands import bench, cli
+from pynq_circnn.quantization.quantizer import quantize
 
 pytestmark = pytest.mark.skipif(native.lib is None, reason="the native back end is not built")
 

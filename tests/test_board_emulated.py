@@ -26,12 +26,12 @@ from pynq_circnn import BoardError, backends, load_model, shipped_models  # noqa
 from pynq_circnn import layers as L  # noqa: E402
 from pynq_circnn.board import current  # noqa: E402
 from pynq_circnn.board.ip import EngineIP  # noqa: E402
-from pynq_circnn.compiler import compile_program  # noqa: E402
+from pynq_circnn.commands.verify import verify  # noqa: E402
 from pynq_circnn.emulated.device import EmulatedDevice  # noqa: E402
 from pynq_circnn.errors import BackendError, CompileError, SaturationWarning  # noqa: E402
-from pynq_circnn.network import infer_shapes  # noqa: E402
-from pynq_circnn.quantized import QuantizedNetwork, array_specs  # noqa: E402
-from pynq_circnn.verify import verify  # noqa: E402
+from pynq_circnn.network.graph import infer_shapes  # noqa: E402
+from pynq_circnn.network.quantized import QuantizedNetwork, array_specs  # noqa: E402
+from pynq_circnn.program.compiler import compile_program  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
 
@@ -699,8 +699,8 @@ def test_importing_the_package_imports_no_pynq():
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_words_are_the_references(monkeypatch, compiled):
+    from pynq_circnn.arithmetic.fixed import Counter, dequantize, quantize_input
     from pynq_circnn.board import plan
-    from pynq_circnn.fixed import Counter, dequantize, quantize_input
 
     if not compiled:
         monkeypatch.setattr(plan, "lib", None)

@@ -20,11 +20,11 @@ from pynq_circnn import BoardError, board, turns  # noqa: E402
 from pynq_circnn.board.engine import Loadable  # noqa: E402
 from pynq_circnn.board.layout import BYTES  # noqa: E402
 from pynq_circnn.board.link import RESET_SECONDS  # noqa: E402
-from pynq_circnn.compiler import compile_program  # noqa: E402
 from pynq_circnn.emulated.device import EmulatedDevice  # noqa: E402
 from pynq_circnn.emulated.dma import DmaChannel  # noqa: E402
 from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402
 from pynq_circnn.emulated.parts import FAULTS, LASTING  # noqa: E402
+from pynq_circnn.program.compiler import compile_program  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
 

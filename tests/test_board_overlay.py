@@ -19,12 +19,13 @@ pynq = pytest.importorskip("pynq")
 
 from board_tools import EXPECTED, MODEL, X, emulated, run  # noqa: E402
 
-from pynq_circnn import BoardError, CirCNNOverlay, doctor  # noqa: E402
+from pynq_circnn import BoardError, CirCNNOverlay  # noqa: E402
 from pynq_circnn.board import bitstreams, loaded  # noqa: E402
 from pynq_circnn.board.ip import contiguous_free_bytes  # noqa: E402
 from pynq_circnn.board.link import CompiledLink  # noqa: E402
 from pynq_circnn.board.lock import BoardLock, _holder, holder  # noqa: E402
 from pynq_circnn.board.power import EnergyMeter  # noqa: E402
+from pynq_circnn.commands import doctor  # noqa: E402
 from pynq_circnn.contract import IDENTITY, configuration_digest  # noqa: E402
 from pynq_circnn.emulated.device import HWH, PLACEHOLDER, EmulatedDevice  # noqa: E402
 from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402

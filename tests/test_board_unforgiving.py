@@ -16,7 +16,6 @@ pynq = pytest.importorskip("pynq")
 from board_tools import EXPECTED, MODEL, Echo, X, emulated, run  # noqa: E402
 
 from pynq_circnn import BoardError  # noqa: E402
-from pynq_circnn.compiler import compile_program  # noqa: E402
 from pynq_circnn.emulated import device  # noqa: E402
 from pynq_circnn.emulated.board import Board  # noqa: E402
 from pynq_circnn.emulated.device import HWH, EmulatedDevice  # noqa: E402
@@ -24,7 +23,8 @@ from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402
 from pynq_circnn.emulated.memory import BASE, HIGH_BASE, BusError, Memory  # noqa: E402
 from pynq_circnn.emulated.parts import Faults  # noqa: E402
 from pynq_circnn.emulated.uninterrupted import uninterrupted  # noqa: E402
-from pynq_circnn.packets import program_packet, read_reply, run_packet  # noqa: E402
+from pynq_circnn.program.compiler import compile_program  # noqa: E402
+from pynq_circnn.program.packets import program_packet, read_reply, run_packet  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
 SECONDS = 5.0  # for what takes microseconds on a machine that is not busy

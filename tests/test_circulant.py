@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from pynq_circnn import circulant
+from pynq_circnn.arithmetic import circulant
 from pynq_circnn.contract import BLOCK_SIZES
 
 

@@ -13,10 +13,11 @@ import examples
 import numpy as np
 import pytest
 
-from pynq_circnn import Model, __version__, backends, cli, load_model
+from pynq_circnn import Model, __version__, backends, load_model
 from pynq_circnn import layers as L
 from pynq_circnn.backends import native
-from pynq_circnn.verify import verify
+from pynq_circnn.commands import cli
+from pynq_circnn.commands.verify import verify
 
 X = examples.images(40)
 TRUTH = np.random.default_rng(1).integers(0, 3, 40)
@@ -283,13 +284,13 @@ def test_interruption(circnn, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pynq_circnn.model.load_model", interrupted)
+    monkeypatch.setattr("pynq_circnn.model.model.load_model", interrupted)
     status, _, err = circnn("info", "model.circnn")
     assert status == 130 and err == "circnn: interrupted\n"
 
 
 @pytest.mark.parametrize("command, bar_in, message", [
-    ("info digits", "pynq_circnn.model.load_model", "circnn: interrupted\r\n"),
+    ("info digits", "pynq_circnn.model.model.load_model", "circnn: interrupted\r\n"),
     ("train digits --out out", "pynq_circnn.zoo.training.measure", "circnn: interrupted. Finished"),
 ])  # fmt: skip
 def test_interruption_on_a_terminal_begins_a_line_of_its_own(files, command, bar_in, message):

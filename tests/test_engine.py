@@ -11,12 +11,9 @@ from fuzz_engine import good_packets
 from fuzz_engine import run as fuzz
 from networks import KINDS, random_input, random_network
 
-from pynq_circnn import csim_build, packets
 from pynq_circnn import layers as L
-from pynq_circnn.arrangement import Engine as Sizes
-from pynq_circnn.arrangement import arrange
+from pynq_circnn.arithmetic.fixed import quantize_input
 from pynq_circnn.backends import csim, native, reference
-from pynq_circnn.compiler import compile_program
 from pynq_circnn.contract import (
     CONFIGURATIONS,
     DESCRIPTOR,
@@ -27,9 +24,13 @@ from pynq_circnn.contract import (
     configuration_digest,
     hardware_configurations,
 )
-from pynq_circnn.cycles import UNITS, batch_cycles
+from pynq_circnn.engine.cycles import UNITS, batch_cycles
 from pynq_circnn.errors import CompileError, ProgramError
-from pynq_circnn.fixed import quantize_input
+from pynq_circnn.program import packets
+from pynq_circnn.program.arrangement import Engine as Sizes
+from pynq_circnn.program.arrangement import arrange
+from pynq_circnn.program.compiler import compile_program
+from pynq_circnn.simulation import build as csim_build
 
 pytestmark = pytest.mark.skipif(
     csim_build.unavailable() is not None, reason=str(csim_build.unavailable())
@@ -281,8 +282,8 @@ def dense_stack(units, block, layers, features=64):
 def quantised(rng, layers):
     from networks import random_arrays, random_schedule
 
-    from pynq_circnn.network import infer_shapes
-    from pynq_circnn.quantized import QuantizedNetwork, array_specs, output_exponent
+    from pynq_circnn.network.graph import infer_shapes
+    from pynq_circnn.network.quantized import QuantizedNetwork, array_specs, output_exponent
 
     shapes, schedules, arrays, exponents = infer_shapes(layers), {}, {}, {}
     for layer in layers:

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from networks import random_arrays, random_schedule
 
-from pynq_circnn import Model, cli, estimate, resources
+from pynq_circnn import Model
 from pynq_circnn import layers as L
-from pynq_circnn.compiler import compile_program
+from pynq_circnn.commands import cli
+from pynq_circnn.commands.plots import draw_timeline
 from pynq_circnn.contract import CONFIGURATIONS
-from pynq_circnn.cycles import batch_cycles
-from pynq_circnn.network import infer_shapes
-from pynq_circnn.packets import batch_samples
-from pynq_circnn.plots import draw_timeline
-from pynq_circnn.quantized import QuantizedNetwork, array_specs, output_exponent
+from pynq_circnn.engine import estimate, resources
+from pynq_circnn.engine.cycles import batch_cycles
+from pynq_circnn.network.graph import infer_shapes
+from pynq_circnn.network.quantized import QuantizedNetwork, array_specs, output_exponent
+from pynq_circnn.program.compiler import compile_program
+from pynq_circnn.program.packets import batch_samples
 
 
 def quantised(layers):

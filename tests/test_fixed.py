@@ -8,8 +8,8 @@ import numpy as np
 import plain
 import pytest
 
-from pynq_circnn import fixed
-from pynq_circnn.circulant import from_half_spectrum, half_spectrum
+from pynq_circnn.arithmetic import fixed
+from pynq_circnn.arithmetic.circulant import from_half_spectrum, half_spectrum
 from pynq_circnn.contract import BLOCK_SIZES, TABLES
 
 WORDS = np.arange(-32767, 32768)

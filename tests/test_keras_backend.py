@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from pynq_circnn import doctor, keras_backend
+from pynq_circnn.commands import doctor
+from pynq_circnn.frontends import keras_backend
 
 
 def world(*modules):
@@ -133,7 +134,7 @@ def test_keras_that_was_imported_before_is_left_alone(tmp_path):
 
 @needs_keras
 def test_importing_the_package_alone_touches_nothing(tmp_path):
-    code = "import os, pynq_circnn, pynq_circnn.cli; print('KERAS_BACKEND' in os.environ)"
+    code = "import os, pynq_circnn, pynq_circnn.commands.cli; print('KERAS_BACKEND' in os.environ)"
     assert python(code, tmp_path)[:2] == (0, "False\n")
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from keras_backend import keras
 
-from pynq_circnn import floating
 from pynq_circnn.errors import ConversionError
-from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, convert, to_network
+from pynq_circnn.frontends.keras import convert
+from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, to_network
+from pynq_circnn.network import floating
 
 L = keras.layers
-convert_module = importlib.import_module("pynq_circnn.keras.convert")
+convert_module = importlib.import_module("pynq_circnn.frontends.keras.convert")
 
 
 def mlp():

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from keras_backend import INSTALLED, keras
 
-from pynq_circnn import circulant, floating
-from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, bench, to_network
-from pynq_circnn.network import Network
+from pynq_circnn.arithmetic import circulant
+from pynq_circnn.commands import train_bench as bench
+from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, to_network
+from pynq_circnn.network import floating
+from pynq_circnn.network.graph import Network
 
 METHODS = ("spectral", "expanded")
 
@@ -155,7 +157,7 @@ def test_a_file_is_read_back_where_the_layers_are_registered(tmp_path):
         for code in (alone, ours)
     )
     assert failed.returncode and "Could not locate class 'BlockCirculantDense'" in failed.stderr
-    assert "pynq_circnn.keras.layers" in failed.stderr
+    assert "pynq_circnn.frontends.keras.layers" in failed.stderr
     assert done.stdout == "4\n", done.stderr
 
 

@@ -13,7 +13,7 @@ from pynq_circnn import backends
 from pynq_circnn import layers as L
 from pynq_circnn.backends import native
 from pynq_circnn.contract import BLOCK_SIZES
-from pynq_circnn.quantized import QuantizedNetwork
+from pynq_circnn.network.quantized import QuantizedNetwork
 
 pytestmark = pytest.mark.skipif(native.lib is None, reason="the native back end is not built")
 SETS = native.kernel_sets() if native.lib is not None else []

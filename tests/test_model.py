@@ -12,10 +12,10 @@ import pytest
 
 from pynq_circnn import BackendError, Model, ModelFileError, backends, load_model, shipped_models
 from pynq_circnn import layers as L
-from pynq_circnn import model as model_module
 from pynq_circnn.backends import native, reference
 from pynq_circnn.errors import SaturationWarning
-from pynq_circnn.metrics import confusion_matrix
+from pynq_circnn.model import model as model_module
+from pynq_circnn.model.metrics import confusion_matrix
 
 MODEL = examples.model()
 X = examples.images(70)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from fuzz_modelfile import archive_of, header_of, npy, parts_of, sealed, with_header
 
-from pynq_circnn import Model, ModelFileError, load_model, modelfile
+from pynq_circnn import Model, ModelFileError, load_model
+from pynq_circnn.network import modelfile
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "golden", "version_1")
 GOLDEN_2 = os.path.join(os.path.dirname(__file__), "golden", "version_2")

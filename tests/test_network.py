@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pynq_circnn import layers as L
-from pynq_circnn.network import Network, infer_shapes
+from pynq_circnn.network.graph import Network, infer_shapes
 
 FLAT = L.Input("in", (), (8,))
 IMAGE = L.Input("in", (), (6, 5, 4))

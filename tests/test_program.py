@@ -13,7 +13,6 @@ from networks import KINDS, random_input, random_layers, random_network
 from pynq_circnn import CompileError, ProgramError
 from pynq_circnn import layers as L
 from pynq_circnn.backends import native
-from pynq_circnn.compiler import allocate, compile_program
 from pynq_circnn.contract import (
     CONFIGURATIONS,
     DESCRIPTOR,
@@ -23,8 +22,9 @@ from pynq_circnn.contract import (
     OPCODES,
     STATUS,
 )
-from pynq_circnn.network import infer_shapes
-from pynq_circnn.program import Program
+from pynq_circnn.network.graph import infer_shapes
+from pynq_circnn.program.compiler import allocate, compile_program
+from pynq_circnn.program.program import Program
 
 NETWORK = examples.model().network
 PROGRAM = compile_program(NETWORK)

@@ -6,15 +6,17 @@ import warnings
 import numpy as np
 import pytest
 
-from pynq_circnn import Model, Network, floating, quantize
+from pynq_circnn import Model, Network
 from pynq_circnn import layers as L
+from pynq_circnn.arithmetic.circulant import half_spectrum
+from pynq_circnn.arithmetic.fixed import dequantize, forward_transform, inverse_transform
 from pynq_circnn.backends import reference
-from pynq_circnn.circulant import half_spectrum
 from pynq_circnn.errors import CalibrationWarning
-from pynq_circnn.fixed import dequantize, forward_transform, inverse_transform
-from pynq_circnn.floating import channel_blocks
-from pynq_circnn.quantize import HEADROOM, exponent_for, signal_to_noise_db
-from pynq_circnn.quantized import TABLE_INPUT
+from pynq_circnn.network import floating
+from pynq_circnn.network.floating import channel_blocks
+from pynq_circnn.network.quantized import TABLE_INPUT
+from pynq_circnn import quantize
+from pynq_circnn.quantization.quantizer import HEADROOM, exponent_for, signal_to_noise_db
 
 DISTRIBUTIONS = {
     "gaussian": lambda rng, shape: rng.normal(0, 1, shape),
@@ -188,7 +190,9 @@ def test_chunks_change_nothing(monkeypatch):
     rng = np.random.default_rng(2)
     network, x = residual_network(rng), rng.normal(size=(50, 6, 6, 8))
     expected = quantize(network, x)
-    monkeypatch.setattr(sys.modules["pynq_circnn.quantize"], "_CHUNK_WORDS", 7 * 6 * 6 * 8)
+    monkeypatch.setattr(
+        sys.modules["pynq_circnn.quantization.quantizer"], "_CHUNK_WORDS", 7 * 6 * 6 * 8
+    )
     chunked = quantize(network, x, verbose=True)
     assert chunked.schedules == expected.schedules
     for name, snr in expected.snr_db.items():

@@ -6,9 +6,9 @@ import pytest
 from networks import KINDS, random_input, random_network
 
 from pynq_circnn import backends
-from pynq_circnn.compiler import compile_program
 from pynq_circnn.contract import BLOCK_SIZES, STATUS
 from pynq_circnn.layers import Reshape, Softmax
+from pynq_circnn.program.compiler import compile_program
 
 pytestmark = pytest.mark.skipif(not driver.compiler(), reason="no compiler with sanitizers here")
 

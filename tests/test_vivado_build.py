@@ -11,9 +11,11 @@ import sys
 import pytest
 import vivado_tools as tools
 
-from pynq_circnn import csim_build
+from pynq_circnn.simulation import build as csim_build
 
-with open(os.path.join(tools.ROOT, "pynq_circnn", "contract.json"), encoding="utf-8") as file:
+with open(
+    os.path.join(tools.ROOT, "pynq_circnn", "contract", "contract.json"), encoding="utf-8"
+) as file:
     CONTRACT = json.load(file)
 
 
@@ -22,9 +24,12 @@ def checkout(tmp_path):
     """A copy of the hardware build with a source that only the stand-in would take."""
     ignored = shutil.ignore_patterns("__pycache__", "src", "test")
     shutil.copytree(tools.HW, tmp_path / "hw", ignore=ignored)
-    (tmp_path / "pynq_circnn").mkdir()
-    for name in ("contract.py", "contract.json", "tables.json"):
-        shutil.copy(os.path.join(tools.ROOT, "pynq_circnn", name), tmp_path / "pynq_circnn")
+    (tmp_path / "pynq_circnn" / "contract").mkdir(parents=True)
+    for name in ("__init__.py", "contract.json", "tables.json"):
+        shutil.copy(
+            os.path.join(tools.ROOT, "pynq_circnn", "contract", name),
+            tmp_path / "pynq_circnn" / "contract",
+        )
     (tmp_path / "hw" / "src").mkdir()
     (tmp_path / "hw" / "src" / "circnn_engine.cpp").write_text(tools.SOURCE)
     return tmp_path
@@ -85,7 +90,7 @@ def test_steps_are_not_repeated(checkout):
     first, second = (_make(checkout, *words) for _ in range(2))
     assert "bd.tcl" in first.stdout
     assert "bd.tcl" not in second.stdout
-    contract = checkout / "pynq_circnn" / "contract.json"
+    contract = checkout / "pynq_circnn" / "contract" / "contract.json"
     contract.write_text(contract.read_text().replace('"clock_mhz": 100', '"clock_mhz": 125'))
     third = _make(checkout, *words)
     assert third.returncode == 0 and "bd.tcl" in third.stdout

@@ -9,7 +9,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import vivado_tools as tools
 
-with open(os.path.join(tools.ROOT, "pynq_circnn", "contract.json"), encoding="utf-8") as file:
+with open(
+    os.path.join(tools.ROOT, "pynq_circnn", "contract", "contract.json"), encoding="utf-8"
+) as file:
     ENGINE = json.load(file)["engine"]
 
 

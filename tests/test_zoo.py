@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pynq_circnn import load_model, shipped_models, zoo
-from pynq_circnn.cli import main
+from pynq_circnn.commands.cli import main
 from pynq_circnn.data import load_digits, load_mnist
 
 MEASURED = zoo.results()

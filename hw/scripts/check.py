@@ -137,7 +137,7 @@ def missed_timing(build: str) -> List[str]:
 REMEDY = {
     "ip": "For a loop or the clock look into build/hw/BOARD/hls/solution1/syn/report, or lower "
     "fclk_mhz. For a register look for warnings of Vitis HLS in build/hw/BOARD/ip.log, and give it "
-    "its offset in hw/src/circnn_top.cpp and pynq_circnn/contract.json, with a new "
+    "its offset in hw/src/circnn_top.cpp and pynq_circnn/contract/contract.json, with a new "
     "interface_version.",
     "timing": "Look at the paths in build/hw/BOARD/timing.rpt, or lower fclk_mhz of the board.",
 }

@@ -17,7 +17,7 @@ import sys
 from typing import Any, Dict, List
 
 HW = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CONTRACT = os.path.join(os.path.dirname(HW), "pynq_circnn", "contract.py")
+CONTRACT = os.path.join(os.path.dirname(HW), "pynq_circnn", "contract", "__init__.py")
 # executed on its own, without the package and NumPy; its folder never joins the search path, where
 # its modules would stand before installed ones of the same name
 _spec = importlib.util.spec_from_file_location("contract", CONTRACT)
@@ -58,8 +58,8 @@ def load(board: str) -> Dict[str, Any]:
         known = ", ".join(contract.hardware_configurations())
         raise ValueError(
             f"configuration must be an engine of the contract: {known}. Received: "
-            f"{configuration!r} for {board}. Add it to pynq_circnn/contract.json, or change "
-            f"hw/boards/{board}.json."
+            f"{configuration!r} for {board}. Add it to pynq_circnn/contract/contract.json, or "
+            f"change hw/boards/{board}.json."
         )
     settings["part"] = contract.CONFIGURATIONS[configuration]["part"]
     settings["fclk_mhz"] = contract.CONFIGURATIONS[configuration]["clock_mhz"]

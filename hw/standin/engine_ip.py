@@ -15,7 +15,12 @@ import sys
 from typing import Any, Dict, List
 
 CONTRACT = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "..", "..", "pynq_circnn", "contract.json"
+    os.path.dirname(os.path.abspath(__file__)),
+    "..",
+    "..",
+    "pynq_circnn",
+    "contract",
+    "contract.json",
 )
 HLS_RANGE = 1 << 16  # of the address block, whatever the registers take (.hwh of 2019.2 to 2025.2)
 ACCESS = {"r": "read-only", "w": "write-only", "rw": "read-write"}

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import BackendError
 from ..layers import Shape, Softmax
-from ..quantized import QuantizedNetwork
+from ..network.quantized import QuantizedNetwork
 
 
 class BasePlan(ABC):

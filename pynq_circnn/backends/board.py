@@ -6,7 +6,7 @@ from typing import Any, Optional
 from ..board import bitstreams, current
 from ..board.plan import BoardPlan
 from ..errors import BoardError
-from ..quantized import QuantizedNetwork
+from ..network.quantized import QuantizedNetwork
 from ..turns import Turns
 
 PREFERENCE = 20

@@ -5,11 +5,11 @@ from typing import Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from .. import csim_build
-from ..compiler import compile_program, counted_layers
+from ..arithmetic.fixed import Counter, dequantize
 from ..contract import CONFIGURATIONS
-from ..fixed import Counter, dequantize
-from ..packets import (
+from ..network.quantized import QuantizedNetwork
+from ..program.compiler import compile_program, counted_layers
+from ..program.packets import (
     check_status,
     program_packet,
     read_reply,
@@ -17,8 +17,8 @@ from ..packets import (
     reply_beats,
     run_packet,
 )
-from ..program import Program
-from ..quantized import QuantizedNetwork
+from ..program.program import Program
+from ..simulation import build as csim_build
 from ..turns import Turns
 from . import BasePlan, NotFiniteError, not_finite
 from .reference import input_words

@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from ..board import current
 from ..board.plan import BoardPlan
-from ..quantized import QuantizedNetwork
+from ..network.quantized import QuantizedNetwork
 from ..turns import Turns
 
 PREFERENCE = -1  # never taken by "auto"

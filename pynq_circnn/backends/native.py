@@ -7,11 +7,11 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from ..compiler import compile_program, counted_layers
 from ..contract import STATUS
 from ..errors import BackendError, ProgramError
-from ..program import Program
-from ..quantized import QuantizedNetwork
+from ..network.quantized import QuantizedNetwork
+from ..program.compiler import compile_program, counted_layers
+from ..program.program import Program
 from ..turns import Turns
 from . import BasePlan, not_finite
 from . import cores as _cores

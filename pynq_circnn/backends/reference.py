@@ -8,8 +8,8 @@ from typing import Dict, List, Optional, Union
 
 import numpy as np
 
-from ..circulant import spectral_product
-from ..fixed import (
+from ..arithmetic.circulant import spectral_product
+from ..arithmetic.fixed import (
     Counter,
     activate,
     byte_rule,
@@ -23,7 +23,6 @@ from ..fixed import (
     round_shift,
     slope_word,
 )
-from ..floating import channel_blocks, max_over, pad_batch, reshape_batch, sum_over
 from ..layers import (
     Add,
     AveragePool2D,
@@ -38,7 +37,8 @@ from ..layers import (
     Window,
     ZeroPadding2D,
 )
-from ..quantized import QuantizedNetwork, alignment, preactivation_exponent
+from ..network.floating import channel_blocks, max_over, pad_batch, reshape_batch, sum_over
+from ..network.quantized import QuantizedNetwork, alignment, preactivation_exponent
 from . import BasePlan, NotFiniteError, not_finite
 
 PREFERENCE = 0

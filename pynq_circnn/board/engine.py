@@ -15,8 +15,8 @@ import numpy as np
 
 from ..contract import digest_words, engine_digests, known_engines
 from ..errors import BoardError
-from ..packets import Reply, packet, program_packet
-from ..program import Program
+from ..program.packets import Reply, packet, program_packet
+from ..program.program import Program
 from ..turns import Turn, Turns
 from .interrupt import InterruptLine
 from .layout import BYTES, WORDS, RunLayout, parse_reply

@@ -1,6 +1,6 @@
 """Packets in DMA buffers: where everything lies, so that it is written and read in place.
 
-What a packet is says :mod:`pynq_circnn.packets`.
+What a packet is says :mod:`pynq_circnn.program.packets`.
 """
 
 from typing import List, Tuple
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..contract import CONTRACT, OPCODES, REPLY_FIELDS
 from ..errors import BoardError, ProgramError
-from ..packets import (
+from ..program.packets import (
     BEAT_BYTES,
     Reply,
     batch_samples,
@@ -19,7 +19,7 @@ from ..packets import (
     reply_beats,
     sample_beats,
 )
-from ..program import Program
+from ..program.program import Program
 
 _STATUS_TEXT = {row["name"]: row["doc"] for row in CONTRACT["status"]}
 

@@ -4,10 +4,10 @@ from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 
+from ..arithmetic.fixed import VALUE_MAX
 from ..backends import BasePlan, not_finite
-from ..compiler import compile_program, counted_layers
-from ..fixed import VALUE_MAX
-from ..quantized import QuantizedNetwork
+from ..network.quantized import QuantizedNetwork
+from ..program.compiler import compile_program, counted_layers
 from .engine import Engine, Loadable
 from .layout import BYTES, WORDS
 
@@ -103,7 +103,8 @@ def check_finite(rows: np.ndarray) -> None:
 def to_words(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
     """Write float32 values as words, and return how many were limited.
 
-    As :func:`pynq_circnn.fixed.quantize_input`: scaled exactly, limited, halves rounded to even.
+    As :func:`pynq_circnn.arithmetic.fixed.quantize_input`: scaled exactly, limited, halves rounded
+    to even.
     """
     if lib is not None and words.strides[1] == words.itemsize:
         limited = lib.circnn_words_from_floats(

@@ -20,7 +20,7 @@ def _write_contract() -> str:
     root = os.path.dirname(os.path.dirname(_HERE))
     folder = os.path.join(root, "build", "generated")
     os.makedirs(folder, exist_ok=True)
-    contract = runpy.run_path(os.path.join(os.path.dirname(_HERE), "contract.py"))
+    contract = runpy.run_path(os.path.join(os.path.dirname(_HERE), "contract", "__init__.py"))
     with open(os.path.join(folder, "circnn_contract.h"), "w", encoding="utf-8") as file:
         file.write(contract["c_header"]())
     return folder

@@ -9,14 +9,14 @@ import os
 import platform
 from typing import Any, Dict, List, Sequence, Tuple
 
-from ..keras import convert  # chooses the back end of Keras
+from ..frontends.keras import convert  # chooses the back end of Keras
 
 # isort: split
 import keras
 import numpy as np
 
 from ..data import Split
-from ..model import Model
+from ..model.model import Model
 from .recipes import Recipe, images, train
 
 CALIBRATION_IMAGES = 1000  # the first of the training data, undistorted

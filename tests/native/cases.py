@@ -14,8 +14,8 @@ from networks import KINDS, random_input, random_network
 
 from pynq_circnn import backends
 from pynq_circnn.backends import native
-from pynq_circnn.compiler import compile_program
 from pynq_circnn.contract import BLOCK_SIZES
+from pynq_circnn.program.compiler import compile_program
 
 
 def case_bytes(network, x):

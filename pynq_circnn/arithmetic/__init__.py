@@ -1,0 +1,1 @@
+"""Block-circulant mathematics and the engine's 16-bit arithmetic, in NumPy."""

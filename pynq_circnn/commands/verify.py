@@ -1,0 +1,126 @@
+"""Verification: the same inputs through every back end and program must give the same bits."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from .. import backends
+from ..backends.native import Plan as NativePlan
+from ..contract import CONFIGURATIONS
+from ..errors import BackendError, CompileError
+from ..model.model import Model
+from ..program.compiler import compile_program
+
+Runs = Dict[str, backends.BasePlan]
+
+
+def verification_inputs(model: Model, samples: int, seed: int) -> List[Tuple[str, np.ndarray]]:
+    """Return named batches: random over the input's range, beyond it, and unscaled bytes."""
+    random = np.random.default_rng(seed)
+    shape = (samples, *model.input_shape)
+    unit = 2.0 ** model.network.exponents[model.network.input.name]
+    uniform = random.uniform(-32767, 32767, shape)
+    normal = random.normal(0, 8000, shape)
+    extreme = random.choice([-40000.0, -32767.0, 0.0, 1.0, 32767.0], shape)
+    named = (("uniform", uniform), ("normal", normal), ("extreme", extreme))
+    batches = [(name, (words * unit).astype(np.float32)) for name, words in named]
+    if model.network.input.uint8_scale is not None:
+        batches.append(("bytes", random.integers(0, 256, shape).astype(np.uint8)))
+    return batches
+
+
+def plans_to_verify(
+    model: Model, names: Optional[Sequence[str]] = None
+) -> Tuple[Runs, Dict[str, str]]:
+    """Return the plans to compare with the reference, and why others were left out.
+
+    Besides every available back end (or the `names` asked for, which must be available), the
+    native one runs the program of each engine configuration that the network fits.
+    """
+    left_out: Dict[str, str] = {}
+    asked = names is not None
+    if names is None:
+        availability = backends.availability()
+        names = [name for name, reason in availability.items() if reason is None]
+        left_out = {name: reason for name, reason in availability.items() if reason is not None}
+    runs = {}
+    for name in names:
+        try:
+            if name != "reference":
+                runs[name] = model.plan(name)
+        except CompileError as error:  # an engine that the network does not fit
+            if asked:
+                raise
+            left_out[name] = str(error)
+    if "native" in runs:
+        for configuration in CONFIGURATIONS:
+            label = f"native, {configuration} program"
+            try:
+                program = compile_program(model.network, configuration)
+            except CompileError as error:
+                left_out[label] = str(error)
+                continue
+            if configuration != "host":
+                runs[label] = NativePlan(model.network, program)
+    return runs, left_out
+
+
+def verify(
+    model: Model,
+    names: Optional[Sequence[str]] = None,
+    samples: int = 64,
+    seed: int = 0,
+    data: Optional[np.ndarray] = None,
+) -> Dict[str, Any]:
+    """Return whether every back end equals the reference to the bit, as JSON values.
+
+    Parameters
+    ----------
+    model : Model
+    names : sequence of str, optional
+        Back ends to compare; all available ones when left out.
+    samples, seed : int
+        Of the random batches.
+    data : array, optional
+        A further batch, as :meth:`Model.predict` takes it.
+
+    Returns
+    -------
+    dict
+        ``equal`` over all; ``results``, one entry a back end and batch, with ``values`` compared
+        and ``different`` ones, and ``saturations`` equal or not; ``left_out`` with reasons.
+    """
+    batches = verification_inputs(model, samples, seed)
+    if data is not None:
+        batches.append(("data", model.as_batch(data)))
+    runs, left_out = plans_to_verify(model, names)
+    if not runs:
+        raise BackendError(
+            "a back end must be there to compare with the reference. "
+            f"Received: {', '.join(names or left_out) or 'none'}. "
+            + " ".join(f"Back end {name!r}: {reason}" for name, reason in left_out.items())
+        )
+    results = []
+    for label, x in batches:
+        expected_counts = np.zeros(len(model.layers), dtype=np.int64)
+        expected = model.plan("reference").run(x, saturations=expected_counts)
+        for name, plan in runs.items():
+            counts = np.zeros_like(expected_counts)
+            actual = plan.run(x, saturations=counts)
+            results.append(
+                {
+                    "backend": name,
+                    "inputs": label,
+                    "values": int(expected.size),
+                    "different": int(np.count_nonzero(actual != expected)),
+                    "saturations_equal": bool(np.array_equal(counts, expected_counts)),
+                    "without_counting_equal": bool(np.array_equal(plan.run(x), expected)),
+                }
+            )
+    equal = all(
+        result["different"] == 0
+        and result["saturations_equal"]
+        and result["without_counting_equal"]
+        for result in results
+    )
+    return {"model": model.name, "equal": equal, "results": results, "left_out": left_out}

@@ -1,0 +1,332 @@
+"""The cycle model: trips of every pipelined loop of the engine, from the program alone.
+
+A unit's *trips* are exact: the C simulation counts them, and a test holds the two equal.  *Cycles*
+are trips at the initiation interval of one that the sources are written for, plus the pipeline
+depths stated in :data:`DEPTHS`: a model, not a measurement and not a synthesis report.
+"""
+
+from dataclasses import dataclass
+from typing import Dict, List, Tuple
+
+import numpy as np
+
+from ..contract import ACTIVATION_CODES, CONFIGURATIONS, OPCODES
+from ..program.arrangement import BEAT_WORDS, Arrangement, Engine, Fields, arrange, ceil_div, field
+from ..program.packets import BEAT_WORDS as STREAM_WORDS
+from ..program.packets import batch_samples, sample_beats
+from ..program.program import Program
+
+UNITS = ("read", "forward", "product", "inverse", "vector", "epilogue", "write")
+
+DEPTHS = {
+    "read": 6, "forward": 6, "product": 8, "inverse": 8, "vector": 3, "epilogue": 7, "write": 4,
+    "layer": 4, "packet": 12,
+}  # fmt: skip
+"""Cycles from the first trip of a unit to its first result, as the sources are meant to be
+pipelined at 100 MHz: an address with a multiplication 3, block RAM with its register 2, the
+DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, the last pass of a
+transform 4; and of starting a layer or a packet."""
+
+TRIP_POINTS = 16  # complex points that a transform takes in one trip
+_KIND = {code: name for name, code in OPCODES.items()}
+_TABLES = (ACTIVATION_CODES["sigmoid"], ACTIVATION_CODES["tanh"])
+
+
+@dataclass(frozen=True)
+class LayerCycles:
+    """One layer over a batch: trips of its units, and cycles."""
+
+    kind: str
+    trips: Dict[str, int]
+    cycles: int
+    products: int  # trips in which the lanes multiply
+    spans: Dict[str, Tuple[int, int]]  # when each unit works, in cycles from the layer's start
+
+    @property
+    def bottleneck(self) -> str:
+        """The unit with the most trips."""
+        return max(self.trips, key=lambda unit: self.trips[unit])
+
+
+# -- the matrix path ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """The forward transform's batches: trips of each phase, and when rows are ready."""
+
+    read_trips: int
+    trips: int
+    ready: np.ndarray  # for each group of units (an image row): cycles until its spectra are there
+
+
+def _forward(
+    fields: Fields, a: Arrangement, engine: Engine, groups: int, direct: bool, halves: bool
+) -> _Forward:
+    """Follow the phases of the forward transform.
+
+    `direct`: the input comes from the packet, not from the memory that reads sixteen words at
+    once; `halves`: in beats of four words, so that eight words take two trips.
+    """
+    units_a_row = a.columns * a.column_groups
+    blocks = np.minimum(fields["block_columns"] - np.arange(a.column_groups) * a.side, a.side)
+    wide = not direct and a.side * a.block >= 2 * BEAT_WORDS
+    beats = -(-(blocks * a.block) // (BEAT_WORDS * (2 if wide else 1))) * a.places
+    loads = np.tile(beats, groups * fields["in_height"] * a.columns)
+    reads = loads
+    if halves:
+        words = fields["in_channels"]
+        long = np.array([
+            sum(
+                words - first > STREAM_WORDS
+                for first in range(group * a.side * a.block, (group + 1) * a.side * a.block, 8)
+            )
+            for group in range(a.column_groups)
+        ])  # fmt: skip
+        reads = loads + np.tile(long, groups)
+    a_batch = max(2 * a.points // engine.row_words // a.chunks, 1)
+    batches = ceil_div(len(loads), a_batch)
+    skipped = batches * a_batch - len(loads)  # by the first batch
+
+    def by_batch(values: np.ndarray) -> np.ndarray:
+        padded = np.zeros(batches * a_batch, dtype=np.int64)
+        padded[skipped:] = values
+        return padded.reshape(batches, a_batch).sum(axis=1)
+
+    rows = np.full(batches, a_batch * a.chunks)
+    compute = np.full(batches, a.passes * a.points // TRIP_POINTS)
+    trips = _phases(by_batch(loads), compute, rows)
+    waits = _phases(by_batch(reads), compute, rows)
+    ends = np.cumsum(waits)
+    lines = np.arange(1, groups * fields["in_height"] + 1) * units_a_row
+    last_batch = (lines + skipped - 1) // a_batch
+    ready = ends[last_batch + 1] + rows[last_batch]
+    return _Forward(int(reads.sum()), int(trips.sum()), ready)
+
+
+def _phases(load: np.ndarray, compute: np.ndarray, send: np.ndarray) -> np.ndarray:
+    """Return the trips of each phase: one batch is loaded, one computed and one sent."""
+    zero = np.zeros(1, dtype=np.int64)
+    stages = (
+        np.concatenate([load, zero, zero]),
+        np.concatenate([zero, compute, zero]),
+        np.concatenate([zero, zero, send]),
+    )
+    return np.maximum.reduce(stages)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of windows: the rows of the image that it brings, those it needs, and its trips."""
+
+    fresh: int
+    last: int  # the last row of the image it needs, or -1
+    products: int
+    trips: int
+    extra: int  # trips that only accept rows for the next line
+
+
+def _lines(fields: Fields, a: Arrangement, engine: Engine) -> Tuple[List[_Line], int]:
+    """Return the lines of one group, and the trips of the last one before another group."""
+    lines: List[Tuple[int, int, int, int]] = []
+    seen = 0
+    outputs = a.strip * a.row_groups * a.chunks
+    for y in range(fields["out_height"]):
+        top = y * fields["stride_height"] - field(fields, "pad_top")
+        begin = max(top, 0)
+        end = max(min(top + fields["kernel_height"], fields["in_height"]), begin)
+        fresh = end - max(begin, min(seen, end))
+        terms = (end - begin) * fields["kernel_width"] * fields["block_columns"]
+        last = end - 1 if end > begin else -1
+        lines.append((fresh, last, outputs * terms, outputs * max(terms, engine.row_beats)))
+        seen = end
+    result = []
+    for index, (fresh, last, products, trips) in enumerate(lines):
+        following = lines[(index + 1) % len(lines)][0] * a.line_rows
+        accepted = min(following, trips // a.pace)
+        result.append(_Line(fresh, last, products, trips, following - accepted))
+    return result, lines[0][0] * a.line_rows
+
+
+def _matrix(
+    fields: Fields, engine: Engine, samples: int, direct: bool, unscaled: bool
+) -> LayerCycles:
+    a = arrange(fields, engine)
+    groups = ceil_div(samples, a.samples_at_once())
+    forward = _forward(fields, a, engine, groups, direct, direct and not unscaled)
+    lines, first_rows = _lines(fields, a, engine)
+
+    product = first_rows
+    now, busy_from = DEPTHS["read"] + DEPTHS["forward"], 0
+    height = fields["in_height"]
+    for group in range(groups):
+        for index, line in enumerate(lines):
+            final = group == groups - 1 and index == len(lines) - 1
+            extra = 0 if final else line.extra
+            product += line.trips + extra
+            row = group * height + line.last if line.last >= 0 else -1
+            ready = int(forward.ready[row]) if row >= 0 else 0
+            start = max(now, ready + DEPTHS["read"] + DEPTHS["forward"])
+            busy_from = busy_from or start
+            now = start + line.trips + extra
+    product += engine.row_beats
+
+    outputs = groups * fields["out_height"] * a.strip * a.row_groups * a.chunks
+    beats = outputs * engine.row_beats
+    batch_beats = a.points * 2 // BEAT_WORDS
+    shortest = a.chunks * engine.row_beats  # the last batch, since nothing hides its latency
+    loads = np.full(ceil_div(beats - shortest, batch_beats) + 1, batch_beats, dtype=np.int64)
+    loads[-1] = shortest
+    if len(loads) > 1:
+        loads[-2] = beats - shortest - batch_beats * (len(loads) - 2)
+    compute = a.passes * a.points // TRIP_POINTS
+    inverse = int(_phases(loads, np.full(len(loads), compute), loads).sum())
+    epilogue = _epilogue_trips(fields, samples, beats)
+
+    trips = {
+        "read": forward.read_trips,
+        "forward": forward.trips,
+        "product": product,
+        "inverse": inverse,
+        "vector": 0,
+        "epilogue": epilogue,
+        "write": beats,
+    }
+    # the product's last sums leave, the last batch is computed and sent
+    sums_end = now + engine.row_beats + DEPTHS["product"]
+    tail = compute + int(loads[-1])
+    inverse_end = max(sums_end + tail, busy_from + inverse) + DEPTHS["inverse"]
+    slower = max(0, epilogue - beats)  # through a table or a division
+    end = max(inverse_end, busy_from + inverse - beats + epilogue if slower else 0)
+    end += DEPTHS["epilogue"] + DEPTHS["write"]
+    spans = {
+        "read": (0, forward.read_trips),
+        "forward": (DEPTHS["read"], int(forward.ready[-1]) + DEPTHS["read"]),
+        "product": (busy_from, now),
+        "inverse": (busy_from + engine.row_beats, inverse_end),
+        "epilogue": (busy_from + engine.row_beats + compute, end),
+    }
+    products = groups * sum(line.products for line in lines)
+    return LayerCycles("matrix", trips, end + DEPTHS["layer"], products, spans)
+
+
+def _epilogue_trips(fields: Fields, samples: int, beats: int) -> int:
+    """Return the epilogue's trips: a beat each, or a word each through a table or a division."""
+    opcode = fields["opcode"]
+    activated = opcode in (OPCODES["matrix"], OPCODES["scale_bias"], OPCODES["add"])
+    table = activated and field(fields, "activation") in _TABLES
+    if not table and opcode != OPCODES["average_pool"]:
+        return beats
+    pixels = samples * fields["out_height"] * fields["out_width"]
+    words = pixels * fields["out_channels"]
+    used = pixels * ceil_div(fields["out_channels"], BEAT_WORDS)
+    if opcode == OPCODES["add"]:
+        used = samples * ceil_div(words // samples, BEAT_WORDS)
+    return words + beats - used
+
+
+# -- the vector path ----------------------------------------------------------------------------
+
+
+def _covered(out: int, stride: int, before: int, kernel: int, size: int) -> np.ndarray:
+    first = np.arange(out) * stride - before
+    return np.minimum(first + kernel, size) - np.maximum(first, 0)
+
+
+def _vector(fields: Fields, samples: int) -> LayerCycles:
+    opcode = fields["opcode"]
+    height, width = fields["out_height"], fields["out_width"]
+    groups = ceil_div(fields["out_channels"], BEAT_WORDS)
+    if opcode == OPCODES["add"]:
+        words = height * width * fields["out_channels"]
+        beats = samples * ceil_div(words, BEAT_WORDS)
+        read, vector = samples * 2 * ceil_div(words, 2 * BEAT_WORDS) + 1, beats
+    else:
+        beats = samples * height * width * groups
+        read = beats
+        if opcode in (OPCODES["max_pool"], OPCODES["average_pool"]):
+            rows = _covered(height, fields["stride_height"], field(fields, "pad_top"),
+                            fields["kernel_height"], fields["in_height"])  # fmt: skip
+            columns = _covered(width, fields["stride_width"], field(fields, "pad_left"),
+                               fields["kernel_width"], fields["in_width"])  # fmt: skip
+            read = samples * int(rows.sum()) * int(columns.sum()) * groups
+        vector = read
+    epilogue = _epilogue_trips(fields, samples, beats)
+    trips = dict.fromkeys(UNITS, 0)
+    trips.update(read=read, vector=vector, epilogue=epilogue, write=beats)
+    depth = DEPTHS["read"] + DEPTHS["vector"] + DEPTHS["epilogue"] + DEPTHS["write"]
+    cycles = max(read, epilogue) + depth
+    spans = {
+        "read": (0, read),
+        "vector": (DEPTHS["read"], max(read, epilogue) + DEPTHS["read"]),
+        "epilogue": (DEPTHS["read"] + DEPTHS["vector"], cycles),
+    }
+    return LayerCycles(_KIND[opcode], trips, cycles + DEPTHS["layer"], 0, spans)
+
+
+# -- a batch ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BatchCycles:
+    """All layers over one batch that the activation memory holds, and the loops around them."""
+
+    layers: Tuple[LayerCycles, ...]
+    moves: Dict[str, int]  # trips: input, output, weights
+    cycles: int
+
+
+def streams_input(program: Program) -> bool:
+    """Return whether the first layer reads its input straight from the packet."""
+    return bool(program.layers) and program.layers[0].get("stream", 0) & 1 == 1
+
+
+def weight_trips(fields: Fields, engine: Engine) -> int:
+    """Return the trips of loading a layer's weights: up to a beat of four words each."""
+    k = 1 << field(fields, "block_log2")
+    at_once = 1 if k == 1 else 2 if k == 2 or k > engine.row_words else 4
+    positions = fields["kernel_height"] * fields["kernel_width"]
+    words = fields["block_rows"] * fields["block_columns"] * positions * k
+    return ceil_div(words, BEAT_WORDS) * BEAT_WORDS // at_once
+
+
+def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
+    """Return trips and cycles of one batch.
+
+    Parameters
+    ----------
+    program : Program
+        Compiled for a hardware configuration.
+    samples : int
+        At most :func:`pynq_circnn.program.packets.batch_samples`.
+    unscaled : bool
+        The input comes as bytes.
+    """
+    engine = Engine.of(program.configuration)
+    direct = streams_input(program)
+    layers = []
+    moves = {"input": 0 if direct else samples * sample_beats(program, unscaled), "weights": 0}
+    moves["output"] = samples * ceil_div(program.header["output_words"], STREAM_WORDS)
+    for index, fields in enumerate(program.layers):
+        if fields["opcode"] == OPCODES["matrix"]:
+            layers.append(_matrix(fields, engine, samples, direct and index == 0, unscaled))
+            if field(fields, "stream") & 2:
+                moves["weights"] += weight_trips(fields, engine)
+        else:
+            layers.append(_vector(fields, samples))
+    cycles = sum(layer.cycles for layer in layers) + sum(moves.values())
+    return BatchCycles(tuple(layers), moves, cycles)
+
+
+def packet_cycles(program: Program, samples: int, unscaled: bool) -> int:
+    """Return the cycles of a run packet: batches, counters and reply."""
+    at_once = batch_samples(program)
+    whole, rest = divmod(samples, at_once)
+    cycles = whole * batch_cycles(program, at_once, unscaled).cycles if whole else 0
+    cycles += batch_cycles(program, rest, unscaled).cycles if rest else 0
+    return cycles + DEPTHS["packet"] + ceil_div(len(program.layers) + 1, 2) + 6
+
+
+def clock_hz(program: Program) -> float:
+    """Return the clock that a configuration is meant to run at."""
+    return CONFIGURATIONS[program.configuration]["clock_mhz"] * 1e6

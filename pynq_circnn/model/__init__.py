@@ -1,0 +1,5 @@
+"""The model: a quantised network with a Keras-like face."""
+
+from .model import Model, load_model, shipped_models
+
+__all__ = ["Model", "load_model", "shipped_models"]

@@ -1,0 +1,1 @@
+"""A network as a value: in floating point, quantised, and as a file."""

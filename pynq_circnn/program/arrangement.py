@@ -1,0 +1,137 @@
+"""How the layers of a program lie in a hardware engine's lanes and memories.
+
+The same rules as ``hw/src/decode.hpp``, where the engine works them out for itself; the compiler
+needs them to say what does not fit, and the cycle model to count.
+"""
+
+from dataclasses import dataclass
+from typing import Mapping
+
+from ..contract import CONFIGURATIONS, DESCRIPTOR, LIMITS, OPCODES
+
+BEAT_WORDS = 8  # words that the units other than the lanes take in one trip
+MAX_STRIDE = 1024
+MAX_PACE = 1024
+
+Fields = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The sizes of a hardware configuration, in rows of as many words as the lanes take.
+
+    Parameters
+    ----------
+    row_words : int
+        Words that all lanes take in one trip.
+    weights_rows, spectra_rows : int
+        Rows of the weights and of the spectra memory.
+    """
+
+    row_words: int
+    weights_rows: int
+    spectra_rows: int
+
+    @property
+    def row_beats(self) -> int:
+        """Beats of eight words in a row."""
+        return self.row_words // BEAT_WORDS
+
+    @classmethod
+    def of(cls, configuration: str) -> "Engine":
+        """Return the sizes of a configuration by its name."""
+        sizes = CONFIGURATIONS[configuration]
+        row = 2 * sizes["lanes"]
+        return cls(row, sizes["weights_words"] // row, sizes["spectra_words"] // row)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How one matrix layer lies in the lanes: the fields of ``Layer`` in ``hw/src/types.hpp``.
+
+    A row holds `side` blocks of each of `places` pixels or samples.
+    """
+
+    block: int
+    side: int
+    places: int
+    by_sample: bool
+    chunks: int
+    row_groups: int
+    column_groups: int
+    terms: int
+    passes: int
+    points: int
+    strip: int
+    columns: int
+    kept_columns: int
+    line_rows: int
+    ring_lines: int
+    pace: int
+
+    @property
+    def weights_rows(self) -> int:
+        """Rows that the weights take, zeros and copies for neighbouring pixels included."""
+        return self.row_groups * self.chunks * self.terms
+
+    @property
+    def spectra_rows(self) -> int:
+        """Rows that the ring of image rows takes."""
+        return self.line_rows * self.ring_lines
+
+    def samples_at_once(self) -> int:
+        """Return how many samples lie side by side."""
+        return self.places if self.by_sample else 1
+
+
+def field(fields: Fields, name: str) -> int:
+    """Return a descriptor's field, zero where it is left out."""
+    assert name in DESCRIPTOR
+    return fields.get(name, 0)
+
+
+def ceil_div(a: int, b: int) -> int:
+    """Return a / b, rounded up."""
+    return -(-a // b)
+
+
+def arrange(fields: Fields, engine: Engine) -> Arrangement:
+    """Return how the matrix layer of a descriptor lies in an engine's lanes."""
+    assert fields["opcode"] == OPCODES["matrix"]
+    log2 = field(fields, "block_log2")
+    k, row = 1 << log2, engine.row_words
+    p, q = fields["block_rows"], fields["block_columns"]
+    side = BEAT_WORDS // k if k < BEAT_WORDS else 1
+    while side < p and side < max(row // k, 1):
+        side *= 2
+    places = row // (k * side) if k < row else 1
+    by_sample = fields["out_width"] == 1
+    chunks = max(k // row, 1)
+    strips = 1 if by_sample else places
+    strip = ceil_div(fields["out_width"], strips)
+    kept = (strip - 1) * fields["stride_width"] + fields["kernel_width"]
+    column_groups, row_groups = ceil_div(q, side), ceil_div(p, side)
+    line_rows = kept * column_groups * chunks
+    between = strip * fields["stride_width"]
+    last = fields["in_width"] + field(fields, "pad_left") - (strips - 1) * between
+    terms = fields["kernel_height"] * fields["kernel_width"] * q
+    trips = max(terms, engine.row_beats) * strip * row_groups * chunks
+    rows = min(fields["stride_height"], fields["kernel_height"]) * line_rows
+    return Arrangement(
+        block=k,
+        side=side,
+        places=places,
+        by_sample=by_sample,
+        chunks=chunks,
+        row_groups=row_groups,
+        column_groups=column_groups,
+        terms=terms,
+        passes=max(log2 - 2, 1),
+        points=128 if log2 == LIMITS["block_log2"] else 64,
+        strip=strip,
+        columns=max(kept, last, between if strips > 1 else 1),
+        kept_columns=kept,
+        line_rows=line_rows,
+        ring_lines=2 * min(fields["kernel_height"], fields["in_height"]),
+        pace=min(max(trips // rows, 1), MAX_PACE),
+    )

@@ -1,0 +1,180 @@
+"""The engine's program as a value: fields, sections, and its exact bytes.
+
+The layout is the contract's (``contract.json``, shown in ``hw/ENGINE.md``): little-endian words,
+a header, one descriptor a layer, then weights, scales and biases.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from ..contract import (
+    ALIGN_BYTES,
+    CONFIGURATIONS,
+    DESCRIPTOR,
+    DESCRIPTOR_WORDS,
+    HEADER,
+    HEADER_WORDS,
+    MAGIC,
+    PROGRAM_VERSION,
+    Field,
+    configuration_digest,
+)
+from ..errors import ProgramError
+
+SECTIONS = {"weights": "<i2", "scales": "<i2", "biases": "<i4"}
+
+Fields = Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A compiled network.
+
+    Parameters
+    ----------
+    configuration : str
+        Name of the engine configuration it is compiled for.
+    header : mapping of str to int
+        The header's fields, without those that follow from the rest (magic, version,
+        configuration, bytes, checksum, layers, lengths of the sections).
+    layers : sequence of mapping of str to int
+        The descriptors' fields; those left out are zero.
+    weights, scales : int16 arrays of one dimension
+    biases : int32 array of one dimension
+    """
+
+    configuration: str
+    header: Fields
+    layers: Tuple[Fields, ...]
+    weights: np.ndarray
+    scales: np.ndarray
+    biases: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """Return the program as the engine reads it."""
+        sections = {name: getattr(self, name).astype(dtype) for name, dtype in SECTIONS.items()}
+        descriptors = [_record(DESCRIPTOR, DESCRIPTOR_WORDS, layer) for layer in self.layers]
+        body = b"".join(descriptors + [_padded(data.tobytes()) for data in sections.values()])
+        header = {
+            **self.header,
+            "magic": MAGIC,
+            "version": PROGRAM_VERSION,
+            "configuration": configuration_digest(self.configuration),
+            "bytes": 4 * HEADER_WORDS + len(body),
+            "checksum": 0,
+            "layers": len(self.layers),
+            **{f"{name}_words": data.size for name, data in sections.items()},
+        }
+        header["checksum"] = zlib.crc32(_record(HEADER, HEADER_WORDS, header) + body)
+        return _record(HEADER, HEADER_WORDS, header) + body
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Program":
+        """Return the program that the bytes hold.
+
+        Raises
+        ------
+        ProgramError
+            If the bytes are no program of this format version, or damaged.
+        """
+        if len(data) < 4 * HEADER_WORDS:
+            raise ProgramError(
+                f"a program must have at least {4 * HEADER_WORDS} bytes. Received: {len(data)}."
+            )
+        words = np.frombuffer(data, "<u4", HEADER_WORDS)
+        header = _fields(HEADER, words)
+        expected = {"magic": MAGIC, "version": PROGRAM_VERSION, "bytes": len(data)}
+        for name, value in expected.items():
+            if header[name] != value:
+                raise ProgramError(
+                    f"{name} of a program must be {value}. Received: {header[name]}. "
+                    "Compile the network again."
+                )
+        blank = words.copy()
+        blank[HEADER["checksum"].index] = 0
+        checksum = zlib.crc32(data[4 * HEADER_WORDS :], zlib.crc32(blank.tobytes()))
+        if checksum != header["checksum"]:
+            raise ProgramError(
+                f"checksum of the program must be {checksum:08x}. "
+                f"Received: {header['checksum']:08x}. The program is damaged; compile it again."
+            )
+        _check_ranges(HEADER, words, header)
+        names = {configuration_digest(name): name for name in CONFIGURATIONS}
+        if header["configuration"] not in names:
+            raise ProgramError(
+                "configuration of the program must be known here. "
+                f"Received: digest {header['configuration']:08x}. Compile the network again."
+            )
+        position = 4 * (HEADER_WORDS + DESCRIPTOR_WORDS * header["layers"])
+        arrays = []
+        for name, dtype in SECTIONS.items():
+            count = header[f"{name}_words"]
+            size = np.dtype(dtype).itemsize * count
+            if position + size > len(data):
+                raise ProgramError(
+                    f"{name} must lie within the program's {len(data)} bytes. "
+                    f"Received: bytes {position} to {position + size}."
+                )
+            arrays.append(np.frombuffer(data, dtype, count, position))
+            position += -(-size // ALIGN_BYTES) * ALIGN_BYTES
+        if position != len(data):
+            raise ProgramError(
+                f"the sections must fill the program's {len(data)} bytes. Received: {position}."
+            )
+        words = np.frombuffer(data, "<u4", DESCRIPTOR_WORDS * header["layers"], 4 * HEADER_WORDS)
+        layers = []
+        for row in words.reshape(-1, DESCRIPTOR_WORDS):
+            layers.append(_fields(DESCRIPTOR, row))
+            _check_ranges(DESCRIPTOR, row, layers[-1])
+        derived = {"magic", "version", "configuration", "bytes", "checksum", "layers"}
+        derived |= {f"{name}_words" for name in SECTIONS}
+        own = {name: value for name, value in header.items() if name not in derived}
+        return cls(names[header["configuration"]], own, tuple(layers), *arrays)
+
+
+def _record(fields: Mapping[str, Field], words: int, values: Fields) -> bytes:
+    record = np.zeros(words, dtype="<u4")
+    for name, value in values.items():
+        field = fields[name]
+        if not field.min <= value <= field.max:
+            raise ProgramError(
+                f"{name} must lie in {field.min} ... {field.max}. Received: {value}. "
+                "The layer exceeds what the engine's program can say; split it."
+            )
+        record[field.index] = value & 0xFFFFFFFF
+    return record.tobytes()
+
+
+def _fields(fields: Mapping[str, Field], record: np.ndarray) -> Dict[str, int]:
+    values = {}
+    for name, field in fields.items():
+        word = int(record[field.index])
+        values[name] = word - (1 << 32) if field.min < 0 and word >= 1 << 31 else word
+    return values
+
+
+def _check_ranges(fields: Mapping[str, Field], record: np.ndarray, values: Fields) -> None:
+    for name, field in fields.items():
+        if not field.min <= values[name] <= field.max:
+            raise ProgramError(
+                f"{name} of a program must lie in {field.min} ... {field.max}. "
+                f"Received: {values[name]}. Compile the network again."
+            )
+    if record[len(fields) :].any():
+        raise ProgramError(
+            "words behind the fields must be zero. "
+            f"Received: {record[len(fields) :].tolist()}. Compile the network again."
+        )
+
+
+def _padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % ALIGN_BYTES)
+
+
+def join(parts: Sequence[np.ndarray], dtype: str) -> np.ndarray:
+    """Return arrays as one of one dimension."""
+    flat: List[np.ndarray] = [np.zeros(0, dtype)] + [part.astype(dtype).ravel() for part in parts]
+    return np.concatenate(flat)

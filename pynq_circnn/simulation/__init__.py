@@ -1,0 +1,1 @@
+"""The HLS sources compiled with a C++ compiler: the C simulation."""
