@@ -4,9 +4,8 @@ import functools
 
 import numpy as np
 
-from pynq_circnn import Model, Network
+from pynq_circnn import Model, Network, quantize
 from pynq_circnn import layers as L
-from pynq_circnn import quantize
 
 
 def weights_for(layers, seed=0):

@@ -302,7 +302,7 @@ def test_interruption_on_a_terminal_begins_a_line_of_its_own(files, command, bar
     module, _, name = bar_in.rpartition(".")
     code = f"""
 import importlib, os, signal, sys, time
-from pynq_circnn import cli
+from pynq_circnn.commands import cli
 def bar(*_):
     print("41/60 [====>", end="", flush=True)
     os.kill(os.getpid(), signal.SIGINT)

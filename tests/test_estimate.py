@@ -11,6 +11,7 @@ from networks import random_arrays, random_schedule
 from pynq_circnn import Model
 from pynq_circnn import layers as L
 from pynq_circnn.commands import cli
+from pynq_circnn.commands import estimate as command
 from pynq_circnn.commands.plots import draw_timeline
 from pynq_circnn.contract import CONFIGURATIONS
 from pynq_circnn.engine import estimate, resources
@@ -174,7 +175,7 @@ def test_names_of_layers_are_whole():
     name = "a_name_that_is_longer_than_twenty_letters_"
     layers = [L.Input("x", (), (8,)), L.Dense(name + "1", ("x",), units=8)]
     layers.append(L.Dense(name + "2", (name + "1",), units=8))
-    lines = estimate._lines("model", estimate.estimate(quantised(layers)))
+    lines = command._lines("model", estimate.estimate(quantised(layers)))
     rows = [line for line in lines if name in line]
     assert len(rows) == 2 and name + "1 " in rows[0] and name + "2 " in rows[1]
 

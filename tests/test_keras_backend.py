@@ -157,7 +157,7 @@ def test_the_doctor_tells(fresh, monkeypatch, installed, state, words):
 @needs_keras
 def test_train_needs_no_variable(tmp_path):
     code = (
-        "from pynq_circnn import cli; import sys; "
+        "from pynq_circnn.commands import cli; import sys; "
         f"sys.exit(cli.main(['train', 'mnist_mlp', '--data', {str(tmp_path)!r}]))"
     )
     status, _, err = python(code, tmp_path)

@@ -8,8 +8,7 @@ import pytest
 from keras_backend import keras
 
 from pynq_circnn.errors import ConversionError
-from pynq_circnn.frontends.keras import convert
-from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, to_network
+from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, convert, to_network
 from pynq_circnn.network import floating
 
 L = keras.layers

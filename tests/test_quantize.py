@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from pynq_circnn import Model, Network
+from pynq_circnn import Model, Network, quantize
 from pynq_circnn import layers as L
 from pynq_circnn.arithmetic.circulant import half_spectrum
 from pynq_circnn.arithmetic.fixed import dequantize, forward_transform, inverse_transform
@@ -15,7 +15,6 @@ from pynq_circnn.errors import CalibrationWarning
 from pynq_circnn.network import floating
 from pynq_circnn.network.floating import channel_blocks
 from pynq_circnn.network.quantized import TABLE_INPUT
-from pynq_circnn import quantize
 from pynq_circnn.quantization.quantizer import HEADROOM, exponent_for, signal_to_noise_db
 
 DISTRIBUTIONS = {

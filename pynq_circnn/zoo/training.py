@@ -9,7 +9,7 @@ import os
 import platform
 from typing import Any, Dict, List, Sequence, Tuple
 
-from ..frontends.keras import convert  # chooses the back end of Keras
+from ..keras import convert  # chooses the back end of Keras
 
 # isort: split
 import keras
