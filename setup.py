@@ -58,10 +58,10 @@ setup(
     # the HLS sources live in hw/ and travel with the package: the csim back end compiles them
     package_dir={"pynq_circnn.hw.src": "hw/src", "pynq_circnn.hw.sim": "hw/sim"},
     package_data={
-        "pynq_circnn.hw.src": ["*.cpp", "*.hpp"],
+        "pynq_circnn.hw.src": ["*.cpp", "*.hpp", "kinds/*.hpp"],
         "pynq_circnn.hw.sim": ["*.cpp", "*.h"],
         "pynq_circnn": ["py.typed"],
-        "pynq_circnn.contract": ["*.json"],
+        "pynq_circnn.contract": ["*.json", "check.h"],
         "pynq_circnn.zoo": ["*.circnn", "*.json"],
         "pynq_circnn.emulated": ["circnn.hwh"],
         "pynq_circnn.overlays": ["README.md", "circnn.bit.d/*"],

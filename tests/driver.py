@@ -13,9 +13,10 @@ import numpy as np
 
 from pynq_circnn import contract
 from pynq_circnn.backends import native
+from pynq_circnn.contract import headers
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NATIVE = os.path.join(os.path.dirname(contract.__file__), "native")
+NATIVE = os.path.join(os.path.dirname(os.path.dirname(contract.__file__)), "native")
 NOT_RUN = 100
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover"]
 
@@ -42,8 +43,7 @@ def build():
     """
     folder = tempfile.mkdtemp(prefix="circnn-driver-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with open(os.path.join(folder, "circnn_contract.h"), "w") as file:
-        file.write(contract.c_header())
+    headers.write_headers(folder, headers.native_headers())
     names = [name for name in sorted(os.listdir(NATIVE)) if name.endswith(".c")]
     plain = {"avx2.c", "avx512.c", "avx512vnni.c", "neon.c"} - {native.kernel_sets()[0] + ".c"}
 

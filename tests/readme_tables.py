@@ -9,7 +9,7 @@ import os
 
 from pynq_circnn import load_model, zoo
 from pynq_circnn.commands import bench
-from pynq_circnn.contract import fill_marks
+from pynq_circnn.contract.page import fill_marks
 from pynq_circnn.engine.estimate import estimate
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from pynq_circnn import contract, layers
-from pynq_circnn.contract import CONTRACT, DESCRIPTOR, HEADER, TABLES
+from pynq_circnn.contract import CONTRACT, DESCRIPTOR, HEADER, TABLES, headers
+from pynq_circnn.contract import page as tables
 
 PAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "hw", "ENGINE.md")
 
@@ -190,7 +191,7 @@ def printing_program():
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
 def test_the_c_header_has_pythons_values(tmp_path):
     source, expected = printing_program()
-    (tmp_path / "circnn_contract.h").write_text(contract.c_header())
+    (tmp_path / "circnn_contract.h").write_text(headers.c_header())
     (tmp_path / "show.c").write_text(source)
     command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Wno-unused", "-Werror", "-pedantic"]
     subprocess.run([*command, "show.c", "-o", "show"], cwd=tmp_path, check=True)
@@ -203,22 +204,22 @@ def test_the_c_header_has_pythons_values(tmp_path):
 
 def test_the_page_is_filled_in():
     marks = "".join(
-        f"x\n<!-- contract: {m} -->\nSTALE\n<!-- end -->\n" for m in contract.page_tables()
+        f"x\n<!-- contract: {m} -->\nSTALE\n<!-- end -->\n" for m in tables.page_tables()
     )
-    filled = contract.fill_page(marks)
-    assert contract.fill_page(filled) == filled and "STALE" not in filled
+    filled = tables.fill_page(marks)
+    assert tables.fill_page(filled) == filled and "STALE" not in filled
     assert all(f"`{name}`" in filled for name in [*HEADER, *DESCRIPTOR, *contract.STATUS])
     with pytest.raises(ValueError, match="must have the mark"):
-        contract.fill_page(marks.replace("<!-- contract: limits -->", ""))
+        tables.fill_page(marks.replace("<!-- contract: limits -->", ""))
     with pytest.raises(ValueError, match="must have the mark"):
-        contract.fill_page(marks + marks)
+        tables.fill_page(marks + marks)
 
 
 @pytest.mark.skipif(not os.path.exists(PAGE), reason="an installed package has no hw/")
 def test_the_page_is_the_contracts():
     with open(PAGE, encoding="utf-8") as file:
         page = file.read()
-    assert contract.fill_page(page) == page, "run: python -m pynq_circnn.contract page"
+    assert tables.fill_page(page) == page, "run: python pynq_circnn/contract page"
     unnamed = [kind for kind in layers.Layer.kinds if kind not in page]
     assert not unnamed
     assert all(f"`{name}`" in page for name in contract.OPCODES)

@@ -26,13 +26,13 @@ SANITIZER = ["-fsanitize=thread", "-DTHREADS"]
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory):
     """A folder with the contract's header, and cases of the reference."""
-    from pynq_circnn.contract import c_header
+    from pynq_circnn.contract.headers import native_headers, write_headers
 
     sys.path.insert(0, os.path.join(HERE, "native"))
     import cases
 
     folder = tmp_path_factory.mktemp("generated")
-    (folder / "circnn_contract.h").write_text(c_header())
+    write_headers(str(folder), native_headers())
     return folder, cases.write(str(folder / "cases"), 40)
 
 

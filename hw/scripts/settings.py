@@ -10,6 +10,7 @@ Python 3.8, so that the machine with Vivado on it needs no package. Everything t
 are told comes from here; they hold no number themselves.
 """
 
+import importlib
 import importlib.util
 import json
 import os
@@ -20,10 +21,13 @@ HW = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONTRACT = os.path.join(os.path.dirname(HW), "pynq_circnn", "contract", "__init__.py")
 # executed on its own, without the package and NumPy; its folder never joins the search path, where
 # its modules would stand before installed ones of the same name
-_spec = importlib.util.spec_from_file_location("contract", CONTRACT)
+_spec = importlib.util.spec_from_file_location(
+    "circnn_contract", CONTRACT, submodule_search_locations=[os.path.dirname(CONTRACT)]
+)
 contract = importlib.util.module_from_spec(_spec)
-sys.modules["contract"] = contract
+sys.modules["circnn_contract"] = contract
 _spec.loader.exec_module(contract)
+headers = importlib.import_module("circnn_contract.headers")
 
 
 def _read(*path: str) -> Any:
@@ -148,23 +152,13 @@ def files(board: str) -> Dict[str, str]:
     settings = load(board)
     return {
         "settings.tcl": tcl(settings),
-        "circnn_contract.h": contract.c_header(),
-        "circnn_configuration.h": contract.configuration_header(settings["configuration"]),
+        **headers.engine_headers(settings["configuration"]),
     }
 
 
 def write(board: str, build: str) -> None:
     """Bring the files of a build folder up to date; one that is right keeps its time."""
-    texts = files(board)
-    os.makedirs(build, exist_ok=True)
-    for name, text in texts.items():
-        path = os.path.join(build, name)
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                if file.read() == text:
-                    continue
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+    headers.write_headers(build, files(board))
 
 
 def main(arguments: List[str]) -> None:

@@ -90,6 +90,11 @@ struct Layer {
     bool streamed;             // the weights come with every mini-batch
 };
 
+// What the contract says of the layer's opcode.
+inline const circnn_traits &traits_of(const Layer &layer) {
+    return circnn_opcode_traits[layer.d.opcode];
+}
+
 // How many samples of which kind a layer runs for, and where they lie.
 struct Batch {
     int32_t samples;

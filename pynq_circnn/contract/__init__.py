@@ -1,20 +1,20 @@
 """The contract: ``contract.json`` (widths, limits, layouts) and ``tables.json`` as Python values.
 
-The C header that the native back end is compiled with, and the tables in ``hw/ENGINE.md``, are
-made from the same two files by this module, which needs nothing but the standard library and can
-therefore be executed on its own while the package is being built::
+It is the one home of what Python, C, the HLS sources and the documentation must agree on.  The C
+headers are made from it by :mod:`.headers`, the tables of ``hw/ENGINE.md`` by :mod:`.page`.  All
+three need nothing but the standard library, so that they work while the package is being built::
 
-    python pynq_circnn/contract/__init__.py header           # prints the C header
-    python pynq_circnn/contract/__init__.py header z2        # prints the sizes of a configuration
-    python pynq_circnn/contract/__init__.py page             # renews the tables of hw/ENGINE.md
+    python pynq_circnn/contract headers FOLDER       # writes the headers of the native back end
+    python pynq_circnn/contract headers FOLDER z2    # writes those of a hardware configuration
+    python pynq_circnn/contract page                 # renews the tables of hw/ENGINE.md
 """
 
 import json
 import os
-import sys
 import zlib
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from functools import lru_cache
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -35,6 +35,59 @@ class Field:
     doc: str
 
 
+@dataclass(frozen=True)
+class Operation:
+    """What an opcode is: one entry of ``opcodes`` in the contract.
+
+    Parameters
+    ----------
+    name, doc : str
+    opcode : int
+    traits : tuple of str
+        Those of :data:`TRAITS` that it has.
+    rules : tuple of str
+        Names of the :data:`RULES` that a descriptor must keep.
+    sections : mapping of str to str
+        For each section of the program that it reads, how many words: an expression of fields.
+    second : str
+        How many words its second operand has, an expression of fields ("0" without one).
+    """
+
+    name: str
+    opcode: int
+    doc: str
+    traits: Tuple[str, ...]
+    rules: Tuple[str, ...]
+    sections: Mapping[str, str]
+    second: str
+
+    def __getattr__(self, trait: str) -> bool:
+        """Return whether it has a trait: ``operation.windowed``."""
+        if trait in TRAITS:
+            return trait in self.traits
+        raise AttributeError(f"{type(self).__name__} has no attribute or trait {trait!r}")
+
+    def broken_rules(self, fields: Mapping[str, int]) -> List[str]:
+        """Return the meaning of each rule that a descriptor's fields break."""
+        return [RULES[name].doc for name in self.rules if not evaluate(RULES[name].rule, fields)]
+
+    def section_words(self, fields: Mapping[str, int]) -> Dict[str, int]:
+        """Return how many words of each section a layer with these fields reads."""
+        return {name: evaluate(words, fields) for name, words in self.sections.items()}
+
+    def second_words(self, fields: Mapping[str, int]) -> int:
+        """Return how many words the second operand of a layer with these fields has."""
+        return evaluate(self.second, fields)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition on a descriptor's fields: an expression that is both Python and, nearly, C."""
+
+    rule: str
+    doc: str
+
+
 CONTRACT: Dict[str, Any] = _read("contract.json")
 TABLES: Dict[str, List[int]] = _read("tables.json")
 
@@ -44,7 +97,14 @@ def _values(rows: List[Dict[str, Any]]) -> Dict[str, int]:
 
 
 def _fields(rows: List[Dict[str, Any]]) -> Dict[str, Field]:
-    return {row["name"]: Field(index=i, **row) for i, row in enumerate(rows)}
+    """Return a record's fields; a largest value that is a text is that of the list it names."""
+    fields = {}
+    for index, row in enumerate(rows):
+        largest = row["max"]
+        if isinstance(largest, str):
+            largest = max(entry["value"] for entry in CONTRACT["program"][largest])
+        fields[row["name"]] = Field(row["name"], index, row["min"], largest, row["doc"])
+    return fields
 
 
 _PROGRAM = CONTRACT["program"]
@@ -52,8 +112,26 @@ _PROGRAM = CONTRACT["program"]
 ARITHMETIC: Dict[str, int] = _values(CONTRACT["arithmetic"])
 LIMITS: Dict[str, int] = _values(CONTRACT["limits"])
 STATUS: Dict[str, int] = _values(CONTRACT["status"])
+STATUS_NAMES: Dict[int, str] = {value: name for name, value in STATUS.items()}
 OPCODES: Dict[str, int] = _values(_PROGRAM["opcodes"])
+TRAITS: Dict[str, str] = {row["name"]: row["doc"] for row in _PROGRAM["traits"]}
+RULES: Dict[str, Rule] = {row["name"]: Rule(row["rule"], row["doc"]) for row in _PROGRAM["rules"]}
+OPERATIONS: Dict[int, Operation] = {
+    row["value"]: Operation(
+        row["name"],
+        row["value"],
+        row["doc"],
+        tuple(row["traits"]),
+        tuple(row["rules"]),
+        row.get("sections", {}),
+        row.get("second", "0"),
+    )
+    for row in _PROGRAM["opcodes"]
+}
 ACTIVATION_CODES: Dict[str, int] = _values(_PROGRAM["activations"])
+TABLE_ACTIVATIONS: Tuple[str, ...] = tuple(
+    row["name"] for row in _PROGRAM["activations"] if row.get("table")
+)
 HEADER: Dict[str, Field] = _fields(_PROGRAM["header"])
 DESCRIPTOR: Dict[str, Field] = _fields(_PROGRAM["descriptor"])
 HEADER_WORDS: int = _PROGRAM["header_words"]
@@ -61,6 +139,7 @@ DESCRIPTOR_WORDS: int = _PROGRAM["descriptor_words"]
 MAGIC: int = _PROGRAM["magic"]
 PROGRAM_VERSION: int = _PROGRAM["version"]
 ALIGN_BYTES: int = _PROGRAM["align_bytes"]
+SECTIONS: Dict[str, str] = {"weights": "<i2", "scales": "<i2", "biases": "<i4"}
 CONFIGURATIONS: Dict[str, Dict[str, Any]] = CONTRACT["configurations"]
 ENGINE: Dict[str, Any] = CONTRACT["engine"]
 IDENTITY: Dict[str, int] = _values(ENGINE["identity"])
@@ -70,6 +149,32 @@ REPLY_FIELDS: List[str] = [row["name"] for row in ENGINE["packets"]["reply"]]
 BLOCK_SIZES = tuple(2**i for i in range(LIMITS["block_log2"] + 1))
 
 assert len(HEADER) <= HEADER_WORDS and len(DESCRIPTOR) <= DESCRIPTOR_WORDS
+
+
+def ceil_div(a: int, b: int) -> int:
+    """Return a / b, rounded up.
+
+    >>> ceil_div(7, 2), ceil_div(8, 2)
+    (4, 4)
+    """
+    return -(-a // b)
+
+
+def evaluate(expression: str, fields: Mapping[str, int]) -> int:
+    """Return the value of a rule or of a section's length; fields left out are zero.
+
+    >>> evaluate("block_rows * 2 >= TERMS", {"block_rows": 3})
+    False
+    """
+    names = {name.upper(): value for name, value in LIMITS.items()}
+    names.update((name, fields.get(name, 0)) for name in DESCRIPTOR)
+    # the expressions are the package's own: contract.json is part of it
+    return eval(_compiled(expression), {"__builtins__": {}, "ceil_div": ceil_div}, names)
+
+
+@lru_cache(maxsize=None)
+def _compiled(expression: str) -> Any:
+    return compile(expression, "contract.json", "eval")
 
 
 def configuration_digest(name: str, version: Optional[int] = None) -> int:
@@ -84,59 +189,6 @@ def configuration_digest(name: str, version: Optional[int] = None) -> int:
         facts["interface_version"] = version
     text = json.dumps({"name": name, **facts}, sort_keys=True, separators=(",", ":"))
     return zlib.crc32(text.encode("ascii"))
-
-
-def c_header() -> str:
-    """Return the C header with every constant, range and table of the contract."""
-    lines = ["/* Generated from contract.json and tables.json by contract.py: do not edit. */"]
-    lines += [
-        "#ifndef CIRCNN_CONTRACT_H",
-        "#define CIRCNN_CONTRACT_H",
-        "",
-        "#include <stdint.h>",
-        "",
-    ]
-
-    def enum(prefix: str, values: Dict[str, int]) -> None:
-        for name, value in values.items():
-            suffix = "u" if value >= 1 << 31 else ""
-            lines.append(f"#define CIRCNN_{prefix}{name.upper()} ({value}{suffix})")
-        lines.append("")
-
-    enum("", ARITHMETIC)
-    enum("LIMIT_", LIMITS)
-    enum("STATUS_", STATUS)
-    enum("OP_", OPCODES)
-    enum("ACTIVATION_", ACTIVATION_CODES)
-    layout = {"magic": MAGIC, "version": PROGRAM_VERSION, "align_bytes": ALIGN_BYTES}
-    enum("ENGINE_", IDENTITY)
-    enum("PACKET_", PACKET_KINDS)
-    enum("PROGRAM_", {**layout, "header_words": HEADER_WORDS, "descriptor_words": DESCRIPTOR_WORDS})
-    lines.append("typedef struct { int64_t min, max; } circnn_range;")
-    for record, table in (("header", HEADER), ("descriptor", DESCRIPTOR)):
-        lines += ["", "typedef struct {"]
-        for field in table.values():
-            kind = "uint32_t" if field.max >= 1 << 31 else "int32_t"
-            lines.append(f"    {kind} {field.name}; /* {field.doc} */")
-        lines.append(f"}} circnn_{record};")
-        ranges = ", ".join(f"{{{f.min}LL, {f.max}LL}}" for f in table.values())
-        lines.append(f"static const circnn_range circnn_{record}_ranges[] = {{{ranges}}};")
-    lines.append("")
-    for name, table_values in TABLES.items():
-        values = ", ".join(map(str, table_values))
-        lines.append(f"static const int16_t circnn_{name}[{len(table_values)}] = {{{values}}};")
-    lines += ["", "#endif", ""]
-    return "\n".join(lines)
-
-
-def configuration_header(name: str) -> str:
-    """Return the C header with the sizes of one hardware configuration."""
-    lines = ["/* Generated from contract.json by contract.py: do not edit. */", ""]
-    for key, value in CONFIGURATIONS[name].items():
-        if isinstance(value, int):
-            lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({value})")
-    lines += [f"#define CIRCNN_CONFIG_DIGEST (0x{configuration_digest(name):08X}u)", ""]
-    return "\n".join(lines)
 
 
 def hardware_configurations() -> List[str]:
@@ -163,96 +215,3 @@ def known_engines() -> str:
     """Return the interface version of this package and its engines' digests, for messages."""
     known = ", ".join(f"{name} {digest:08x}" for digest, name in engine_digests().items())
     return f"interface version {IDENTITY['interface_version']} ({known})"
-
-
-def _table(head: List[str], rows: List[List[Any]]) -> str:
-    cells = [head, ["---"] * len(head)] + rows
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in cells)
-
-
-def page_tables() -> Dict[str, str]:
-    """Return the tables of ``hw/ENGINE.md`` by the name of the mark that they stand behind."""
-    packets = ENGINE["packets"]
-    named = {
-        "arithmetic": CONTRACT["arithmetic"],
-        "limits": CONTRACT["limits"],
-        "opcodes": _PROGRAM["opcodes"],
-        "activations": _PROGRAM["activations"],
-        "status": CONTRACT["status"],
-        "identity": ENGINE["identity"],
-        "kinds": packets["kinds"],
-    }
-    tables = {
-        mark: _table(
-            ["name", "value", "meaning"], [[f"`{r['name']}`", r["value"], r["doc"]] for r in rows]
-        )
-        for mark, rows in named.items()
-    }
-    for mark, record in (("header", HEADER), ("descriptor", DESCRIPTOR)):
-        rows = [[f.index, f"`{f.name}`", f"{f.min} ... {f.max}", f.doc] for f in record.values()]
-        tables[mark] = _table(["word", "field", "range", "meaning"], rows)
-    rows = [
-        [f"0x{r['offset']:02X}", f"`{r['name']}`", r["access"], r["doc"]]
-        for r in ENGINE["registers"]
-    ]
-    tables["registers"] = _table(["offset", "register", "access", "meaning"], rows)
-    for mark, fields in (("packet", packets["header"]), ("reply", packets["reply"])):
-        rows = [[i, f"`{field['name']}`", field["doc"]] for i, field in enumerate(fields)]
-        tables[mark] = _table(["word", "field", "meaning"], rows)
-    columns = ["weights_words", "activation_words", "layers", "lanes", "spectra_words"]
-    rows = [
-        [
-            f"`{name}`",
-            *(c.get(key, "") for key in columns),
-            f"`{configuration_digest(name):08x}`",
-            c["doc"],
-        ]
-        for name, c in CONFIGURATIONS.items()
-    ]
-    tables["configurations"] = _table(["name", *columns, "digest", "meaning"], rows)
-    return tables
-
-
-def fill_marks(text: str, tables: Dict[str, str]) -> str:
-    """Return a page with what stands behind every mark ``<!-- NAME -->`` renewed.
-
-    Raises
-    ------
-    ValueError
-        If a mark, or the ``<!-- end -->`` behind it, is not there once.
-    """
-    for mark, table in tables.items():
-        begin, end = f"<!-- {mark} -->\n", "<!-- end -->"
-        parts = text.split(begin)
-        if len(parts) != 2 or end not in parts[1]:
-            raise ValueError(
-                f"the page must have the mark {begin.strip()} and {end} behind it, once. "
-                f"Received: {len(parts) - 1} times."
-            )
-        text = parts[0] + begin + table + "\n" + parts[1][parts[1].index(end) :]
-    return text
-
-
-def fill_page(text: str) -> str:
-    """Return ``hw/ENGINE.md`` with its tables renewed."""
-    tables = {f"contract: {name}": table for name, table in page_tables().items()}
-    return fill_marks(text, tables)
-
-
-def _main(arguments: List[str]) -> None:
-    if arguments == ["header"]:
-        sys.stdout.write(c_header())
-    elif len(arguments) == 2 and arguments[0] == "header":
-        sys.stdout.write(configuration_header(arguments[1]))
-    elif arguments == ["page"]:
-        path = os.path.join(os.path.dirname(os.path.dirname(_HERE)), "hw", "ENGINE.md")
-        with open(path, encoding="utf-8") as file:
-            text = fill_page(file.read())
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-    else:
-        raise SystemExit("usage: contract.py header [CONFIGURATION] | page")
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])

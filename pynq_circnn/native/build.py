@@ -1,8 +1,9 @@
 """The cffi build of the native back end: executed by setup.py, never imported by the package."""
 
+import importlib
+import importlib.util
 import os
 import platform
-import runpy
 import sys
 
 from cffi import FFI
@@ -15,14 +16,23 @@ _SOURCES = [
 _HEADERS = ["circnn.h", "exchange.h", "words.h"]
 
 
+def _contract_headers():
+    """Return the module of the contract's headers, without the package, which may need a build."""
+    home = os.path.join(os.path.dirname(_HERE), "contract")
+    spec = importlib.util.spec_from_file_location(
+        "circnn_contract", os.path.join(home, "__init__.py"), submodule_search_locations=[home]
+    )
+    sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[spec.name])
+    return importlib.import_module(f"{spec.name}.headers")
+
+
 def _write_contract() -> str:
     """Generate the contract's C header into the build folder and return that folder."""
     root = os.path.dirname(os.path.dirname(_HERE))
     folder = os.path.join(root, "build", "generated")
-    os.makedirs(folder, exist_ok=True)
-    contract = runpy.run_path(os.path.join(os.path.dirname(_HERE), "contract", "__init__.py"))
-    with open(os.path.join(folder, "circnn_contract.h"), "w", encoding="utf-8") as file:
-        file.write(contract["c_header"]())
+    headers = _contract_headers()
+    headers.write_headers(folder, headers.native_headers())
     return folder
 
 

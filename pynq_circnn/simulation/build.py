@@ -7,9 +7,9 @@ import shutil
 import subprocess
 import tempfile
 from functools import lru_cache
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
-from ..contract import c_header, configuration_header
+from ..contract.headers import engine_headers, write_headers
 from ..errors import BackendError
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -53,13 +53,14 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def _digest(folder: str, headers: Sequence[str], command: Sequence[str]) -> str:
+def _digest(folder: str, headers: Dict[str, str], command: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    for part in (*headers, *command):
+    for part in (*headers.values(), *command):
         digest.update(part.encode() + b"\0")
     for name in _FOLDERS:
-        for file in sorted(os.listdir(os.path.join(folder, name))):
-            digest.update(file.encode() + b"\0" + _read(os.path.join(folder, name, file)))
+        for home, _, files in sorted(os.walk(os.path.join(folder, name))):
+            for file in sorted(files):
+                digest.update(file.encode() + b"\0" + _read(os.path.join(home, file)))
     return digest.hexdigest()[:20]
 
 
@@ -90,7 +91,7 @@ def build(configuration: str, flags: Sequence[str] = ("-O3",), cxx: Optional[str
         If it cannot be compiled, with what the compiler said.
     """
     folder, cxx = _tools(cxx)
-    headers = (c_header(), configuration_header(configuration))
+    headers = engine_headers(configuration)
     command = [cxx, "-std=c++14", *WARNINGS, "-fPIC", "-shared", "-pthread", *flags]
     name = f"csim-{configuration}-{_digest(folder, headers, command)}.so"
     path = os.path.join(cache_folder(), name)
@@ -114,7 +115,7 @@ def build_program(
         If it cannot be compiled, with what the compiler said.
     """
     folder, cxx = _tools(cxx)
-    headers = (c_header(), configuration_header(configuration))
+    headers = engine_headers(configuration)
     command = [cxx, "-std=c++14", *WARNINGS, "-pthread", *flags]
     with tempfile.TemporaryDirectory() as work:
         _compile(command, folder, headers, work, target, (f"sim/{main}",))
@@ -123,14 +124,12 @@ def build_program(
 def _compile(
     command: List[str],
     folder: str,
-    headers: Tuple[str, str],
+    headers: Dict[str, str],
     work: str,
     target: str,
     more: Sequence[str] = (),
 ) -> None:
-    for name, text in zip(("circnn_contract.h", "circnn_configuration.h"), headers):
-        with open(os.path.join(work, name), "w", encoding="utf-8") as file:
-            file.write(text)
+    write_headers(work, headers)
     sources = [os.path.join(folder, source) for source in (*_SOURCES, *more)]
     includes = [f"-I{path}" for path in (work, *(os.path.join(folder, f) for f in _FOLDERS))]
     done = subprocess.run(

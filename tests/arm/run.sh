@@ -23,7 +23,7 @@ if [ -n "$missing" ]; then
     exit 0
 fi
 
-"$python" "$here/../../pynq_circnn/contract/__init__.py" header > "$work/circnn_contract.h"
+"$python" "$here/../../pynq_circnn/contract" headers "$work"
 "$python" "$here/../native/cases.py" "$work/cases" 60 > /dev/null
 
 plugin=${CIRCNN_QEMU_PLUGIN:-$(find /usr/lib /usr/libexec -name libinsn.so -path '*qemu*' 2> /dev/null | head -1)}

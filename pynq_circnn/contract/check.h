@@ -1,0 +1,106 @@
+/* Checking what a program says before anything is done with it: one piece of code for the native
+ * back end (C) and the hardware engine (HLS C++), which differ in their limits alone.  The rules of
+ * each opcode are generated from the contract, above this. */
+
+typedef struct {
+    int64_t tensor_words; /* of the largest tensor */
+    int64_t align_words;  /* at multiples of which a layer's part of a section begins */
+    int64_t stride;       /* the longest step of a window */
+} circnn_limits;
+
+/* Whether every field lies in its range and every word behind the fields is zero. */
+static inline int circnn_fields_ok(const uint32_t *words, const circnn_range *ranges, int fields,
+                                   int count) {
+    int ok = 1;
+    for (int i = 0; i < count; i++) {
+        if (i >= fields) {
+            ok = ok && words[i] == 0;
+        } else {
+            const int64_t value =
+                ranges[i].min < 0 ? (int64_t)(int32_t)words[i] : (int64_t)words[i];
+            ok = ok && value >= ranges[i].min && value <= ranges[i].max;
+        }
+    }
+    return ok;
+}
+
+/* Whether so many words from an address on lie in a memory. */
+static inline int circnn_place_ok(int64_t address, int64_t words, int64_t memory) {
+    return address >= 0 && words >= 0 && address + words <= memory;
+}
+
+static inline int circnn_overlap(int64_t a, int64_t a_words, int64_t b, int64_t b_words) {
+    return a < b + b_words && b < a + a_words;
+}
+
+/* Words of an image, or -1 if they are more than the largest tensor may have. */
+static inline int64_t circnn_image_words(int64_t height, int64_t width, int64_t channels,
+                                         circnn_limits limits) {
+    const int64_t pixels = height * width;
+    return pixels > limits.tensor_words || pixels * channels > limits.tensor_words
+               ? -1
+               : pixels * channels;
+}
+
+/* Whether a section of a layer begins where it may and ends inside the program's. */
+static inline int circnn_section_ok(int64_t offset, int64_t words, int64_t section,
+                                    circnn_limits limits) {
+    return offset % limits.align_words == 0 && circnn_place_ok(offset, words, section);
+}
+
+/* Whether a header is one of this format and of a program of so many bytes. */
+static inline int circnn_check_format(const circnn_header *h, uint64_t bytes) {
+    if (h->magic != CIRCNN_PROGRAM_MAGIC || h->version != CIRCNN_PROGRAM_VERSION)
+        return CIRCNN_STATUS_BAD_HEADER;
+    return h->bytes == bytes && bytes % CIRCNN_PROGRAM_ALIGN_BYTES == 0
+               ? CIRCNN_STATUS_OK
+               : CIRCNN_STATUS_BAD_LENGTH;
+}
+
+static inline int64_t circnn_padded_bytes(int64_t bytes) {
+    return (bytes + CIRCNN_PROGRAM_ALIGN_BYTES - 1) / CIRCNN_PROGRAM_ALIGN_BYTES *
+           CIRCNN_PROGRAM_ALIGN_BYTES;
+}
+
+/* Whether the lengths of all sections make up the program's bytes, and what goes in and out lies
+ * in the activation memory. */
+static inline int circnn_check_sections(const circnn_header *h) {
+    const int64_t records = 4 * (CIRCNN_PROGRAM_HEADER_WORDS +
+                                 (int64_t)h->layers * CIRCNN_PROGRAM_DESCRIPTOR_WORDS);
+    const int64_t sections = circnn_padded_bytes(2 * (int64_t)h->weights_words) +
+                             circnn_padded_bytes(2 * (int64_t)h->scales_words) +
+                             circnn_padded_bytes(4 * (int64_t)h->biases_words);
+    if (records + sections != (int64_t)h->bytes) return CIRCNN_STATUS_BAD_LENGTH;
+    return circnn_place_ok(h->input_address, h->input_words, h->activation_words) &&
+                   circnn_place_ok(h->output_address, h->output_words, h->activation_words)
+               ? CIRCNN_STATUS_OK
+               : CIRCNN_STATUS_BAD_ADDRESS;
+}
+
+/* Check one layer, whose fields are known to lie in their ranges. */
+static inline int circnn_check_layer(const circnn_header *h, const circnn_descriptor *d,
+                                     circnn_limits limits) {
+    const int64_t memory = h->activation_words;
+    const int64_t in = circnn_image_words(d->in_height, d->in_width, d->in_channels, limits);
+    const int64_t out = circnn_image_words(d->out_height, d->out_width, d->out_channels, limits);
+    if (!circnn_place_ok(d->input_address, in, memory) ||
+        !circnn_place_ok(d->output_address, out, memory) ||
+        circnn_overlap(d->input_address, in, d->output_address, out))
+        return CIRCNN_STATUS_BAD_ADDRESS;
+    const int64_t second = circnn_second_words(d);
+    if (circnn_opcode_traits[d->opcode].two_operands &&
+        (!circnn_place_ok(d->second_address, second, memory) ||
+         circnn_overlap(d->second_address, second, d->output_address, out)))
+        return CIRCNN_STATUS_BAD_ADDRESS;
+    if (d->stride_height > limits.stride || d->stride_width > limits.stride)
+        return CIRCNN_STATUS_BAD_FIELD;
+    return circnn_rules_ok(d) &&
+                   circnn_section_ok(d->weights_offset, circnn_weights_of(d), h->weights_words,
+                                     limits) &&
+                   circnn_section_ok(d->scales_offset, circnn_scales_of(d), h->scales_words,
+                                     limits) &&
+                   circnn_section_ok(d->biases_offset, circnn_biases_of(d), h->biases_words,
+                                     limits)
+               ? CIRCNN_STATUS_OK
+               : CIRCNN_STATUS_BAD_FIELD;
+}

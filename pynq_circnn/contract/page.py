@@ -1,0 +1,120 @@
+"""The tables of ``hw/ENGINE.md``, made from the contract."""
+
+import os
+from typing import Any, Dict, List
+
+from . import (
+    CONFIGURATIONS,
+    CONTRACT,
+    DESCRIPTOR,
+    ENGINE,
+    HEADER,
+    OPERATIONS,
+    RULES,
+    TRAITS,
+    Operation,
+    configuration_digest,
+)
+
+PAGE = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "hw", "ENGINE.md"
+)
+
+
+def _table(head: List[str], rows: List[List[Any]]) -> str:
+    cells = [head, ["---"] * len(head)] + rows
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in cells)
+
+
+def page_tables() -> Dict[str, str]:
+    """Return the tables of ``hw/ENGINE.md`` by the name of the mark that they stand behind."""
+    packets = ENGINE["packets"]
+    named = {
+        "arithmetic": CONTRACT["arithmetic"],
+        "limits": CONTRACT["limits"],
+        "activations": CONTRACT["program"]["activations"],
+        "status": CONTRACT["status"],
+        "identity": ENGINE["identity"],
+        "kinds": packets["kinds"],
+    }
+    tables = {
+        mark: _table(
+            ["name", "value", "meaning"], [[f"`{r['name']}`", r["value"], r["doc"]] for r in rows]
+        )
+        for mark, rows in named.items()
+    }
+    rows = [
+        [f"`{o.name}`", o.opcode, o.doc, ", ".join(o.traits), ", ".join(o.rules), _sections(o)]
+        for o in OPERATIONS.values()
+    ]
+    head = ["name", "value", "meaning", "traits", "rules", "words of its sections"]
+    tables["opcodes"] = _table(head, rows)
+    rows = [[f"`{name}`", doc] for name, doc in TRAITS.items()]
+    tables["traits"] = _table(["trait", "meaning"], rows)
+    rows = [[f"`{name}`", f"`{rule.rule}`", rule.doc] for name, rule in RULES.items()]
+    tables["rules"] = _table(["rule", "holds if", "meaning"], rows)
+    for mark, record in (("header", HEADER), ("descriptor", DESCRIPTOR)):
+        rows = [[f.index, f"`{f.name}`", f"{f.min} ... {f.max}", f.doc] for f in record.values()]
+        tables[mark] = _table(["word", "field", "range", "meaning"], rows)
+    rows = [
+        [f"0x{r['offset']:02X}", f"`{r['name']}`", r["access"], r["doc"]]
+        for r in ENGINE["registers"]
+    ]
+    tables["registers"] = _table(["offset", "register", "access", "meaning"], rows)
+    for mark, fields in (("packet", packets["header"]), ("reply", packets["reply"])):
+        rows = [[i, f"`{field['name']}`", field["doc"]] for i, field in enumerate(fields)]
+        tables[mark] = _table(["word", "field", "meaning"], rows)
+    columns = ["weights_words", "activation_words", "layers", "lanes", "spectra_words"]
+    rows = [
+        [
+            f"`{name}`",
+            *(c.get(key, "") for key in columns),
+            f"`{configuration_digest(name):08x}`",
+            c["doc"],
+        ]
+        for name, c in CONFIGURATIONS.items()
+    ]
+    tables["configurations"] = _table(["name", *columns, "digest", "meaning"], rows)
+    return tables
+
+
+def _sections(operation: Operation) -> str:
+    words = {
+        **operation.sections,
+        **({"second": operation.second} if operation.two_operands else {}),
+    }
+    return "; ".join(f"{name} `{expression}`" for name, expression in words.items())
+
+
+def fill_marks(text: str, tables: Dict[str, str]) -> str:
+    """Return a page with what stands behind every mark ``<!-- NAME -->`` renewed.
+
+    Raises
+    ------
+    ValueError
+        If a mark, or the ``<!-- end -->`` behind it, is not there once.
+    """
+    for mark, table in tables.items():
+        begin, end = f"<!-- {mark} -->\n", "<!-- end -->"
+        parts = text.split(begin)
+        if len(parts) != 2 or end not in parts[1]:
+            raise ValueError(
+                f"the page must have the mark {begin.strip()} and {end} behind it, once. "
+                f"Received: {len(parts) - 1} times."
+            )
+        text = parts[0] + begin + table + "\n" + parts[1][parts[1].index(end) :]
+    return text
+
+
+def fill_page(text: str) -> str:
+    """Return ``hw/ENGINE.md`` with its tables renewed."""
+    tables = {f"contract: {name}": table for name, table in page_tables().items()}
+    return fill_marks(text, tables)
+
+
+def renew_page() -> None:
+    """Write ``hw/ENGINE.md`` with its tables renewed."""
+    with open(PAGE, encoding="utf-8") as file:
+        text = fill_page(file.read())
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(text)
