@@ -83,3 +83,14 @@ def warn_user(message: str, category: Type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+class NotFiniteError(ValueError):
+    """Input that holds NaN or infinity; ``sample`` is the first such one."""
+
+    def __init__(self, sample: int) -> None:
+        super().__init__(
+            "x must be finite. Received: NaN or infinity "
+            f"in sample {sample}. Replace it, numpy.nan_to_num does."
+        )
+        self.sample = sample

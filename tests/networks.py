@@ -1,61 +1,26 @@
 """Random quantised networks: every layer kind, block size, stride and schedule."""
 
 import numpy as np
+from kinds import KINDS, SAMPLERS, Draw
 
 from pynq_circnn import layers as L
-from pynq_circnn.contract import BLOCK_SIZES
+from pynq_circnn.contract import BLOCK_SIZES, TABLE_ACTIVATIONS
 from pynq_circnn.network.graph import infer_shapes
-from pynq_circnn.network.quantized import (
-    QuantizedNetwork,
-    array_specs,
-    output_exponent,
-    preactivation_exponent,
-    schedule_specs,
-)
+from pynq_circnn.network.quantized import QuantizedNetwork
 
-KINDS = ("Dense", "Conv2D", "MaxPool2D", "AveragePool2D", "GlobalAveragePool2D", "Reshape",
-         "ZeroPadding2D", "Add", "ScaleBias")  # fmt: skip
-
-
-def _pair(rng, high):
-    return tuple(int(v) for v in rng.integers(1, high + 1, 2))
+__all__ = ["KINDS", "random_input", "random_layers", "random_network"]
 
 
 def random_layer(rng, name, kind, shapes, block=None):
     """A random layer of a kind that can read the last of the shapes, or None."""
-    source = list(shapes)[-1]
-    shape = shapes[source]
-    inputs = (source,)
     block = int(rng.choice(BLOCK_SIZES)) if block is None else block
     activated = {
         "activation": str(rng.choice(L.ACTIVATIONS)),
         "negative_slope": float(rng.choice([0.01, 0.3, 0.999])),
     }
-    window = {"strides": _pair(rng, 3), "padding": str(rng.choice(["valid", "same"]))}
-    if kind == "Dense" and len(shape) == 1:
-        units = int(rng.integers(1, 2 * block + 10))
-        return L.Dense(name, inputs, units=units, block=block, **activated)
-    if kind == "ScaleBias":
-        return L.ScaleBias(name, inputs, **activated)
-    if kind == "Reshape":
-        return L.Reshape(name, inputs, (-1,) if len(shape) == 3 else (1, 1, -1))
-    if kind == "Add":
-        equal = [other for other, s in shapes.items() if s == shape]
-        return L.Add(name, (source, str(rng.choice(equal))), **activated)
-    if len(shape) != 3:
-        return None
-    if kind == "Conv2D":
-        filters = int(rng.integers(1, 2 * block + 6))
-        return L.Conv2D(name, inputs, filters=filters, kernel_size=_pair(rng, 3), block=block,
-                        **window, **activated)  # fmt: skip
-    if kind in ("MaxPool2D", "AveragePool2D"):
-        return L.Layer.kinds[kind](name, inputs, pool_size=_pair(rng, 3), **window)
-    if kind == "GlobalAveragePool2D":
-        return L.GlobalAveragePool2D(name, inputs)
-    if kind == "ZeroPadding2D":
-        sides = rng.integers(0, 3, 4).tolist()
-        return L.ZeroPadding2D(name, inputs, ((sides[0], sides[1]), (sides[2], sides[3])))
-    return None
+    strides = tuple(int(v) for v in rng.integers(1, 4, 2))
+    window = {"strides": strides, "padding": str(rng.choice(["valid", "same"]))}
+    return SAMPLERS[kind](Draw(rng, name, list(shapes)[-1], shapes, block, activated, window))
 
 
 def random_layers(rng, kinds, shape=None, block=None):
@@ -89,7 +54,7 @@ def infer_shapes_open(layers):
 def random_schedule(rng, layer, inputs):
     """A random schedule within its ranges that brings tables the exponent they need."""
     schedule = {}
-    for name, spec in schedule_specs(layer).items():
+    for name, spec in layer.schedule_specs().items():
         draw = rng.integers(spec.min, spec.max + 1, abs(spec.count)).tolist()
         schedule[name] = draw if spec.count >= 0 else draw[0]
         if name == "accumulate_shift":
@@ -100,8 +65,8 @@ def random_schedule(rng, layer, inputs):
             schedule[name] = int(rng.integers(-20, 3))
         if name.endswith("_exponent"):
             schedule[name] = int(rng.integers(-16, 1))
-    if getattr(layer, "activation", None) in ("sigmoid", "tanh"):
-        off = preactivation_exponent(layer, schedule, *inputs) + 12
+    if getattr(layer, "activation", None) in TABLE_ACTIVATIONS:
+        off = layer.preactivation_exponent(schedule, *inputs) + 12
         if "scale_exponent" in schedule:
             schedule["scale_exponent"] -= off
         else:
@@ -131,8 +96,8 @@ def random_network(rng, kinds, shape=None, block=None, extreme=False):
         for layer in layers:
             inputs = [exponents[name] for name in layer.inputs]
             schedules[layer.name] = random_schedule(rng, layer, inputs)
-            exponents[layer.name] = output_exponent(layer, schedules[layer.name], *inputs)
-            specs = array_specs(layer, *(shapes[name] for name in layer.inputs))
+            exponents[layer.name] = layer.output_exponent(schedules[layer.name], *inputs)
+            specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
             arrays[layer.name] = random_arrays(rng, specs, extreme)
         return QuantizedNetwork(layers, schedules, arrays)
     except ValueError:

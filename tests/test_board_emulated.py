@@ -30,7 +30,7 @@ from pynq_circnn.commands.verify import verify  # noqa: E402
 from pynq_circnn.emulated.device import EmulatedDevice  # noqa: E402
 from pynq_circnn.errors import BackendError, CompileError, SaturationWarning  # noqa: E402
 from pynq_circnn.network.graph import infer_shapes  # noqa: E402
-from pynq_circnn.network.quantized import QuantizedNetwork, array_specs  # noqa: E402
+from pynq_circnn.network.quantized import QuantizedNetwork  # noqa: E402
 from pynq_circnn.program.compiler import compile_program  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
@@ -61,7 +61,7 @@ def stack(rng, widths, extreme):
     shapes = infer_shapes(layers)
     for layer in layers:
         schedules[layer.name] = random_schedule(rng, layer, [])
-        specs = array_specs(layer, *(shapes[name] for name in layer.inputs))
+        specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
         arrays[layer.name] = random_arrays(rng, specs, extreme)
     return QuantizedNetwork(layers, schedules, arrays)
 

@@ -283,14 +283,14 @@ def quantised(rng, layers):
     from networks import random_arrays, random_schedule
 
     from pynq_circnn.network.graph import infer_shapes
-    from pynq_circnn.network.quantized import QuantizedNetwork, array_specs, output_exponent
+    from pynq_circnn.network.quantized import QuantizedNetwork
 
     shapes, schedules, arrays, exponents = infer_shapes(layers), {}, {}, {}
     for layer in layers:
         inputs = [exponents[name] for name in layer.inputs]
         schedules[layer.name] = random_schedule(rng, layer, inputs)
-        exponents[layer.name] = output_exponent(layer, schedules[layer.name], *inputs)
-        specs = array_specs(layer, *(shapes[name] for name in layer.inputs))
+        exponents[layer.name] = layer.output_exponent(schedules[layer.name], *inputs)
+        specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
         arrays[layer.name] = random_arrays(rng, specs, False)
     try:
         return QuantizedNetwork(layers, schedules, arrays)

@@ -17,7 +17,7 @@ from pynq_circnn.contract import CONFIGURATIONS
 from pynq_circnn.engine import estimate, resources
 from pynq_circnn.engine.cycles import batch_cycles
 from pynq_circnn.network.graph import infer_shapes
-from pynq_circnn.network.quantized import QuantizedNetwork, array_specs, output_exponent
+from pynq_circnn.network.quantized import QuantizedNetwork
 from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.program.packets import batch_samples
 
@@ -31,8 +31,8 @@ def quantised(layers):
         for layer in layers:
             inputs = [exponents[name] for name in layer.inputs]
             schedules[layer.name] = random_schedule(rng, layer, inputs)
-            exponents[layer.name] = output_exponent(layer, schedules[layer.name], *inputs)
-            specs = array_specs(layer, *(shapes[name] for name in layer.inputs))
+            exponents[layer.name] = layer.output_exponent(schedules[layer.name], *inputs)
+            specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
             arrays[layer.name] = random_arrays(rng, specs, False)
         try:
             return QuantizedNetwork(layers, schedules, arrays)

@@ -23,7 +23,8 @@ from pynq_circnn.contract import (
     STATUS,
 )
 from pynq_circnn.network.graph import infer_shapes
-from pynq_circnn.program.compiler import allocate, compile_program
+from pynq_circnn.program.allocator import allocate
+from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.program.program import Program
 
 NETWORK = examples.model().network

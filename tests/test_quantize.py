@@ -8,14 +8,13 @@ import pytest
 
 from pynq_circnn import Model, Network, quantize
 from pynq_circnn import layers as L
-from pynq_circnn.arithmetic.circulant import half_spectrum
+from pynq_circnn.arithmetic.circulant import channel_blocks, half_spectrum
+from pynq_circnn.arithmetic.exponents import HEADROOM, exponent_for
 from pynq_circnn.arithmetic.fixed import dequantize, forward_transform, inverse_transform
-from pynq_circnn.backends import reference
 from pynq_circnn.errors import CalibrationWarning
-from pynq_circnn.network import floating
-from pynq_circnn.network.floating import channel_blocks
-from pynq_circnn.network.quantized import TABLE_INPUT
-from pynq_circnn.quantization.quantizer import HEADROOM, exponent_for, signal_to_noise_db
+from pynq_circnn.layers.activated import TABLE_INPUT
+from pynq_circnn.network import floating, integers
+from pynq_circnn.quantization.quantizer import signal_to_noise_db
 
 DISTRIBUTIONS = {
     "gaussian": lambda rng, shape: rng.normal(0, 1, shape),
@@ -28,14 +27,14 @@ def snr_db(network, quantized, x, name=None):
     """Signal to noise of a layer's output (the last one's) against floating point."""
     name = network.layers[-1].name if name is None else name
     exact = floating.run(network, x)[name]
-    words = reference.run_words(quantized, x.astype(np.float32))[name]
+    words = integers.run_words(quantized, x.astype(np.float32))[name]
     noise = dequantize(words, quantized.exponents[name]) - exact
     return 10 * np.log10(np.sum(exact**2) / np.sum(noise**2))
 
 
 def saturations(quantized, x):
     counts = np.zeros(len(quantized.layers), dtype=np.int64)
-    reference.run_words(quantized, x.astype(np.float32), counts)
+    integers.run_words(quantized, x.astype(np.float32), counts)
     return counts
 
 
@@ -236,7 +235,7 @@ def test_weights_scales_and_biases_of_every_size(weights, scale, bias, activatio
         return
     quantized = quantize(network, x)  # within the limits of every field, or it would raise
     exact = floating.run(network, x)["y"]
-    words = reference.run_words(quantized, x.astype(np.float32))["y"]
+    words = integers.run_words(quantized, x.astype(np.float32))["y"]
     error = np.abs(dequantize(words, quantized.exponents["y"]) - exact).max()
     assert error <= 2e-3 * max(np.abs(exact).max(), 1e-12)
 
@@ -245,9 +244,7 @@ def test_dead_layers_and_dead_inputs():
     rng = np.random.default_rng(0)
     network = dense(16, 16, 8, rng, "relu", bias=np.full(16, -100.0))
     quantized = quantize(network, rng.normal(size=(50, 16)))
-    assert not reference.run_words(quantized, rng.normal(size=(5, 16)).astype(np.float32))[
-        "y"
-    ].any()
+    assert not integers.run_words(quantized, rng.normal(size=(5, 16)).astype(np.float32))["y"].any()
     assert quantized.snr_db["y"] == 200
     quantized = quantize(network, np.zeros((3, 16)))
     assert quantized.snr_db == {"x": 200, "y": 200}
@@ -275,7 +272,7 @@ def test_tables_get_their_exponent(activation, size):
     schedule = quantized.schedules["y"]
     assert quantized.exponents["y"] == -15 and schedule["output_shift"] >= 0
     exact = floating.run(network, x)["y"]
-    words = reference.run_words(quantized, x.astype(np.float32))["y"]
+    words = integers.run_words(quantized, x.astype(np.float32))["y"]
     assert np.abs(words / 32768 - exact).max() < 1.2e-3 + abs(size) * 2e-3 * (size > 1)
     assert TABLE_INPUT == -12
 

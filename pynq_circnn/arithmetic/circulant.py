@@ -164,7 +164,7 @@ def half_spectrum(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, dtype=np.float64)
     k = check_block(x.shape[-1])
     if k == 1:
-        return x.copy()
+        return np.asarray(x.copy())
     full = np.fft.rfft(x)
     packed = np.empty_like(x)
     packed[..., 0] = full[..., 0].real
@@ -179,7 +179,7 @@ def from_half_spectrum(packed: np.ndarray) -> np.ndarray:
     packed = np.asarray(packed, dtype=np.float64)
     k = check_block(packed.shape[-1])
     if k == 1:
-        return packed.copy()
+        return np.asarray(packed.copy())
     return np.fft.irfft(_unpack(packed), k)
 
 
@@ -245,3 +245,11 @@ def product(vectors: np.ndarray, x: np.ndarray) -> np.ndarray:
     x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, q * k - n)]).reshape(x.shape[:-1] + (q, k))
     spectrum = spectral_product(half_spectrum(vectors), half_spectrum(x))
     return from_half_spectrum(spectrum).reshape(x.shape[:-2] + (p * k,))
+
+
+def channel_blocks(x: np.ndarray, block: int) -> np.ndarray:
+    """Return the last axis cut into blocks, the last one padded with zeros: (..., q, block)."""
+    padding = -x.shape[-1] % block
+    if padding:
+        x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, padding)], mode="constant")
+    return x.reshape(x.shape[:-1] + (-1, block))

@@ -26,7 +26,7 @@ Saturate = Callable[[np.ndarray], np.ndarray]
 
 def saturate(words: np.ndarray) -> np.ndarray:
     """Return the words limited to +-32767."""
-    return np.clip(words, -VALUE_MAX, VALUE_MAX)
+    return np.asarray(np.clip(words, -VALUE_MAX, VALUE_MAX))
 
 
 class Counter:
@@ -106,7 +106,7 @@ def _difference(a: np.ndarray, b: np.ndarray, shift: int) -> np.ndarray:
     Sums up and differences down: the errors do not pile up in one bin, and on the board's ARM
     these are the instructions VRHADD and VHSUB.
     """
-    return (a - b) >> shift
+    return np.asarray((a - b) >> shift)
 
 
 def _complex_transform(re: np.ndarray, im: np.ndarray, shifts: Sequence[int], inverse: bool,
@@ -246,7 +246,7 @@ def interpolate(words: np.ndarray, table: str) -> np.ndarray:
     left = points[step + len(points) // 2]
     right = points[step + len(points) // 2 + 1]
     rest = words - (step << TABLE_STEP_BITS)
-    return left + round_shift((right - left) * rest, TABLE_STEP_BITS)
+    return np.asarray(left + round_shift((right - left) * rest, TABLE_STEP_BITS))
 
 
 def clip_word(exponent: int) -> int:
@@ -285,7 +285,7 @@ def quantize_input(x: np.ndarray, exponent: int, sat: Saturate = saturate) -> np
 
 def dequantize(words: np.ndarray, exponent: int) -> np.ndarray:
     """Return words as float32 values, exactly."""
-    return words.astype(np.float32) * np.float32(2.0**exponent)
+    return np.asarray(words.astype(np.float32) * np.float32(2.0**exponent))
 
 
 def byte_rule(scale: float, offset: float, exponent: int) -> Tuple[int, int, int]:

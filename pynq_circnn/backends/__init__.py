@@ -20,7 +20,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from ..errors import BackendError
+from ..errors import BackendError, NotFiniteError
 from ..layers import Shape, Softmax
 from ..network.quantized import QuantizedNetwork
 
@@ -139,17 +139,6 @@ def _check_array(name: str, array: np.ndarray, dtypes: Tuple[str, ...], shape: S
             f"{name} must be a C-contiguous {' or '.join(dtypes)} array of shape {shape}. "
             f"Received: {received}."
         )
-
-
-class NotFiniteError(ValueError):
-    """Input that holds NaN or infinity; ``sample`` is the first such one."""
-
-    def __init__(self, sample: int) -> None:
-        super().__init__(
-            "x must be finite. Received: NaN or infinity "
-            f"in sample {sample}. Replace it, numpy.nan_to_num does."
-        )
-        self.sample = sample
 
 
 def not_finite(sample: int) -> ValueError:

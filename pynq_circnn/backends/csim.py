@@ -7,6 +7,7 @@ import numpy as np
 
 from ..arithmetic.fixed import Counter, dequantize
 from ..contract import CONFIGURATIONS
+from ..network.integers import input_words
 from ..network.quantized import QuantizedNetwork
 from ..program.compiler import compile_program, counted_layers
 from ..program.packets import (
@@ -21,7 +22,6 @@ from ..program.program import Program
 from ..simulation import build as csim_build
 from ..turns import Turns
 from . import BasePlan, NotFiniteError, not_finite
-from .reference import input_words
 
 PREFERENCE = -1
 

@@ -146,6 +146,7 @@ IDENTITY: Dict[str, int] = _values(ENGINE["identity"])
 PACKET_KINDS: Dict[str, int] = _values(ENGINE["packets"]["kinds"])
 REGISTERS: Dict[str, int] = {row["name"]: row["offset"] for row in ENGINE["registers"]}
 REPLY_FIELDS: List[str] = [row["name"] for row in ENGINE["packets"]["reply"]]
+STREAM_INPUT, STREAM_WEIGHTS = 1, 2  # bits of the descriptor's field stream
 BLOCK_SIZES = tuple(2**i for i in range(LIMITS["block_log2"] + 1))
 
 assert len(HEADER) <= HEADER_WORDS and len(DESCRIPTOR) <= DESCRIPTOR_WORDS
@@ -164,12 +165,12 @@ def evaluate(expression: str, fields: Mapping[str, int]) -> int:
     """Return the value of a rule or of a section's length; fields left out are zero.
 
     >>> evaluate("block_rows * 2 >= TERMS", {"block_rows": 3})
-    False
+    0
     """
     names = {name.upper(): value for name, value in LIMITS.items()}
     names.update((name, fields.get(name, 0)) for name in DESCRIPTOR)
     # the expressions are the package's own: contract.json is part of it
-    return eval(_compiled(expression), {"__builtins__": {}, "ceil_div": ceil_div}, names)
+    return int(eval(_compiled(expression), {"__builtins__": {}, "ceil_div": ceil_div}, names))
 
 
 @lru_cache(maxsize=None)

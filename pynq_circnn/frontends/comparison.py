@@ -6,9 +6,9 @@ from typing import Iterator, Mapping
 import numpy as np
 
 from ..arithmetic.fixed import dequantize
-from ..backends import reference
+from ..arithmetic.floating import softmax
 from ..layers import Softmax
-from ..network import floating
+from ..network import floating, integers
 from ..network.graph import Network
 from ..network.quantized import QuantizedNetwork
 from ..quantization.quantizer import signal_to_noise_db
@@ -63,7 +63,7 @@ def compare(
         Relative error of the source's own arithmetic.
     """
     exact = floating.run(network, x)
-    words = reference.run_words(quantized, x.astype(np.float32))
+    words = integers.run_words(quantized, x.astype(np.float32))
     for layer in network.layers:
         if layer.name not in source:
             continue
@@ -72,7 +72,7 @@ def compare(
         before = layer.inputs[0] if isinstance(layer, Softmax) else layer.name
         rounded = dequantize(words[before], quantized.exponents[before]).astype(np.float64)
         if isinstance(layer, Softmax):
-            rounded = floating.softmax(rounded)
+            rounded = softmax(rounded)
         signal = float(np.sum(theirs**2))
         own = rounding**2 * signal
         yield Comparison(

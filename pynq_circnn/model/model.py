@@ -8,11 +8,13 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 import numpy as np
 
 from .. import backends
+from ..arithmetic.floating import softmax
 from ..backends import BasePlan, NotFiniteError, not_finite
 from ..errors import BackendError, CompileError, warn_user
-from ..layers import Layer, Softmax, _BlockCirculant, size_of
+from ..layers.base import Layer, size_of
+from ..layers.matrix import BlockCirculant
+from ..layers.softmax import Softmax
 from ..network import modelfile
-from ..network.floating import softmax
 from ..network.quantized import QuantizedNetwork
 from ..turns import Turns
 from .metrics import METRICS
@@ -142,7 +144,7 @@ class Model:
         arrays = self.network.arrays[layer.name]
         inputs = [self.network.shapes[name] for name in layer.inputs]
         dense_params = layer.dense_parameters(*inputs)
-        matrix = isinstance(layer, _BlockCirculant)
+        matrix = isinstance(layer, BlockCirculant)
         outputs = self.network.shapes[layer.name][-1]
         weights = arrays["weights"].size if matrix else 0
         dense_weights = dense_params - outputs if matrix else 0

@@ -6,7 +6,9 @@ from typing import Dict, Iterator, Mapping, Sequence, Set, Tuple
 import numpy as np
 
 from ..contract import LIMITS
-from ..layers import Input, Layer, Shape, Softmax, size_of
+from ..layers.base import Layer, Shape, size_of
+from ..layers.input import Input
+from ..layers.softmax import Softmax
 
 
 def infer_shapes(layers: Sequence[Layer]) -> Dict[str, Shape]:

@@ -14,8 +14,7 @@ Format, versions 1 and 2
     and MUST refuse keys that it does not know.
 5.  ``layers`` MUST be a list of 1 to 4,096 objects in topological order, each with the keys
     ``kind``, ``config`` and ``schedule`` and optionally ``snr_db``; they are the fields of
-    :mod:`pynq_circnn.layers` and the entries of
-    :func:`pynq_circnn.network.quantized.schedule_specs`.
+    :mod:`pynq_circnn.layers` and the entries of the layer's ``schedule_specs``.
     The first layer is the ``Input``, whose ``uint8_scale`` and ``uint8_offset`` are the
     preprocessing of unscaled bytes.
 6.  ``name`` MUST be a text.  ``labels`` MUST be null or a list of texts, one an output.
@@ -44,9 +43,10 @@ import numpy as np
 from .. import files
 from ..contract import LIMITS
 from ..errors import ModelFileError
-from ..layers import Input, Layer, Shape, from_config, size_of
+from ..layers.base import Layer, Shape, from_config, size_of
+from ..layers.input import Input
 from .graph import infer_shapes
-from .quantized import QuantizedNetwork, array_specs
+from .quantized import QuantizedNetwork
 
 FORMAT, VERSIONS = "circnn", (1, 2)
 HEADER_MAX_BYTES = 4 << 20
@@ -260,7 +260,7 @@ class _Reader:
             self.refuse(f"version must be {_version(layers[0])} for this input", header["version"])
         arrays: Dict[str, Dict[str, np.ndarray]] = {}
         for index, layer in enumerate(layers):
-            specs = array_specs(layer, *(shapes[name] for name in layer.inputs))
+            specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
             arrays[layer.name] = {
                 name: self.member(
                     f"{index}.{name}",

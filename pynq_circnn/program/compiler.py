@@ -1,225 +1,24 @@
 """The compiler: a quantised network becomes a program for one engine configuration."""
 
-from dataclasses import dataclass, field
-from functools import singledispatch
-from typing import Dict, List, Tuple
+from typing import List, Mapping, Tuple
 
 import numpy as np
 
-from ..arithmetic.fixed import byte_rule, clip_word, reciprocal, slope_word, stage_count
-from ..contract import ACTIVATION_CODES, CONFIGURATIONS, LIMITS, OPCODES
+from ..arithmetic.fixed import byte_rule
+from ..contract import CONFIGURATIONS, LIMITS, OPCODES, OPERATIONS, STREAM_INPUT, STREAM_WEIGHTS
 from ..errors import CompileError
-from ..layers import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    Dense,
-    GlobalAveragePool2D,
-    Layer,
-    MaxPool2D,
-    Reshape,
-    ScaleBias,
-    Shape,
-    Softmax,
-    Window,
-    ZeroPadding2D,
-    size_of,
-)
-from ..network.quantized import QuantizedNetwork, alignment, preactivation_exponent
+from ..layers.base import Layer, Shape, size_of
+from ..layers.lowering import Fields, Sections
+from ..layers.softmax import Softmax
+from ..network.quantized import QuantizedNetwork
+from .allocator import ALIGN_WORDS, allocate
 from .arrangement import MAX_STRIDE, Engine, arrange
 from .program import Program, join
-
-ALIGN_WORDS = 8  # tensors, and on hardware weights, scales and biases, begin at whole beats
-
-Fields = Dict[str, int]
-
-
-@dataclass
-class _Sections:
-    """The program's sections while they grow; `align` words apart, as a configuration wants."""
-
-    align: int = 1
-    weights: List[np.ndarray] = field(default_factory=list)
-    scales: List[np.ndarray] = field(default_factory=list)
-    biases: List[np.ndarray] = field(default_factory=list)
-
-    def add(self, section: str, array: np.ndarray) -> int:
-        """Append an array and return its offset in words."""
-        parts = getattr(self, section)
-        offset = sum(part.size for part in parts)
-        parts.append(array.ravel())
-        parts.append(np.zeros(-array.size % self.align, array.dtype))
-        return offset
-
-
-def _image(shape: Shape) -> Tuple[int, int, int]:
-    return (1, 1, shape[0]) if len(shape) == 1 else (shape[0], shape[1], shape[2])
-
-
-def _extents(inputs: Tuple[Shape, ...], output: Shape) -> Fields:
-    names = ("height", "width", "channels")
-    fields = {f"in_{name}": extent for name, extent in zip(names, _image(inputs[0]))}
-    fields.update({f"out_{name}": extent for name, extent in zip(names, _image(output))})
-    return fields
-
-
-def _window(window: Window) -> Fields:
-    return {
-        "kernel_height": window.kernel[0],
-        "kernel_width": window.kernel[1],
-        "stride_height": window.strides[0],
-        "stride_width": window.strides[1],
-        "pad_top": window.top,
-        "pad_left": window.left,
-    }
-
-
-@singledispatch
-def lower(layer: Layer, network: QuantizedNetwork, sections: _Sections) -> Fields:
-    """Return the fields of a layer's descriptor that are its kind's own."""
-    raise TypeError(f"compiler.lower must know the layer kind {layer.kind}")
-
-
-def _activation(layer, network: QuantizedNetwork) -> Fields:
-    schedule = network.schedules[layer.name]
-    inputs = [network.exponents[name] for name in layer.inputs]
-    exponent = preactivation_exponent(layer, schedule, *inputs)
-    return {
-        "activation": ACTIVATION_CODES[layer.activation],
-        "output_shift": schedule["output_shift"],
-        "clip": clip_word(exponent) if layer.activation == "relu6" else 0,
-        "slope": slope_word(layer.negative_slope) if layer.activation == "leaky_relu" else 0,
-    }
-
-
-@lower.register(ScaleBias)
-def _scale_bias(layer: ScaleBias, network: QuantizedNetwork, sections: _Sections) -> Fields:
-    arrays = network.arrays[layer.name]
-    return {
-        "opcode": OPCODES["scale_bias"],
-        "scales_offset": sections.add("scales", arrays["scale"]),
-        "biases_offset": sections.add("biases", arrays["bias"]),
-        **_activation(layer, network),
-    }
-
-
-@lower.register(Dense)
-def _dense(layer: Dense, network: QuantizedNetwork, sections: _Sections) -> Fields:
-    return _matrix(layer, network, sections, Window(1, 1, 1, 1, (1, 1), (1, 1), 0, 0))
-
-
-@lower.register(Conv2D)
-def _conv(layer: Conv2D, network: QuantizedNetwork, sections: _Sections) -> Fields:
-    return _matrix(layer, network, sections, layer.window(network.shapes[layer.inputs[0]]))
-
-
-def _matrix(layer, network: QuantizedNetwork, sections: _Sections, window: Window) -> Fields:
-    schedule = network.schedules[layer.name]
-    weights = network.arrays[layer.name]["weights"]
-    p, q, k = weights.shape[-3:]
-    by_row = np.moveaxis(weights.reshape(window.kernel + (p, q, k)), 2, 0)
-    return {
-        **_scale_bias(layer, network, sections),
-        **_window(window),
-        "opcode": OPCODES["matrix"],
-        "block_log2": stage_count(layer.block),
-        "block_rows": p,
-        "block_columns": q,
-        "forward_shifts": _bits(schedule["forward_shifts"]),
-        "accumulate_shift": schedule["accumulate_shift"],
-        "inverse_shifts": _bits(schedule["inverse_shifts"]),
-        "weights_offset": sections.add("weights", by_row),
-    }
-
-
-def _bits(shifts: Tuple[int, ...]) -> int:
-    return sum(shift << stage for stage, shift in enumerate(shifts))
-
-
-@lower.register(MaxPool2D)
-def _max_pool(layer: MaxPool2D, network: QuantizedNetwork, sections: _Sections) -> Fields:
-    window = layer.window(network.shapes[layer.inputs[0]])
-    return {"opcode": OPCODES["max_pool"], **_window(window)}
-
-
-def _average(layer, network: QuantizedNetwork, sections: _Sections) -> Fields:
-    window = layer.window(network.shapes[layer.inputs[0]])
-    table = np.array([reciprocal(count)[0] for count in range(1, size_of(window.kernel) + 1)])
-    return {
-        "opcode": OPCODES["average_pool"],
-        **_window(window),
-        "output_shift": network.schedules[layer.name]["output_shift"],
-        "scales_offset": sections.add("scales", table),
-    }
-
-
-lower.register(AveragePool2D)(_average)
-lower.register(GlobalAveragePool2D)(_average)
-
-
-@lower.register(ZeroPadding2D)
-def _pad(layer: ZeroPadding2D, network: QuantizedNetwork, sections: _Sections) -> Fields:
-    return {
-        "opcode": OPCODES["pad"],
-        "pad_top": layer.padding[0][0],
-        "pad_left": layer.padding[1][0],
-    }
-
-
-@lower.register(Add)
-def _add(layer: Add, network: QuantizedNetwork, sections: _Sections) -> Fields:
-    first, second = alignment(layer, *(network.exponents[name] for name in layer.inputs))
-    return {
-        "opcode": OPCODES["add"],
-        "first_align": first,
-        "second_align": second,
-        **_activation(layer, network),
-    }
-
-
-# -- places in the activation memory ------------------------------------------------------------
-
-
-def allocate(layers: Tuple[Layer, ...], shapes: Dict[str, Shape]) -> Tuple[Dict[str, int], int]:
-    """Return the address of every layer's output, and the words that the memory needs.
-
-    A tensor lives from the layer that writes it to the last that reads it, itself included, so
-    that no layer writes over what it reads; each takes the first gap that is wide enough.
-    A :class:`Reshape` and the final :class:`Softmax` share their input's place.
-    """
-    owner: Dict[str, str] = {}
-    for layer in layers:
-        shared = isinstance(layer, (Reshape, Softmax))
-        owner[layer.name] = owner[layer.inputs[0]] if shared else layer.name
-    last_use = {}
-    for position, layer in enumerate(layers):
-        for name in (layer.name, *layer.inputs):
-            last_use[owner[name]] = position
-    last_use[owner[layers[-1].name]] = len(layers)
-
-    addresses: Dict[str, int] = {}
-    live: List[Tuple[int, int, str]] = []  # begin, end, owner
-    needed = 0
-    for position, layer in enumerate(layers):
-        if owner[layer.name] == layer.name:
-            live = [place for place in live if last_use[place[2]] >= position]
-            size = -(-size_of(shapes[layer.name]) // ALIGN_WORDS) * ALIGN_WORDS
-            begin = 0
-            for other, end, _ in sorted(live):
-                if begin + size <= other:
-                    break
-                begin = max(begin, end)
-            live.append((begin, begin + size, layer.name))
-            needed = max(needed, begin + size)
-            addresses[layer.name] = begin
-        else:
-            addresses[layer.name] = addresses[owner[layer.name]]
-    return addresses, needed
 
 
 def counted_layers(network: QuantizedNetwork) -> np.ndarray:
     """Return the numbers of the layers that a program counts saturations of, in its order."""
-    own = [i for i, x in enumerate(network.layers) if not isinstance(x, (Reshape, Softmax))]
+    own = [i for i, x in enumerate(network.layers) if x.operation or not x.inputs]
     return np.array(own)
 
 
@@ -241,25 +40,11 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
     shapes = dict(network.shapes)
     addresses, activation_words = allocate(network.layers, shapes)
     hardware = "lanes" in CONFIGURATIONS[configuration]
-    sections, descriptors = _Sections(align=ALIGN_WORDS if hardware else 1), []
-    output: Layer = network.input
-    names = []
-    for layer in network.layers[1:]:
-        if isinstance(layer, Softmax):
-            break
-        output = layer
-        if not isinstance(layer, Reshape):
-            inputs = tuple(shapes[name] for name in layer.inputs)
-            fields = {
-                **_extents(inputs, shapes[layer.name]),
-                **lower(layer, network, sections),
-                "input_address": addresses[layer.inputs[0]],
-                "output_address": addresses[layer.name],
-            }
-            if len(layer.inputs) > 1:
-                fields["second_address"] = addresses[layer.inputs[1]]
-            descriptors.append(fields)
-            names.append(layer.name)
+    sections = Sections(align=ALIGN_WORDS if hardware else 1)
+    layers = network.engine_layers()
+    descriptors = [_descriptor(layer, network, addresses, sections) for layer in layers]
+    output: Layer = [layer for layer in network.layers if not isinstance(layer, Softmax)][-1]
+    names = [layer.name for layer in layers]
     overflows = _misfits(descriptors, names, configuration) if hardware else []
     if hardware and not overflows:
         _stream(network, descriptors, configuration)
@@ -297,6 +82,32 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
     return program
 
 
+def _descriptor(
+    layer: Layer, network: QuantizedNetwork, addresses: Mapping[str, int], sections: Sections
+) -> Fields:
+    """Return all fields of a layer's descriptor, and fill the sections."""
+    images = [_image(network.shapes[name]) for name in (layer.inputs[0], layer.name)]
+    extents = [
+        (f"{side}_{extent}", value)
+        for side, image in zip(("in", "out"), images)
+        for extent, value in zip(("height", "width", "channels"), image)
+    ]
+    fields = {
+        **dict(extents),
+        **layer.lower(network.quantized_layer(layer), sections),
+        "opcode": OPCODES[layer.operation],
+        "input_address": addresses[layer.inputs[0]],
+        "output_address": addresses[layer.name],
+    }
+    if len(layer.inputs) > 1:
+        fields["second_address"] = addresses[layer.inputs[1]]
+    return fields
+
+
+def _image(shape: Shape) -> Tuple[int, int, int]:
+    return (1, 1, shape[0]) if len(shape) == 1 else (shape[0], shape[1], shape[2])
+
+
 # -- what a hardware engine needs besides --------------------------------------------------------
 
 
@@ -304,12 +115,12 @@ def _stream(network: QuantizedNetwork, descriptors: List[Fields], configuration:
     """Decide which layers read straight from the packet: their weights, or the first its input.
 
     Weights stay in the engine if all of them fit.  Else the largest layers come with every
-    mini-batch, one after the other through the rows that the others leave free.
+    mini-batch, one after the other through the rows that are left.
     """
     engine = Engine.of(configuration)
     rows = {}
     for index, fields in enumerate(descriptors):
-        if fields["opcode"] == OPCODES["matrix"]:
+        if OPERATIONS[fields["opcode"]].spectral:
             rows[index] = arrange(fields, engine).weights_rows
     streamed: List[int] = []
     by_size = sorted(rows, key=lambda index: rows[index])
@@ -320,14 +131,14 @@ def _stream(network: QuantizedNetwork, descriptors: List[Fields], configuration:
         > engine.weights_rows
     ):
         streamed.append(by_size.pop())
-        descriptors[streamed[-1]]["stream"] = 2
+        descriptors[streamed[-1]]["stream"] = STREAM_WEIGHTS
     if descriptors and 0 in rows and 0 not in streamed:
         first, size = descriptors[0], size_of(network.input.shape)
         sides = ("in", "out", "kernel")
         pixel = all(first[f"{side}_{e}"] == 1 for side in sides for e in ("height", "width"))
         whole = first["in_channels"] == size and arrange(first, engine).places == 1
         if pixel and whole and _readers(network) == 1:
-            first["stream"] = 1
+            first["stream"] = STREAM_INPUT
 
 
 def _readers(network: QuantizedNetwork) -> int:
@@ -335,11 +146,10 @@ def _readers(network: QuantizedNetwork) -> int:
     same = {network.input.name}
     readers = 0
     for layer in network.layers[1:]:
-        if isinstance(layer, (Reshape, Softmax)):
-            if layer.inputs[0] in same:
-                same.add(layer.name)
-        else:
+        if layer.operation:
             readers += sum(name in same for name in layer.inputs)
+        elif layer.inputs[0] in same:
+            same.add(layer.name)
     return readers
 
 
@@ -348,7 +158,7 @@ def _misfits(descriptors: List[Fields], names: List[str], configuration: str) ->
     engine = Engine.of(configuration)
     words, lines = engine.row_words, []
     for fields, name in zip(descriptors, names):
-        if fields["opcode"] != OPCODES["matrix"]:
+        if not OPERATIONS[fields["opcode"]].spectral:
             continue
         needs = arrange(fields, engine)
         for memory, needed, available in (

@@ -18,13 +18,13 @@ from ..contract import (
     HEADER,
     HEADER_WORDS,
     MAGIC,
+    OPERATIONS,
     PROGRAM_VERSION,
+    SECTIONS,
     Field,
     configuration_digest,
 )
 from ..errors import ProgramError
-
-SECTIONS = {"weights": "<i2", "scales": "<i2", "biases": "<i4"}
 
 Fields = Mapping[str, int]
 
@@ -129,6 +129,7 @@ class Program:
         for row in words.reshape(-1, DESCRIPTOR_WORDS):
             layers.append(_fields(DESCRIPTOR, row))
             _check_ranges(DESCRIPTOR, row, layers[-1])
+            _check_layer(header, layers[-1])
         derived = {"magic", "version", "configuration", "bytes", "checksum", "layers"}
         derived |= {f"{name}_words" for name in SECTIONS}
         own = {name: value for name, value in header.items() if name not in derived}
@@ -168,6 +169,48 @@ def _check_ranges(fields: Mapping[str, Field], record: np.ndarray, values: Field
             "words behind the fields must be zero. "
             f"Received: {record[len(fields) :].tolist()}. Compile the network again."
         )
+
+
+def _check_layer(header: Fields, fields: Fields) -> None:
+    """Check a layer by the contract's rules of its opcode, as the loaders in C and HLS do."""
+    operation = OPERATIONS[fields["opcode"]]
+    broken = operation.broken_rules(fields)
+    if broken:
+        raise ProgramError(
+            f"a layer of a program ({operation.name}) must keep the contract's rules. "
+            f"Received: one of which it does not hold that {broken[0]}. Compile the network again."
+        )
+    for name, words in operation.section_words(fields).items():
+        begin, available = fields[f"{name}_offset"], header[f"{name}_words"]
+        if begin + words > available:
+            raise ProgramError(
+                f"{name} of a layer ({operation.name}) must lie within the section of {available} "
+                f"words. Received: {begin} to {begin + words}. Compile the network again."
+            )
+    written = _image_words(fields, "out")
+    places = {
+        "input": (fields["input_address"], _image_words(fields, "in")),
+        "second": (fields["second_address"], operation.second_words(fields)),
+        "output": (fields["output_address"], written),
+    }
+    for name, (begin, words) in places.items():
+        if begin + words > header["activation_words"]:
+            raise ProgramError(
+                f"{name} of a layer ({operation.name}) must lie within the "
+                f"{header['activation_words']} words of activations. "
+                f"Received: {begin} to {begin + words}. Compile the network again."
+            )
+        if name != "output" and begin < fields["output_address"] + written:
+            if fields["output_address"] < begin + words:
+                raise ProgramError(
+                    f"a layer ({operation.name}) must not write over what it reads. Received: "
+                    f"{name} {begin} to {begin + words}, output from {fields['output_address']}. "
+                    "Compile the network again."
+                )
+
+
+def _image_words(fields: Fields, side: str) -> int:
+    return fields[f"{side}_height"] * fields[f"{side}_width"] * fields[f"{side}_channels"]
 
 
 def _padded(data: bytes) -> bytes:

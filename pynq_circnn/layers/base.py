@@ -1,0 +1,317 @@
+"""What every layer kind is: a frozen value with one rule for each thing that is done with it."""
+
+from dataclasses import dataclass, fields
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Tuple,
+    Type,
+    TypeVar,
+)
+
+import numpy as np
+
+from ..arithmetic.fixed import Counter
+from ..contract import DESCRIPTOR, LIMITS, OPCODES
+from .lowering import Fields, Sections
+
+Shape = Tuple[int, ...]
+Arrays = Mapping[str, np.ndarray]
+Schedule = Mapping[str, Any]
+Observe = Callable[["Layer", str, np.ndarray], None]
+Peaks = Dict[str, Any]  # a number for each stage, an array for the steps of a transform
+Quantized = Tuple[Dict[str, Any], Dict[str, np.ndarray]]  # schedule, integer arrays
+
+EXPONENT_MAX = LIMITS["exponent"]
+SHIFT_MAX = DESCRIPTOR["output_shift"].max
+
+
+class Words(NamedTuple):
+    """What an integer array of a layer must be."""
+
+    dtype: str
+    shape: Shape
+    max: int
+
+
+@dataclass(frozen=True)
+class Range:
+    """What an entry of a schedule must be: one integer, or as many as `count` says."""
+
+    min: int
+    max: int
+    count: int = -1
+
+
+@dataclass(frozen=True)
+class QuantizedLayer:
+    """What a layer computes with in integers, beside its own fields.
+
+    Parameters
+    ----------
+    schedule : mapping
+        Shifts and exponents, as the layer's ``schedule_specs`` say.
+    arrays : mapping of str to array
+        Integer arrays, as the layer's ``array_specs`` say.
+    input_exponents : tuple of int
+    input_shapes : tuple of shapes
+    """
+
+    schedule: Schedule
+    arrays: Arrays
+    input_exponents: Tuple[int, ...]
+    input_shapes: Tuple[Shape, ...]
+
+
+def size_of(shape: Shape) -> int:
+    """Return the number of elements of a tensor of this shape."""
+    size = 1
+    for extent in shape:
+        size *= extent
+    return size
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is an ordinary number, which ``True`` and ``False`` are not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_positive(layer: "Layer", **values: Any) -> None:
+    """Raise ``ValueError`` unless fields of a layer are positive integers within the limits."""
+    for name, value in values.items():
+        extents = value if isinstance(value, tuple) else (value,)
+        for extent in extents:
+            if isinstance(extent, bool) or not isinstance(extent, int) or extent < 1:
+                raise ValueError(
+                    f"{name} of layer {layer.name!r} must be a positive integer or several. "
+                    f"Received: {name}={value!r}."
+                )
+            if extent > LIMITS["extent"]:
+                raise ValueError(
+                    f"{name} of layer {layer.name!r} must be at most {LIMITS['extent']}. "
+                    f"Received: {name}={value!r}. Split the layer."
+                )
+
+
+def check_pair(layer: "Layer", **values: Any) -> None:
+    """Raise ``ValueError`` unless fields of a layer are pairs of positive integers."""
+    for name, value in values.items():
+        if not isinstance(value, tuple) or len(value) != 2:
+            raise ValueError(
+                f"{name} of layer {layer.name!r} must be a tuple (vertical, horizontal). "
+                f"Received: {name}={value!r}."
+            )
+    check_positive(layer, **values)
+
+
+def image_extents(layer: "Layer", shape: Shape) -> Tuple[int, int, int]:
+    """Return height, width and channels of an image that a layer reads, or raise ``ValueError``."""
+    if len(shape) != 3:
+        raise ValueError(
+            f"input of layer {layer.name!r} must have shape (height, width, channels). "
+            f"Received: {shape}. Put a Reshape before it."
+        )
+    return shape[0], shape[1], shape[2]
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def rule(method: Method) -> Method:
+    """Mark a method that every layer kind must define."""
+    method.left_open = True  # type: ignore[attr-defined]
+    return method
+
+
+def rules_left_open(kind: type) -> List[str]:
+    """Return the names of the rules that a class has not defined."""
+    return [name for name in dir(kind) if getattr(getattr(kind, name), "left_open", False)]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node of a network.
+
+    A kind is a subclass in a file of its own, which is found by being there.  It must define every
+    method that is marked as a :func:`rule` here or in a class between; one that is missing raises
+    ``TypeError`` when the package is imported.
+
+    Parameters
+    ----------
+    name : str
+        Unique in its network.
+    inputs : tuple of str
+        Names of the layers whose outputs it reads; they come earlier in the network.
+    """
+
+    name: str
+    inputs: Tuple[str, ...] = ()
+
+    kinds: ClassVar[Dict[str, Type["Layer"]]] = {}
+    arity: ClassVar[int] = 1
+    operation: ClassVar[str] = ""
+    """The opcode that the kind becomes; empty for those that the engine has no part in."""
+    is_view: ClassVar[bool] = False
+    """Whether the output is the input's words under another shape."""
+
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if abstract:
+            return
+        missing = set(rules_left_open(cls)) - (set() if cls.operation else {"lower"})
+        if missing:
+            raise TypeError(
+                f"layer kind {cls.__name__} must define each rule. Received: no "
+                f"{', '.join(sorted(missing))}. See CONTRIBUTING.md, 'Add a layer kind'."
+            )
+        if cls.operation and cls.operation not in OPCODES:
+            raise TypeError(
+                f"operation of layer kind {cls.__name__} must be an opcode of the contract: "
+                f"{', '.join(OPCODES)}. Received: {cls.operation!r}."
+            )
+        Layer.kinds[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name or len(self.name) > 200:
+            raise ValueError(
+                f"name of a layer must be a text of 1 to 200 characters. Received: {self.name!r}."
+            )
+        if not isinstance(self.inputs, tuple) or not all(isinstance(i, str) for i in self.inputs):
+            raise ValueError(
+                f"inputs of layer {self.name!r} must be a tuple of names. "
+                f"Received: {self.inputs!r}."
+            )
+        if len(self.inputs) != self.arity:
+            raise ValueError(
+                f"layer {self.name!r} ({self.kind}) must have {self.arity} input(s). "
+                f"Received: inputs={self.inputs!r}."
+            )
+
+    @property
+    def kind(self) -> str:
+        """The layer's kind, as the file and the messages name it."""
+        return type(self).__name__
+
+    def config(self) -> Dict[str, Any]:
+        """Return the fields as plain values: what the file's header holds."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    # -- shapes ---------------------------------------------------------------------------------
+
+    @rule
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Return the shape of the output, or raise ``ValueError`` if the inputs do not fit."""
+        raise NotImplementedError
+
+    @rule
+    def parameter_shapes(self, *inputs: Shape) -> Dict[str, Shape]:
+        """Return the name and shape of each trained array."""
+        raise NotImplementedError
+
+    def dense_parameters(self, *inputs: Shape) -> int:
+        """Return how many weights and biases the same layer has without compression."""
+        return sum(
+            size_of(s) for name, s in self.parameter_shapes(*inputs).items() if name == "bias"
+        )
+
+    # -- floating point -------------------------------------------------------------------------
+
+    @rule
+    def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
+        """Return the output for a batch, telling `observe` the values of each inner stage.
+
+        Stages are named as the engine's: ``spectrum`` (inputs' half spectra), ``sum`` (outputs'
+        half spectra), ``value`` (after the inverse transform), ``preactivation``.
+        """
+        raise NotImplementedError
+
+    # -- quantisation ---------------------------------------------------------------------------
+
+    @rule
+    def quantize(self, arrays: Arrays, peaks: Peaks, *inputs: int) -> Quantized:
+        """Return the schedule and the integer arrays; `inputs` are the inputs' exponents."""
+        raise NotImplementedError
+
+    @rule
+    def schedule_specs(self) -> Dict[str, Range]:
+        """Return what the entries of the schedule must be."""
+        raise NotImplementedError
+
+    @rule
+    def array_specs(self, *inputs: Shape) -> Dict[str, Words]:
+        """Return what the integer arrays must be."""
+        raise NotImplementedError
+
+    @rule
+    def output_exponent(self, schedule: Schedule, *inputs: int) -> int:
+        """Return the exponent of the output, or raise ``ValueError`` if the inputs do not fit."""
+        raise NotImplementedError
+
+    # -- integers: the definition ---------------------------------------------------------------
+
+    @rule
+    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+        """Return the output words for a batch of input words (int64 arrays)."""
+        raise NotImplementedError
+
+    # -- the program ----------------------------------------------------------------------------
+
+    @rule
+    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
+        """Return the fields of the descriptor that are the kind's own; fill the sections."""
+        raise NotImplementedError
+
+
+class Parameterless(Layer, abstract=True):
+    """A layer without trained arrays."""
+
+    def parameter_shapes(self, *inputs: Shape) -> Dict[str, Shape]:
+        return {}
+
+    def array_specs(self, *inputs: Shape) -> Dict[str, Words]:
+        return {}
+
+
+class Exact(Parameterless, abstract=True):
+    """A layer that only moves or chooses words: nothing is rounded, the exponent stays."""
+
+    def quantize(self, arrays: Arrays, peaks: Peaks, *inputs: int) -> Quantized:
+        return {}, {}
+
+    def schedule_specs(self) -> Dict[str, Range]:
+        return {}
+
+    def output_exponent(self, schedule: Schedule, *inputs: int) -> int:
+        return inputs[0]
+
+
+def from_config(kind: str, config: Dict[str, Any]) -> Layer:
+    """Return the layer that ``config()`` described, lists read as tuples.
+
+    Raises
+    ------
+    ValueError
+        If the kind or a field is unknown, or a field's value breaks a constraint.
+    """
+    if not isinstance(kind, str) or kind not in Layer.kinds:
+        raise ValueError(
+            f"kind of a layer must be one of {', '.join(sorted(Layer.kinds))}. Received: {kind!r}."
+        )
+    cls = Layer.kinds[kind]
+    known = [f.name for f in fields(cls)]
+    unknown: List[str] = sorted(set(config) - set(known))
+    if unknown or "name" not in config:
+        raise ValueError(
+            f"fields of a {kind} must be among {', '.join(known)}, and name must be there. "
+            f"Received: {', '.join(sorted(config))}."
+        )
+    return cls(**{key: _tuples(value) for key, value in config.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

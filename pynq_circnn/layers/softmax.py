@@ -1,0 +1,29 @@
+"""Probabilities, on the host."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arithmetic import floating
+from ..arithmetic.fixed import Counter
+from .base import Arrays, Exact, Observe, QuantizedLayer, Shape
+
+
+@dataclass(frozen=True)
+class Softmax(Exact):
+    """Probabilities from the last tensor, in floating point on the host; only ever the last."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) != 1:
+            raise ValueError(
+                f"input of layer {self.name!r} must have shape (classes,). "
+                f"Received: {inputs[0]}. Flatten it."
+            )
+        return inputs[0]
+
+    def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
+        return floating.softmax(inputs[0])
+
+    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+        """Return the words that the host makes probabilities of."""
+        return inputs[0]

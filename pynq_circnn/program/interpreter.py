@@ -1,0 +1,84 @@
+"""A program executed in Python, instruction by instruction: what descriptors mean.
+
+The same bits as the network that it was compiled from (:mod:`pynq_circnn.network.integers`), but
+from nothing except the program's bytes: addresses, shifts, windows and sections.
+"""
+
+from typing import Optional
+
+import numpy as np
+
+from ..arithmetic.fixed import Counter, quantize_bytes, quantize_input
+from ..errors import NotFiniteError, ProgramError
+from ..layers.instruction import Instruction, execute
+from .program import Program
+
+
+def run_program(
+    program: Program, x: np.ndarray, saturations: Optional[np.ndarray] = None
+) -> np.ndarray:
+    """Return the output words of a batch.
+
+    Parameters
+    ----------
+    program : Program
+    x : array of shape (n, input words)
+        ``float32`` values, or unscaled ``uint8`` if the program takes bytes.
+    saturations : int64 array of 1 + layers elements, optional
+        The number of words that were limited at the input and by each instruction is added to it.
+
+    Returns
+    -------
+    int64 array of shape (n, output words)
+
+    Raises
+    ------
+    NotFiniteError
+        If `x` holds NaN or infinity.
+    ProgramError
+        If `x` are bytes and the program takes none.
+    """
+    header = program.header
+    # the activation memory of every sample; what no instruction wrote is never read
+    memory = np.zeros((len(x), header["activation_words"]), dtype=np.int64)
+    sections = {"weights": program.weights, "scales": program.scales, "biases": program.biases}
+    counter = Counter()
+    words = _input_words(program, x, counter)
+    memory[:, header["input_address"] :][:, : words.shape[1]] = words
+    counts = [counter.count]
+    for fields in program.layers:
+        instruction = Instruction(fields, sections)
+        counter = Counter()
+        shapes = instruction.operand_shapes()
+        addresses = (instruction["input_address"], instruction["second_address"])
+        operands = [
+            memory[:, address : address + int(np.prod(shape))].reshape((len(x), *shape))
+            for address, shape in zip(addresses, shapes)
+        ]
+        out = execute(instruction, counter, *operands).reshape(len(x), -1)
+        begin = instruction["output_address"]
+        memory[:, begin : begin + out.shape[1]] = out
+        counts.append(counter.count)
+    if saturations is not None:
+        saturations += counts
+    begin = header["output_address"]
+    return memory[:, begin : begin + header["output_words"]]
+
+
+def _input_words(program: Program, x: np.ndarray, counter: Counter) -> np.ndarray:
+    header = program.header
+    if x.dtype == np.uint8:
+        rule = (
+            header.get("byte_scale", 0),
+            header.get("byte_bias", 0),
+            header.get("byte_shift", 0),
+        )
+        if rule[0] == 0:
+            raise ProgramError(
+                "x must be float32 for this program, which takes no bytes. Received: uint8."
+            )
+        return quantize_bytes(x, rule, counter.saturate)
+    finite = np.isfinite(x).all(axis=1)
+    if not finite.all():
+        raise NotFiniteError(int(np.argmin(finite)))
+    return quantize_input(x, header["input_exponent"], counter.saturate)

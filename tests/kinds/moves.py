@@ -1,0 +1,15 @@
+from pynq_circnn import layers as L
+
+from . import sampler
+
+
+@sampler("Reshape")
+def reshape(draw):
+    return L.Reshape(draw.name, (draw.source,), (-1,) if draw.is_image else (1, 1, -1))
+
+
+@sampler("ZeroPadding2D")
+def zero_padding(draw):
+    if draw.is_image:
+        top, bottom, left, right = draw.rng.integers(0, 3, 4).tolist()
+        return L.ZeroPadding2D(draw.name, (draw.source,), ((top, bottom), (left, right)))
