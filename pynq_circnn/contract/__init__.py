@@ -62,6 +62,7 @@ MAGIC: int = _PROGRAM["magic"]
 PROGRAM_VERSION: int = _PROGRAM["version"]
 ALIGN_BYTES: int = _PROGRAM["align_bytes"]
 CONFIGURATIONS: Dict[str, Dict[str, Any]] = CONTRACT["configurations"]
+BOARDS: Dict[str, Dict[str, Any]] = CONTRACT["boards"]
 ENGINE: Dict[str, Any] = CONTRACT["engine"]
 IDENTITY: Dict[str, int] = _values(ENGINE["identity"])
 PACKET_KINDS: Dict[str, int] = _values(ENGINE["packets"]["kinds"])
