@@ -47,6 +47,8 @@ def register(commands: Any) -> None:
     parser.add_argument("--plot", metavar="FILE.png", help="draw how the cost grows with the size")
     parser.add_argument("--quick", action="store_true", help="a rough look: one layer, few repeats")
     add_json(parser)
-    others = parser.add_subparsers(metavar="[training | board]", title="measure something else instead")
+    others = parser.add_subparsers(
+        metavar="[training | board]", title="measure something else instead"
+    )
     training.register(others)
     board.register(others)
