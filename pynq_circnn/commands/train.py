@@ -44,8 +44,8 @@ def _train(arguments: argparse.Namespace) -> int:
             table = rows(found, arguments.out)
     except KeyboardInterrupt:
         return interrupted(
-            f". Finished runs are kept in {runs}, and the same command does not repeat them; the one "
-            "under way does not resume and begins again."
+            f". Finished runs are kept in {runs}, and the same command does not repeat them; "
+            "the one under way does not resume and begins again."
         )
     measured = results(path)
     for kind, figures in found.items():

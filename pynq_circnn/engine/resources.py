@@ -4,7 +4,7 @@ Nothing here comes from synthesis.
 
 Rules, with their source:
 
-- A DSP48E1 multiplies 25 x 18 bits behind a 25-bit pre-adder and accumulates 48 bits (UG479); a
+- A DSP48E1 multiplies 25 x 18 bits after a 25-bit pre-adder and accumulates 48 bits (UG479); a
   complex product of 16-bit words takes three, in three-multiplication form.
 - A RAMB36E1 is 32K x 1 ... 2K x 18, 1K x 36, or 512 x 72 in simple dual-port mode; each is two
   RAMB18E1 of half the size (UG473, "Block RAM Summary").
