@@ -41,8 +41,7 @@ OLD_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $
 test-board: $(OLD)/.ready
 	$(OLD)/bin/python -m pytest -q --ignore-glob='*/test_keras*' --ignore-glob='*/test_zoo*' \
 	    --ignore-glob='*/test_vivado*' \
-	    --ignore=pynq_circnn/keras.py --ignore=pynq_circnn/frontends/keras --ignore=pynq_circnn/zoo \
-	    --ignore=pynq_circnn/commands/train_bench.py
+	    --ignore=pynq_circnn/keras.py --ignore=pynq_circnn/frontends/keras --ignore=pynq_circnn/zoo
 
 $(OLD)/.ready: $(SOURCES)
 	@test -n "$(OLD_PYTHON)" || { echo "make test-board needs Python 3.8 to 3.10: OLD_PYTHON=path"; exit 1; }

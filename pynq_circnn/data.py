@@ -1,9 +1,9 @@
-"""The data sets that the shipped models were trained on: read where they lie, never shipped."""
+"""The data sets that the shipped models were trained on; they are read, and never shipped."""
 
 import gzip
 import os
 import struct
-from typing import Any, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 
@@ -55,9 +55,9 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
     Parameters
     ----------
     folder : str, optional
-        Holds ``mnist.npz`` (``x_train``, ``y_train``, ``x_test``, ``y_test``) or the four IDX
-        files under their original names, gzipped or not.  Without it, ``keras.datasets`` is
-        asked, which downloads the file once.
+        Folder with ``mnist.npz`` (``x_train``, ``y_train``, ``x_test``, ``y_test``) or the four
+        IDX files under their original names, gzipped or not.  Without it, ``keras.datasets``
+        downloads the file once.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
     Raises
     ------
     FileNotFoundError
-        If the folder holds neither form.
+        If the folder holds neither.
     ValueError
         If a file is damaged or holds something else.
     ImportError
@@ -86,24 +86,24 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
         )
     path = os.path.join(folder, "mnist.npz")
     if os.path.exists(path):
-        splits = _read_npz(path)
+        train, test = _read_npz(path)
     else:
-        splits = tuple(
+        train, test = (
             (_read_idx(_find(folder, images)), _read_idx(_find(folder, labels)))
             for images, labels in _IDX_FILES
         )
-    for x, y in splits:
+    for x, y in (train, test):
         if x.dtype != np.uint8 or x.shape[1:] != (28, 28) or y.shape != x.shape[:1]:
             raise ValueError(
                 "MNIST must be uint8 images of shape (n, 28, 28) and n labels. "
                 f"Received: {x.dtype} {x.shape} and {y.shape} in {folder!r}. "
                 "Use the original files."
             )
-    return splits
+    return train, test
 
 
-def _download_mnist() -> Any:
-    """Return what ``keras.datasets`` downloads, or has kept from an earlier time."""
+def _download_mnist() -> Tuple[Split, Split]:
+    """Return MNIST from ``keras.datasets``, which downloads it at the first call."""
     from .frontends import keras_backend
 
     try:
@@ -115,7 +115,8 @@ def _download_mnist() -> Any:
             f"Received: {error}. Or pass {_MNIST_FOLDER}."
         ) from error
     try:
-        return keras.datasets.mnist.load_data()
+        train, test = keras.datasets.mnist.load_data()
+        return train, test
     except Exception as error:  # Keras raises a plain Exception for a failed download
         raise ConnectionError(
             "without a folder MNIST must be downloaded by keras.datasets, which failed. "
@@ -123,7 +124,7 @@ def _download_mnist() -> Any:
         ) from error
 
 
-def _read_npz(path: str) -> Any:
+def _read_npz(path: str) -> Tuple[Split, Split]:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
         with np.load(path, allow_pickle=False) as file:

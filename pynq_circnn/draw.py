@@ -12,21 +12,21 @@ _COLOURS = {0: "#f2f2f2", 8: "#8899aa", 16: "#223344"}
 
 
 class DigitCanvas:
-    """A canvas of 8 x 8 pixels; a click makes a pixel darker, and after the darkest light again.
+    """A canvas of 8 x 8 pixels; a click makes a pixel darker, and the darkest pixel white again.
 
     Parameters
     ----------
     model : Model
-        Takes 64 bytes, 0 to 16, and tells ten probabilities.
+        One that takes 64 bytes, 0 to 16, and returns ten probabilities.
     backend : str
-        As :meth:`Model.predict` takes it.
+        A back end's name or ``"auto"``, as in :meth:`Model.predict`.
 
     Attributes
     ----------
     image : uint8 array of shape (8, 8)
     probabilities : float32 array of shape (10,)
     widget : ipywidgets.Widget
-        To be displayed: in a notebook, the canvas itself does as the last line of a cell.
+        The widget to display.  In a notebook, the canvas as the last line of a cell shows it too.
     """
 
     def __init__(self, model: Model, backend: str = "auto") -> None:
@@ -62,16 +62,16 @@ class DigitCanvas:
         return click
 
     def click(self, row: int, column: int) -> None:
-        """Do what a click on a pixel does."""
+        """Click a pixel."""
         self._pixels[row * SIDE + column].click()
 
     def draw(self, image: Any) -> None:
-        """Show an image (8 x 8, values 0 to 16) and what the model makes of it.
+        """Show an image (8 x 8, values 0 to 16) and the model's prediction for it.
 
         Raises
         ------
         ValueError
-            If the image is of another shape, or beyond 0 to 16.
+            If the image has another shape, or values beyond 0 to 16.
         """
         values = np.asarray(image)
         if values.size != SIDE * SIDE or values.min() < 0 or values.max() > LEVELS[-1]:
@@ -94,7 +94,7 @@ class DigitCanvas:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display(self.widget)
+        display(self.widget)  # type: ignore[no-untyped-call]
 
 
 def _nearest_level(value: Any) -> int:

@@ -1,14 +1,14 @@
-"""The README's tables, from what was measured: ``python tests/readme_tables.py`` renews them.
+"""The README's tables, from the measurements: ``python tests/readme_tables.py`` renews them.
 
-``results.json`` of the zoo comes from ``circnn train``, ``bench.json`` from ``circnn bench``; the
-estimates are computed anew.
+The zoo's ``results.json`` comes from ``circnn train``, ``bench.json`` from ``circnn bench``; the
+estimates are computed again.
 """
 
 import json
 import os
 
 from pynq_circnn import load_model, zoo
-from pynq_circnn.commands import bench
+from pynq_circnn.commands.benchmarks import report
 from pynq_circnn.contract.page import fill_marks
 from pynq_circnn.engine.estimate import estimate
 
@@ -19,7 +19,7 @@ BENCH = os.path.join(ROOT, "notebooks", "figures", "bench.json")
 
 def estimates():
     head = ["model", "one image alone", "images/s, steady", "dense-equivalent", "energy an image"]
-    head += ["bottleneck", "the ARM besides (assumed)"]
+    head += ["bottleneck", "host overhead (assumed)"]
     table = [head]
     for name in zoo.results()["models"]:
         e = estimate(load_model(name).network)
@@ -44,7 +44,7 @@ def tables():
     return {
         "zoo": zoo.markdown(zoo.rows(measured)),
         "front": zoo.markdown(zoo.front_rows(measured["fronts"]["mnist_mlp"])),
-        "bench": bench.markdown(benched),
+        "bench": report.markdown(benched),
         "estimate": estimates(),
     }
 

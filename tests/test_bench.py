@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from pynq_circnn.backends import native
-from pynq_circnn.commands import bench, cli
+from pynq_circnn.commands import bench as command
+from pynq_circnn.commands import cli
+from pynq_circnn.commands.benchmarks import alternatives, report
+from pynq_circnn.commands.benchmarks import speed as bench
 from pynq_circnn.quantization.quantizer import quantize
 
 pytestmark = pytest.mark.skipif(native.lib is None, reason="the native back end is not built")
@@ -27,8 +30,8 @@ def test_alternatives_compute_the_same_layer():
     found = native.Plan(quantize(network, x)).run(x)
     assert np.abs(found - expected).max() < 0.01
     torch = pytest.importorskip("torch")
-    np.testing.assert_allclose(bench._torch_dense(matrix, bias, x)(), expected, atol=1e-4)
-    spectral = bench._torch_fft(network.parameters["y"]["weights"], bias, x)()
+    np.testing.assert_allclose(alternatives.torch_dense(matrix, bias, x)(), expected, atol=1e-4)
+    spectral = alternatives.torch_fft(network.parameters["y"]["weights"], bias, x)()
     np.testing.assert_allclose(spectral, expected, atol=1e-4)
     assert isinstance(spectral, torch.Tensor)
 
@@ -47,7 +50,7 @@ def test_a_row_and_its_table():
         "kernel_sets": native.kernel_sets(),
         "left_out": {"torch": "not installed"},
     }
-    table = bench.markdown(json.loads(json.dumps(results)))
+    table = report.markdown(json.loads(json.dumps(results)))
     assert "| 64 x 64, k = 16 | 1 |" in table and "Left out: torch (not installed)." in table
     assert "| `m` | 5 | - | - | 50 µs |" in table
 
@@ -55,7 +58,7 @@ def test_a_row_and_its_table():
 def test_the_picture_shows_every_side(tmp_path):
     pytest.importorskip("matplotlib")
     rows = [{"size": size, "seconds": {"native": 1e-6, "dense": size * 1e-6}} for size in (8, 16)]
-    figure = bench.draw({"growth": rows})
+    figure = report.draw({"growth": rows})
     (axes,) = figure.axes
     assert [line.get_label() for line in axes.lines] == ["native", "dense"]
     assert axes.get_xscale() == axes.get_yscale() == "log"
@@ -63,6 +66,16 @@ def test_the_picture_shows_every_side(tmp_path):
 
 def test_a_picture_needs_the_whole_bench(capsys, monkeypatch):
     done = type("Done", (), {"stdout": b'{"layers": []}'})
-    monkeypatch.setattr(bench.subprocess, "run", lambda *a, **k: done)
+    monkeypatch.setattr(command.subprocess, "run", lambda *a, **k: done)
     assert cli.main(["bench", "--quick", "--plot", "x.png"]) == 2
     assert "--plot needs the whole bench" in capsys.readouterr().err
+
+
+def test_a_call_on_a_board_part_by_part(capsys):
+    pytest.importorskip("pynq")
+    assert cli.main(["bench", "board", "--calls", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "median of 20 calls" in out and "exchange" in out and "which is emulated" in out
+    assert cli.main(["bench", "board", "--calls", "20", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert 0 < figures["microseconds"]["exchange"] < figures["microseconds"]["whole"]

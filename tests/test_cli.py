@@ -13,7 +13,7 @@ import examples
 import numpy as np
 import pytest
 
-from pynq_circnn import Model, __version__, backends, load_model
+from pynq_circnn import Model, __version__, backends, commands, load_model
 from pynq_circnn import layers as L
 from pynq_circnn.backends import native
 from pynq_circnn.commands import cli
@@ -334,6 +334,40 @@ def test_version_and_help(circnn):
     for command in ("info", "predict", "evaluate", "verify", "demo"):
         assert command in out
         assert circnn(command, "--help")[0] == 0
+
+
+def test_help_lists_the_commands_in_order(circnn):
+    _, out, _ = circnn("--help")
+    names = re.findall(r"^    ([a-z]+) ", out, re.MULTILINE)
+    assert names == ["info", "predict", "evaluate", "verify", "demo", "zoo", "train", "estimate",
+                     "bench", "doctor"]  # fmt: skip
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ("keras", "jax", "torch", "tensorflow", "sklearn", "matplotlib", "pynq", "onnx")
+    code = f"""
+import sys
+from pynq_circnn.commands import cli
+try:
+    cli.main(["--help"])
+except SystemExit:
+    pass
+print("imported", *sorted(set({heavy!r}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert done.stdout.decode().endswith("imported\n")
+
+
+def test_a_new_file_is_a_new_command(circnn, monkeypatch, tmp_path):
+    """No other file has to name it."""
+    (tmp_path / "greet.py").write_text(
+        "ORDER = 0\n"
+        "def register(commands):\n"
+        "    commands.add_parser('greet').set_defaults(run=lambda arguments: print('hello') or 0)\n"
+    )
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    assert circnn("greet") == (0, "hello\n", "")
+    monkeypatch.delitem(sys.modules, "pynq_circnn.commands.greet")
 
 
 def test_as_a_module(files):

@@ -13,7 +13,7 @@ from pynq_circnn import layers as L
 from pynq_circnn.commands import cli
 from pynq_circnn.commands import estimate as command
 from pynq_circnn.commands.plots import draw_timeline
-from pynq_circnn.contract import CONFIGURATIONS
+from pynq_circnn.contract import BOARDS, CONFIGURATIONS, hardware_configurations
 from pynq_circnn.engine import estimate, resources
 from pynq_circnn.engine.cycles import batch_cycles
 from pynq_circnn.network.graph import infer_shapes
@@ -175,7 +175,7 @@ def test_names_of_layers_are_whole():
     name = "a_name_that_is_longer_than_twenty_letters_"
     layers = [L.Input("x", (), (8,)), L.Dense(name + "1", ("x",), units=8)]
     layers.append(L.Dense(name + "2", (name + "1",), units=8))
-    lines = command._lines("model", estimate.estimate(quantised(layers)))
+    lines = command.report_lines("model", estimate.estimate(quantised(layers)))
     rows = [line for line in lines if name in line]
     assert len(rows) == 2 and name + "1 " in rows[0] and name + "2 " in rows[1]
 
@@ -210,6 +210,27 @@ def test_data_on_its_way_is_no_layer():
     rows = estimate.estimate(quantised(layers))["timeline"]
     assert {row["unit"] for row in rows if row["layer"] == "output"} >= {"product"}
     assert [row["layer"] for row in rows if row["unit"] == "output"] == ["data out"]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_board_has_an_estimate(board):
+    report = estimate.estimate(dense_stack((8,), (8,), 8), board)
+    assert report["board"] == board and report["fits"] and report["energy_uj"] > 0
+    assert report["configuration"] in hardware_configurations()
+
+
+def test_boards_are_those_that_a_bitstream_can_be_built_for(capsys):
+    settings = pytest.importorskip("vivado_tools").settings
+    assert settings.boards() == sorted(BOARDS)
+    for board in BOARDS:
+        configuration = settings.load(board)["configuration"]
+        assert (
+            estimate.estimate(dense_stack((8,), (8,), 8), board)["configuration"] == configuration
+        )
+    with pytest.raises(SystemExit):
+        cli.main(["estimate", "digits", "--board", "mars"])
+    message = capsys.readouterr().err
+    assert all(board in message for board in settings.boards())
 
 
 @pytest.mark.parametrize("arguments", [("mars",), ("pynq-z2", -1.0), ("pynq-z2", None, True)])

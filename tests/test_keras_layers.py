@@ -10,7 +10,7 @@ import pytest
 from keras_backend import INSTALLED, keras
 
 from pynq_circnn.arithmetic import circulant
-from pynq_circnn.commands import train_bench as bench
+from pynq_circnn.commands import cli
 from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, to_network
 from pynq_circnn.network import floating
 from pynq_circnn.network.graph import Network
@@ -190,10 +190,9 @@ def test_bad_arguments_are_named(make, message):
         make()
 
 
-def test_the_benchmark_of_a_training_step(capsys, monkeypatch):
+def test_the_benchmark_of_a_training_step(capsys):
     options = ["--widths", "32", "--blocks", "8", "--seconds", "0.01"]
-    monkeypatch.setattr(sys, "argv", ["bench", *options, "--json"])
-    bench.main()
+    assert cli.main(["bench", "training", *options, "--json"]) == 0
     steps = json.loads(capsys.readouterr().out)["steps"]
     assert [(s["method"], s["block"]) for s in steps] == [
         ("dense", 1),
@@ -201,8 +200,7 @@ def test_the_benchmark_of_a_training_step(capsys, monkeypatch):
         ("expanded", 8),
     ]
     assert all(s["milliseconds"] > 0 for s in steps)
-    monkeypatch.setattr(sys, "argv", ["bench", *options])
-    bench.main()
+    assert cli.main(["bench", "training", *options]) == 0
     assert "1.00x" in capsys.readouterr().out
 
 

@@ -37,8 +37,7 @@ def _read(*path: str) -> Any:
 
 def boards() -> List[str]:
     """Return the names of the boards that a bitstream can be built for."""
-    names = os.listdir(os.path.join(HW, "boards"))
-    return sorted(name[:-5] for name in names if name.endswith(".json"))
+    return sorted(contract.BOARDS)
 
 
 def load(board: str) -> Dict[str, Any]:
@@ -53,22 +52,21 @@ def load(board: str) -> Dict[str, Any]:
     if board not in boards():
         raise ValueError(
             f"BOARD must be one of {', '.join(boards())}. Received: {board!r}. Choose one, or "
-            "describe the board in hw/boards/."
+            "describe the board in pynq_circnn/contract/contract.json."
         )
-    settings: Dict[str, Any] = _read("boards", f"{board}.json")
-    settings["board"] = board
+    settings: Dict[str, Any] = {"board": board, **contract.BOARDS[board]}
     configuration = settings["configuration"]
     if configuration not in contract.hardware_configurations():
         known = ", ".join(contract.hardware_configurations())
         raise ValueError(
             f"configuration must be an engine of the contract: {known}. Received: "
             f"{configuration!r} for {board}. Add it to pynq_circnn/contract/contract.json, or "
-            f"change hw/boards/{board}.json."
+            "change the board there."
         )
     settings["part"] = contract.CONFIGURATIONS[configuration]["part"]
     settings["fclk_mhz"] = contract.CONFIGURATIONS[configuration]["clock_mhz"]
     settings["configuration_digest"] = f"{contract.configuration_digest(configuration):08x}"
-    processor = _read("boards", "processors", f"{settings.pop('processor')}.json")
+    processor = _read("processors", f"{settings.pop('processor')}.json")
     processor["parameters"][processor["clock_parameter"]] = str(settings["fclk_mhz"])
     settings["processor"] = processor
     settings["design"] = _read("design.json")

@@ -1,1 +1,1 @@
-"""Everything behind the command line."""
+"""The command line: :mod:`.cli`, one file for each subcommand, and what they share."""

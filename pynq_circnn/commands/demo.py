@@ -1,4 +1,4 @@
-"""``circnn demo``: the main job on real input, small enough for every machine."""
+"""``circnn demo``: classify real handwritten digits, on any machine."""
 
 import argparse
 import shutil
@@ -11,15 +11,17 @@ import numpy as np
 from ..data import load_digits
 from ..model.metrics import confusion_matrix
 from ..model.model import Model, load_model
-from .cli import add_command, add_json, print_json
+from .common import add_command, add_json, print_json
+
+ORDER = 50
 
 _SHADES = " .:*#"  # plain ASCII, so that every terminal and log shows it
-_SHOWN = 6
-_WIDTH, _BETWEEN = 16, 2  # of a picture, in characters
+_SHOWN = 6  # pictures
+_WIDTH, _BETWEEN = 16, 2  # characters of a picture, and between two
 
 
 def seconds_per_image(model: Model, x: np.ndarray, batch: int, backend: str = "auto") -> float:
-    """Return the median time of one image when predicted in batches of this size."""
+    """Return the median time for one image, predicted in batches of this size."""
     part = np.resize(x, (batch, *x.shape[1:]))
     times: List[float] = []
     end = time.perf_counter() + 0.3
@@ -31,7 +33,7 @@ def seconds_per_image(model: Model, x: np.ndarray, batch: int, backend: str = "a
 
 
 def demo_figures() -> Dict[str, Any]:
-    """Return what the demo shows, as JSON values, besides the pictures."""
+    """Return what the demo shows, except the pictures, as JSON values."""
     model = load_model("digits")
     _, (x, y) = load_digits()
     predictions = model.predict(x)
@@ -53,18 +55,18 @@ def demo_figures() -> Dict[str, Any]:
 
 
 def picture(images: np.ndarray, captions: List[str], columns: int) -> str:
-    """Return grey 8 x 8 images as text, as many side by side as fit, each over its caption.
+    """Return grey 8 x 8 images as text, as many side by side as fit, each above its caption.
 
     Parameters
     ----------
     images : array of shape (n, 64), 0 to 16
     captions : list of n texts, at most 16 letters each
     columns : int
-        Of the terminal.
+        Width of the terminal.
     """
     levels = np.minimum(images.astype(int) * len(_SHADES) // 17, len(_SHADES) - 1)
     beside = max(1, (columns + _BETWEEN) // (_WIDTH + _BETWEEN))
-    beside = -(-len(images) // -(-len(images) // beside))  # rows of one length
+    beside = -(-len(images) // -(-len(images) // beside))  # rows of equal length
     rows: List[str] = []
     for start in range(0, len(images), beside):
         row = levels.reshape(-1, 8, 8)[start : start + beside]
@@ -77,7 +79,7 @@ def picture(images: np.ndarray, captions: List[str], columns: int) -> str:
 
 
 def _model_lines(model: Model, columns: int) -> List[str]:
-    """Return the model's summary, or where that is too wide the layers with their weights."""
+    """Return the model's summary, or where it is too wide a short table of the layers' weights."""
     lines: List[str] = []
     model.summary(lines.append)
     if max(map(len, lines)) <= columns:
@@ -135,6 +137,6 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def register(commands: Any) -> None:
-    """Add this module's subcommands."""
+    """Add the subcommand ``demo``."""
     parser = add_command(commands, "demo", _demo, "classify real handwritten digits")
     add_json(parser)

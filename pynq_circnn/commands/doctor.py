@@ -1,11 +1,11 @@
-"""``circnn doctor``: is everything there that the board needs, and if not, what to do."""
+"""``circnn doctor``: whether this machine has all that the board needs, and what to do if not."""
 
 import argparse
 import os
 import platform
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
@@ -17,6 +17,9 @@ from ..board import bitstreams, lock
 from ..contract import CONFIGURATIONS, configuration_digest
 from ..errors import BoardError
 from ..frontends import keras_backend
+from .common import add_command, add_json, print_json
+
+ORDER = 100
 
 NEEDED_CMA_BYTES = 4 << 20
 AFI0, AFI_READ, AFI_WRITE = 0xF8008000, 0x00, 0x14  # port HP0 of a Zynq-7000
@@ -25,7 +28,7 @@ OK, WARNING, FAULT, NOTE = "ok", "warning", "fault", "note"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: what it is, how it is, and what to do about it."""
+    """The result of one check: its name, its state, what was found, and how to fix it."""
 
     name: str
     state: str
@@ -35,7 +38,7 @@ class Finding:
 
 @dataclass
 class System:
-    """What the findings are taken from; tests put other values in."""
+    """The facts that the checks read; tests put other values in."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     board: Optional[str] = field(default_factory=bitstreams.board_name)
@@ -52,11 +55,11 @@ class System:
             return None
         try:
             return str(getattr(import_module(module), "__version__", "unknown"))
-        except Exception as error:  # a broken installation raises whatever it likes
+        except Exception as error:  # a broken installation can raise anything
             return f"broken: {error}"
 
     def contiguous(self) -> Dict[str, int]:
-        """Return ``CmaTotal`` and ``CmaFree`` in bytes, where the system tells them."""
+        """Return ``CmaTotal`` and ``CmaFree`` in bytes, where the system reports them."""
         values = {}
         if os.path.exists(self.meminfo):
             with open(self.meminfo, encoding="ascii") as file:
@@ -86,6 +89,9 @@ class System:
         return float(Clocks.fclk0_mhz)
 
 
+Check = Callable[[System], Finding]
+
+
 def _numbers(version: str) -> List[int]:
     return [int(part) for part in version.split(".")[:2] if part.isdigit()]
 
@@ -101,9 +107,13 @@ def _python(system: System) -> Finding:
 def _native(system: System) -> Finding:
     reason = backends.get("native").unavailable()
     if reason is None:
-        return Finding("native back end", OK, "built; also starts and awaits the engine")
-    return Finding("native back end", WARNING, f"not there: {reason}",
-                   "install gcc, then install the package again")  # fmt: skip
+        return Finding("native back end", OK, "built; it also starts the engine and waits for it")
+    return Finding(
+        "native back end",
+        WARNING,
+        f"unavailable: {reason}",
+        "install gcc, then install the package again",
+    )
 
 
 def _keras(system: System) -> Finding:
@@ -117,34 +127,51 @@ def _keras(system: System) -> Finding:
 def _pynq(system: System) -> Finding:
     version = system.version("pynq")
     if version is None:
-        return Finding("pynq", FAULT, "not installed",
-                       "on the board: . /etc/profile.d/pynq_venv.sh")  # fmt: skip
+        return Finding(
+            "pynq", FAULT, "not installed", "on the board: . /etc/profile.d/pynq_venv.sh"
+        )
     if version.startswith("broken"):
         remedy = "pip install 'pycparser<3' 'setuptools<=80', or the image's own pynq"
         return Finding("pynq", FAULT, version, remedy)
     numbers = _numbers(version)
     if numbers and not [2, 7] <= numbers < [4]:
-        return Finding("pynq", WARNING, f"{version}; 2.7 to 3.1 are supported on Zynq-7000",
-                       "use an image of PYNQ 3.0 or 3.1")  # fmt: skip
+        return Finding(
+            "pynq",
+            WARNING,
+            f"{version}; 2.7 to 3.1 are supported on Zynq-7000",
+            "use an image of PYNQ 3.0 or 3.1",
+        )
     parser = system.version("pycparser") or ""
     if numbers >= [3] and parser[:1].isdigit() and _numbers(parser) >= [3]:
-        return Finding("pynq", FAULT, f"{version} with pycparser {parser}, which breaks Overlay()",
-                       "pip install 'pycparser<3'")  # fmt: skip
+        return Finding(
+            "pynq",
+            FAULT,
+            f"{version} with pycparser {parser}, which breaks Overlay()",
+            "pip install 'pycparser<3'",
+        )
     return Finding("pynq", OK, version)
 
 
 def _root(system: System) -> Finding:
     if system.root:
         return Finding("root", OK, "yes")
-    return Finding("root", FAULT, "no: /dev/mem and the FPGA manager are closed",
-                   "sudo -i, or use the board's Jupyter server, which is root")  # fmt: skip
+    return Finding(
+        "root",
+        FAULT,
+        "no: only root may use /dev/mem and the FPGA manager",
+        "sudo -i, or use the board's Jupyter server, which is root",
+    )
 
 
 def _xrt(system: System) -> Finding:
     if system.environ.get("XILINX_XRT"):
         return Finding("XRT", OK, f"XILINX_XRT={system.environ['XILINX_XRT']}")
-    return Finding("XRT", FAULT, 'no XILINX_XRT in the environment: pynq says "No Devices Found"',
-                   ". /etc/profile.d/xrt_setup.sh; . /etc/profile.d/pynq_venv.sh")  # fmt: skip
+    return Finding(
+        "XRT",
+        FAULT,
+        'no XILINX_XRT in the environment: pynq says "No Devices Found"',
+        ". /etc/profile.d/xrt_setup.sh; . /etc/profile.d/pynq_venv.sh",
+    )
 
 
 def _writable(system: System) -> Finding:
@@ -156,19 +183,27 @@ def _writable(system: System) -> Finding:
         except OSError:
             closed.append(folder)
     if closed:
-        return Finding("folders", FAULT, f"cannot write to {', '.join(closed)}; a download does",
-                       "change to a folder of your own, be root")  # fmt: skip
+        return Finding(
+            "folders",
+            FAULT,
+            f"cannot write to {', '.join(closed)}; loading a bitstream must",
+            "change to a folder of your own, and be root",
+        )
     return Finding("folders", OK, f"{system.folder} and {system.firmware} can be written to")
 
 
 def _contiguous(system: System) -> Finding:
     values = system.contiguous()
     if "CmaFree" not in values:
-        return Finding("CMA", WARNING, "the system does not tell its contiguous memory")
+        return Finding("CMA", WARNING, "the system does not report its contiguous memory")
     text = f"{values['CmaFree']:,} of {values.get('CmaTotal', 0):,} bytes free"
     if values["CmaFree"] < NEEDED_CMA_BYTES:
-        return Finding("CMA", FAULT, text + f"; {NEEDED_CMA_BYTES:,} are needed",
-                       "end other notebooks' kernels, they keep their buffers")  # fmt: skip
+        return Finding(
+            "CMA",
+            FAULT,
+            text + f"; {NEEDED_CMA_BYTES:,} are needed",
+            "shut down other notebooks' kernels, which keep their buffers",
+        )
     return Finding("CMA", OK, text)
 
 
@@ -179,8 +214,12 @@ def _bitstream(system: System) -> Finding:
     except BoardError as error:
         return Finding("bitstream", FAULT, str(error), f"{bitstreams.BUILD}")
     if manifest is None:
-        return Finding("bitstream", WARNING, f"{bit}, without a manifest",
-                       "copy the whole folder circnn.bit.d of the build")  # fmt: skip
+        return Finding(
+            "bitstream",
+            WARNING,
+            f"{bit}, without a manifest",
+            "copy the whole folder circnn.bit.d of the build",
+        )
     digest = manifest["configuration_digest"]
     return Finding(
         "bitstream",
@@ -199,7 +238,9 @@ def _clock(system: System) -> Finding:
     try:
         actual = system.clock_mhz()
     except Exception as error:  # no root, no pynq, no chip
-        return Finding("FCLK0", WARNING, f"cannot be read: {error}", "be root, on the board")
+        return Finding(
+            "FCLK0", WARNING, f"cannot be read: {error}", "run this as root, on the board"
+        )
     if wanted is None or abs(actual - wanted) <= 0.01 * wanted:
         return Finding("FCLK0", OK, f"{actual:g} MHz")
     return Finding("FCLK0", NOTE, f"{actual:g} MHz now; CirCNNOverlay sets it to {wanted:g}")
@@ -209,17 +250,21 @@ def _port(system: System) -> Finding:
     try:
         controls = system.port_controls()
     except Exception as error:  # no root, no pynq, no chip
-        return Finding("HP0", WARNING, f"cannot be read: {error}", "be root, on the board")
+        return Finding("HP0", WARNING, f"cannot be read: {error}", "run this as root, on the board")
     if controls is None:
-        return Finding("HP0", NOTE, "not looked at: this is no Zynq-7000")
+        return Finding("HP0", NOTE, "not checked: this is no Zynq-7000")
     text = ", ".join(
         f"{way} {32 if control & 1 else 64} bits ({AFI0 + offset:#x} holds {control:#x})"
         for way, offset, control in zip(("reads", "writes"), (AFI_READ, AFI_WRITE), controls)
     )
     if any(control & 1 for control in controls):
-        return Finding("HP0", FAULT, text + "; the DMA needs 64, else it moves garbage",
-                       "boot the PYNQ image's own BOOT.BIN, or clear bit 0 of both registers "
-                       "before the overlay is loaded")  # fmt: skip
+        return Finding(
+            "HP0",
+            FAULT,
+            text + "; the DMA needs 64, otherwise it moves garbage",
+            "boot the PYNQ image's own BOOT.BIN, or clear bit 0 of both registers "
+            "before the overlay is loaded",
+        )
     return Finding("HP0", OK, text)
 
 
@@ -227,12 +272,17 @@ def _user(system: System) -> Finding:
     try:
         holder = lock.holder("embedded_xrt0")
     except OSError as error:
-        return Finding("lock", WARNING, f"who uses the board cannot be told: {error}",
-                       "be root")  # fmt: skip
+        return Finding(
+            "lock", WARNING, f"the user of the board is unknown: {error}", "run this as root"
+        )
     if holder is None:
         return Finding("lock", OK, "nobody uses the board")
-    return Finding("lock", WARNING, f"the board is used by process {holder}",
-                   "close its overlay, or end it")  # fmt: skip
+    return Finding(
+        "lock",
+        WARNING,
+        f"the board is used by process {holder}",
+        "close its overlay, or end that process",
+    )
 
 
 def _package(system: System) -> Finding:
@@ -240,19 +290,27 @@ def _package(system: System) -> Finding:
     return Finding("configurations", NOTE, f"of this package: {digests}")
 
 
-EVERYWHERE: List[Callable[[System], Finding]] = [_python, _native, _keras, _package]
-ON_BOARD: List[Callable[[System], Finding]] = [
-    _pynq, _root, _xrt, _writable, _contiguous, _bitstream, _clock, _port, _user,
-]  # fmt: skip
+EVERYWHERE: List[Check] = [_python, _native, _keras, _package]
+ON_BOARD: List[Check] = [
+    _pynq,
+    _root,
+    _xrt,
+    _writable,
+    _contiguous,
+    _bitstream,
+    _clock,
+    _port,
+    _user,
+]
 
 
 def examine(system: Optional[System] = None) -> List[Finding]:
-    """Return what is found, on the board or off it."""
+    """Return what every check found: all of them on a board, some elsewhere."""
     system = System() if system is None else system
-    findings = [look(system) for look in EVERYWHERE]
+    findings = [check(system) for check in EVERYWHERE]
     if system.board is not None:
         findings.append(Finding("board", OK, system.board))
-        findings += [look(system) for look in ON_BOARD]
+        findings += [check(system) for check in ON_BOARD]
         faults = [finding.name for finding in findings if finding.state == FAULT]
         if faults:
             findings.append(
@@ -260,7 +318,7 @@ def examine(system: Optional[System] = None) -> List[Finding]:
                     "result",
                     FAULT,
                     f'the fabric cannot be used ({", ".join(faults)}); "auto" takes back end '
-                    f"{backends.select()!r}, to the same bits",
+                    f"{backends.select()!r}, which gives the same bits",
                 )
             )
         else:
@@ -274,16 +332,13 @@ def examine(system: Optional[System] = None) -> List[Finding]:
         if reason is None
         else Finding("emulated board", NOTE, f"cannot be used: {reason}")
     )
-    findings = [Finding(f.name, NOTE if f.state == FAULT else f.state, f.text, f.remedy)
-                for f in findings]  # fmt: skip
-    text = f'"auto" takes back end {backends.select()!r}: the same bits as the fabric\'s'
+    findings = [replace(f, state=NOTE) if f.state == FAULT else f for f in findings]
+    text = f'"auto" takes back end {backends.select()!r}, which gives the same bits as the fabric'
     findings.append(Finding("result", OK, text))
     return findings
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from .cli import print_json
-
     findings = examine(System(bitfile=arguments.bitfile))
     healthy = all(finding.state != FAULT for finding in findings)
     if arguments.json:
@@ -299,8 +354,6 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 def register(commands: Any) -> None:
     """Add the subcommand ``doctor``."""
-    from .cli import add_command, add_json
-
     parser = add_command(commands, "doctor", _doctor, "look for what the board needs, or lacks")
     parser.add_argument("--bitfile", metavar="PATH", help="look at this bitstream")
     add_json(parser)

@@ -1,13 +1,19 @@
-"""The command ``estimate``: does a model fit a board, how fast is it there: modelled."""
+"""``circnn estimate``: whether a model fits a board, and how fast it is there, as modelled."""
 
 import argparse
 import sys
 from typing import Any, Dict, List
 
-from ..engine.estimate import BOARDS, estimate
+from ..contract import BOARDS
+from ..engine.estimate import estimate
+from ..model import model as models
+from .common import add_command, add_json, add_model, print_json
+
+ORDER = 80
 
 
-def _lines(name: str, report: Dict[str, Any]) -> List[str]:
+def report_lines(name: str, report: Dict[str, Any]) -> List[str]:
+    """Return an estimate as text, without the resources."""
     lines = [f"{name} on {report['board']} at {report['clock_mhz']:g} MHz ({report['basis']})"]
     if not report["fits"]:
         return [*lines, "does not fit:", *(f"  {line}" for line in report["overflows"])]
@@ -36,7 +42,7 @@ def _lines(name: str, report: Dict[str, Any]) -> List[str]:
         f"{report['bottleneck']}",
         f"energy: {report['energy_uj']:.2f} uJ a sample, {report['gops_per_w']:.1f} GOPS/W at "
         f"{report['power_w']:g} W ({report['power_basis']})",
-        f"ARM besides ({host['basis']}): {host['call_us']:g} us a call, "
+        f"host overhead ({host['basis']}): {host['call_us']:g} us a call, "
         f"{host['sample_us']:.1f} us a sample",
     ]
     return lines
@@ -51,10 +57,7 @@ def _resource_line(report: Dict[str, Any]) -> str:
 
 
 def _estimate(arguments: argparse.Namespace) -> int:
-    from ..model import load_model
-    from .cli import print_json
-
-    model = load_model(arguments.model)
+    model = models.load_model(arguments.model)
     report = estimate(
         model.network, arguments.board, arguments.power, False if arguments.words else None
     )
@@ -66,14 +69,12 @@ def _estimate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"model": model.name, **report})
     else:
-        print("\n".join([*_lines(model.name, report), _resource_line(report)]))
+        print("\n".join([*report_lines(model.name, report), _resource_line(report)]))
     return 0 if report["fits"] else 1
 
 
 def register(commands: Any) -> None:
     """Add the subcommand ``estimate``."""
-    from .cli import add_command, add_json, add_model
-
     parser = add_command(commands, "estimate", _estimate, "model fit, cycles and energy on a board")
     add_model(parser)
     parser.add_argument("--board", default="pynq-z2", choices=sorted(BOARDS))

@@ -1,6 +1,6 @@
-"""Pictures: a model's layers with what compression saves, its timeline, the zoo's error and size.
+"""Pictures: a model's layers and what compression saves, its timeline, the zoo's errors and sizes.
 
-matplotlib is needed only here and imported only when a picture is drawn.
+Matplotlib is needed only here and imported only when a picture is drawn.
 """
 
 from typing import Any, Mapping, Tuple
@@ -12,14 +12,27 @@ STORED, DENSE, INK, GREY = "#1f6f8b", "#d5dde2", "#26323a", "#6b7780"
 BOX_MIDDLE, BOX_WIDTH, BOX_HEIGHT = 2.3, 2.9, 0.54
 BAR_LEFT, BAR_WIDTH = 4.1, 2.8
 UNIT_COLOURS = {
-    "input": "#9aa7af", "read": "#8fb8d0", "forward": "#2f7fb0", "product": "#c0504d",
-    "inverse": "#5a9e58", "vector": "#8a6d3b", "epilogue": "#8064a2", "write": "#d99a3d",
+    "input": "#9aa7af",
+    "read": "#8fb8d0",
+    "forward": "#2f7fb0",
+    "product": "#c0504d",
+    "inverse": "#5a9e58",
+    "vector": "#8a6d3b",
+    "epilogue": "#8064a2",
+    "write": "#d99a3d",
     "output": "#26323a",
-}  # fmt: skip
+}
 COLOURS = {"digits": "#8a6d3b", "mnist_mlp": "#1f6f8b", "mnist_cnn": "#b4463c"}
 
 
-def _figure(width: float, height: float) -> Tuple[Any, Any]:
+def new_figure(width: float, height: float) -> Tuple[Any, Any]:
+    """Return a figure of this many inches, and its axes.
+
+    Raises
+    ------
+    ImportError
+        If Matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -44,7 +57,7 @@ def draw_model(info: Mapping[str, Any]) -> Any:
     matplotlib.figure.Figure
     """
     layers = info["layers"]
-    figure, axes = _figure(9, 1.1 + 0.62 * len(layers))
+    figure, axes = new_figure(9, 1.1 + 0.62 * len(layers))
     row = {layer["name"]: -number for number, layer in enumerate(layers)}
     for layer in layers:
         y = row[layer["name"]]
@@ -92,7 +105,7 @@ def _box(y: float, face: str, edge: str) -> Any:
 
 
 def _arrow(axes: Any, start: int, end: int) -> None:
-    """Draw an arrow from a row to the next one, or on the left around the rows between."""
+    """Draw an arrow from a row to the next one, or around the rows between on the left."""
     style = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
     if start - end == 1:
         ends = ((BOX_MIDDLE, start - BOX_HEIGHT / 2), (BOX_MIDDLE, end + BOX_HEIGHT / 2))
@@ -104,7 +117,7 @@ def _arrow(axes: Any, start: int, end: int) -> None:
 
 
 def draw_zoo(results: Mapping[str, Any]) -> Any:
-    """Return a picture of held-out error against bytes: the models, their twins, the front.
+    """Return a picture of held-out error against bytes: models, dense twins, every block size.
 
     Parameters
     ----------
@@ -115,10 +128,10 @@ def draw_zoo(results: Mapping[str, Any]) -> Any:
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = _figure(8.5, 5)
+    figure, axes = new_figure(8.5, 5)
     for name, record in results["models"].items():
         colour = COLOURS.get(name, INK)
-        _front(axes, results["fronts"].get(name, []), colour)
+        _block_sizes(axes, results["fronts"].get(name, []), colour)
         ends = [_seeds(axes, record["runs"], record["bytes"], colour, colour)]
         if record["twin_runs"]:
             ends.append(_seeds(axes, record["twin_runs"], record["twin_bytes"], colour, "white"))
@@ -161,26 +174,27 @@ def _seeds(axes: Any, runs: Any, size: int, colour: str, face: str) -> Tuple[int
     return size, mean
 
 
-def _front(axes: Any, front: Any, colour: str) -> None:
-    points = [(point["bytes"], _error(point)) for point in front]
+def _block_sizes(axes: Any, runs: Any, colour: str) -> None:
+    """Draw error against size for a network with one block size in every layer."""
+    points = [(run["bytes"], _error(run)) for run in runs]
     if points:
         axes.plot(*zip(*points), ".-", color=colour, alpha=0.45, linewidth=1)
     style = {"ha": "center", "fontsize": 7, "color": colour, "textcoords": "offset points"}
-    for point, place in zip(front, points):
-        axes.annotate(f"k={point['block']}", place, xytext=(0, -11), **style)
+    for run, point in zip(runs, points):
+        axes.annotate(f"k={run['block']}", point, xytext=(0, -11), **style)
 
 
 def draw_timeline(report: Mapping[str, Any], name: str) -> Any:
-    """Return a picture of when each unit of the engine works for which layer, one sample alone.
+    """Return a picture of when each unit of the engine works for each layer, for one sample alone.
 
-    A row is a layer, a bar in it a unit; the units of a layer work side by side.
+    A row is a layer and a bar in it is a unit; the units of a layer work at the same time.
 
     Parameters
     ----------
     report : mapping
         What :func:`pynq_circnn.engine.estimate.estimate` returns for a network that fits.
     name : str
-        The model's.
+        Name of the model.
 
     Returns
     -------
@@ -191,7 +205,7 @@ def draw_timeline(report: Mapping[str, Any], name: str) -> Any:
     used = {bar["unit"] for bar in bars}
     units = [unit for unit in ("input", *UNITS, "output") if unit in used]
     widest = max(map(len, layers))
-    figure, axes = _figure(8 + 0.075 * widest, 1.7 + 0.24 * len(layers))
+    figure, axes = new_figure(8 + 0.075 * widest, 1.7 + 0.24 * len(layers))
     height = 0.84 / max(len({b["unit"] for b in bars if b["layer"] == x}) for x in layers)
     for row, layer in enumerate(layers):
         of_layer = [bar for bar in bars if bar["layer"] == layer]
@@ -218,12 +232,12 @@ def draw_timeline(report: Mapping[str, Any], name: str) -> Any:
     style = {"fontsize": 8, "frameon": False, "handlelength": 1.2, "columnspacing": 1.2}
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=len(units), **style)
     title = f"{name} on {report['board']}: one sample alone, {report['latency_cycles']:,} cycles"
-    axes.set_title(title, fontsize=10, color=INK, loc="left", pad=26)  # the legend lies between
+    axes.set_title(title, fontsize=10, color=INK, loc="left", pad=26)  # above the legend
     return figure
 
 
 def save(figure: Any, path: str) -> None:
-    """Write a picture; the file's ending says in which format."""
+    """Write a picture in the format that the file's ending names."""
     check_folder(path)
     try:
         figure.savefig(path)

@@ -1,5 +1,6 @@
-"""Verification: the same inputs through every back end and program must give the same bits."""
+"""``circnn verify``: the same inputs through every back end must give the same bits."""
 
+import argparse
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -8,8 +9,12 @@ from .. import backends
 from ..backends.native import Plan as NativePlan
 from ..contract import CONFIGURATIONS
 from ..errors import BackendError, CompileError
+from ..model import model as models
 from ..model.model import Model
 from ..program.compiler import compile_program
+from .common import add_command, add_json, add_model, load_arrays, pick, positive, print_json
+
+ORDER = 40
 
 Runs = Dict[str, backends.BasePlan]
 
@@ -34,11 +39,11 @@ def plans_to_verify(
 ) -> Tuple[Runs, Dict[str, str]]:
     """Return the plans to compare with the reference, and why others were left out.
 
-    Besides every available back end (or the `names` asked for, which must be available), the
-    native one runs the program of each engine configuration that the network fits.
+    These are every available back end, or those of `names`, which must be available. The native
+    back end also runs the program of each engine configuration that the network fits.
     """
     left_out: Dict[str, str] = {}
-    asked = names is not None
+    named = names is not None
     if names is None:
         availability = backends.availability()
         names = [name for name, reason in availability.items() if reason is None]
@@ -48,8 +53,8 @@ def plans_to_verify(
         try:
             if name != "reference":
                 runs[name] = model.plan(name)
-        except CompileError as error:  # an engine that the network does not fit
-            if asked:
+        except CompileError as error:  # the network does not fit the engine
+            if named:
                 raise
             left_out[name] = str(error)
     if "native" in runs:
@@ -82,13 +87,14 @@ def verify(
     samples, seed : int
         Of the random batches.
     data : array, optional
-        A further batch, as :meth:`Model.predict` takes it.
+        One more batch, in the form that :meth:`Model.predict` takes.
 
     Returns
     -------
     dict
-        ``equal`` over all; ``results``, one entry a back end and batch, with ``values`` compared
-        and ``different`` ones, and ``saturations`` equal or not; ``left_out`` with reasons.
+        ``equal``: whether all are; ``results``: for each back end and batch the number of
+        ``values`` compared and of ``different`` ones, whether the saturation counts are equal, and
+        whether the values are without counting; ``left_out``: reasons by back end.
     """
     batches = verification_inputs(model, samples, seed)
     if data is not None:
@@ -96,7 +102,7 @@ def verify(
     runs, left_out = plans_to_verify(model, names)
     if not runs:
         raise BackendError(
-            "a back end must be there to compare with the reference. "
+            "a back end must be available to compare with the reference. "
             f"Received: {', '.join(names or left_out) or 'none'}. "
             + " ".join(f"Back end {name!r}: {reason}" for name, reason in left_out.items())
         )
@@ -124,3 +130,41 @@ def verify(
         for result in results
     )
     return {"model": model.name, "equal": equal, "results": results, "left_out": left_out}
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    model = models.load_model(arguments.model)
+    names = arguments.backends.split(",") if arguments.backends else None
+    data = None
+    if arguments.data:
+        data = pick(load_arrays(arguments.data), arguments.data, "x", "x_test")
+    report = verify(model, names, arguments.samples, arguments.seed, data)
+    if arguments.json:
+        print_json(report)
+        return 0 if report["equal"] else 1
+    for result in report["results"]:
+        counts = "equal" if result["saturations_equal"] else "DIFFERENT"
+        same = result["different"] == 0 and result["without_counting_equal"]
+        verdict = "equal to the bit" if same else f"DIFFERENT in {result['different']:,}"
+        print(
+            f"{result['backend']:24} {result['inputs']:8} {result['values']:8,} values "
+            f"{verdict}, saturation counts {counts}"
+        )
+    for name, reason in report["left_out"].items():
+        print(f"{name:24} left out: {reason}")
+    verdict = "every back end equals the reference" if report["equal"] else "MISMATCH"
+    print(f"{model.name}: {verdict}")
+    return 0 if report["equal"] else 1
+
+
+def register(commands: Any) -> None:
+    """Add the subcommand ``verify``."""
+    parser = add_command(
+        commands, "verify", _verify, "run every back end on the same inputs: equal, or exit 1"
+    )
+    add_model(parser)
+    parser.add_argument("--backends", metavar="A,B", help="only these; all available by default")
+    parser.add_argument("--samples", type=positive, default=64, help="samples of a random batch")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", metavar="X.npy", help="compare on these samples too")
+    add_json(parser)

@@ -141,6 +141,7 @@ PROGRAM_VERSION: int = _PROGRAM["version"]
 ALIGN_BYTES: int = _PROGRAM["align_bytes"]
 SECTIONS: Dict[str, str] = {"weights": "<i2", "scales": "<i2", "biases": "<i4"}
 CONFIGURATIONS: Dict[str, Dict[str, Any]] = CONTRACT["configurations"]
+BOARDS: Dict[str, Dict[str, Any]] = CONTRACT["boards"]
 ENGINE: Dict[str, Any] = CONTRACT["engine"]
 IDENTITY: Dict[str, int] = _values(ENGINE["identity"])
 PACKET_KINDS: Dict[str, int] = _values(ENGINE["packets"]["kinds"])

@@ -10,7 +10,7 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from ..contract import ACTIVATION_CODES, CONFIGURATIONS, OPCODES
+from ..contract import ACTIVATION_CODES, OPCODES
 from ..program.arrangement import BEAT_WORDS, Arrangement, Engine, Fields, arrange, ceil_div, field
 from ..program.packets import BEAT_WORDS as STREAM_WORDS
 from ..program.packets import batch_samples, sample_beats
@@ -325,8 +325,3 @@ def packet_cycles(program: Program, samples: int, unscaled: bool) -> int:
     cycles = whole * batch_cycles(program, at_once, unscaled).cycles if whole else 0
     cycles += batch_cycles(program, rest, unscaled).cycles if rest else 0
     return cycles + DEPTHS["packet"] + ceil_div(len(program.layers) + 1, 2) + 6
-
-
-def clock_hz(program: Program) -> float:
-    """Return the clock that a configuration is meant to run at."""
-    return CONFIGURATIONS[program.configuration]["clock_mhz"] * 1e6

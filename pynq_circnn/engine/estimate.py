@@ -1,10 +1,11 @@
-"""What a model takes on a board before any synthesis: fit, cycles, energy.  All of it modelled."""
+"""What a model needs on a board: memory, cycles, energy.  All of it modelled, not synthesised."""
 
 from typing import Any, Dict, List, Optional
 
-from ..contract import CONFIGURATIONS, OPCODES
+from ..contract import BOARDS, CONFIGURATIONS, OPERATIONS, STREAM_WEIGHTS
 from ..errors import CompileError
-from ..layers import Conv2D, Dense, Reshape, Softmax, size_of
+from ..layers.base import size_of
+from ..layers.matrix import BlockCirculant
 from ..network.quantized import QuantizedNetwork
 from ..program.arrangement import Engine, arrange
 from ..program.compiler import compile_program
@@ -13,13 +14,12 @@ from ..program.program import Program
 from .cycles import BatchCycles, batch_cycles, packet_cycles
 from .resources import resources
 
-BOARDS = {"pynq-z2": "z2", "pynq-z1": "z2", "zcu104": "zcu104"}
-BOARD_POWER_W = {"pynq-z2": 1.75, "pynq-z1": 1.75, "zcu104": 12.0}
-"""Assumed: for the Zynq-7020 the average of the whole board in the MLPerf Tiny logs of this chip
-(1.6 to 1.8 W, mlcommons/tiny_results_v0.7), for the ZCU104 a round figure."""
+# The contract's power of a board is assumed as well: for the Zynq-7020 the average of the whole
+# board in the MLPerf Tiny logs of this chip (1.6 to 1.8 W, mlcommons/tiny_results_v0.7), for the
+# ZCU104 a round figure.
 
 HOST = {"call_us": 70.0, "byte_ns": 2.5, "value_ns": 8.0}
-"""Assumed share of the ARM: two register accesses from Python a call (27 to 42 us each, as users
+"""Assumed host overhead: two register accesses from Python a call (27 to 42 us each, as users
 measured), copying a byte into and out of the DMA buffer, quantising a float."""
 
 NOTE = "modelled: II as designed, not synthesised"
@@ -32,19 +32,20 @@ def dense_operations(network: QuantizedNetwork) -> int:
     """
     total = 0
     for layer in network.layers:
-        if isinstance(layer, (Dense, Conv2D)):
-            shape = network.shapes[layer.inputs[0]]
-            kernel = size_of(layer.kernel_size) if isinstance(layer, Conv2D) else 1
-            total += 2 * size_of(network.shapes[layer.name]) * kernel * shape[-1]
+        if isinstance(layer, BlockCirculant):
+            pixels = size_of(network.shapes[layer.name][:-1])
+            total += 2 * pixels * layer.dense_weights(network.shapes[layer.inputs[0]])
     return total
 
 
 def _memories(program: Program) -> Dict[str, Dict[str, int]]:
     sizes = CONFIGURATIONS[program.configuration]
     engine = Engine.of(program.configuration)
-    matrices = [(f, arrange(f, engine)) for f in program.layers if f["opcode"] == OPCODES["matrix"]]
-    resident = sum(a.weights_rows for f, a in matrices if not f.get("stream", 0) & 2)
-    window = max((a.weights_rows for f, a in matrices if f.get("stream", 0) & 2), default=0)
+    matrices = [(f, arrange(f, engine)) for f in program.layers if OPERATIONS[f["opcode"]].spectral]
+    resident = sum(a.weights_rows for f, a in matrices if not f.get("stream", 0) & STREAM_WEIGHTS)
+    window = max(
+        (a.weights_rows for f, a in matrices if f.get("stream", 0) & STREAM_WEIGHTS), default=0
+    )
     spectra = max((a.spectra_rows for _, a in matrices), default=0)
     row = engine.row_words
     used = {
@@ -70,16 +71,18 @@ def _layer_rows(
 ) -> List[Dict[str, Any]]:
     rows = []
     for fields, name, one, batch in zip(program.layers, names, alone.layers, many.layers):
-        rows.append({
-            "name": name,
-            "kind": one.kind,
-            "block": 1 << fields["block_log2"] if one.kind == "matrix" else None,
-            "cycles_alone": one.cycles,
-            "cycles_steady": batch.cycles / samples,
-            "trips_alone": one.trips,
-            "bottleneck": batch.bottleneck,
-            "weights_streamed": bool(fields.get("stream", 0) & 2),
-        })  # fmt: skip
+        rows.append(
+            {
+                "name": name,
+                "kind": one.kind,
+                "block": 1 << fields["block_log2"] if one.kind == "matrix" else None,
+                "cycles_alone": one.cycles,
+                "cycles_steady": batch.cycles / samples,
+                "trips_alone": one.trips,
+                "bottleneck": batch.bottleneck,
+                "weights_streamed": bool(fields.get("stream", 0) & STREAM_WEIGHTS),
+            }
+        )
     return rows
 
 
@@ -91,7 +94,7 @@ def _bottleneck(many: BatchCycles) -> str:
 
 
 def _names(network: QuantizedNetwork) -> List[str]:
-    return [x.name for x in network.layers[1:] if not isinstance(x, (Reshape, Softmax))]
+    return [layer.name for layer in network.engine_layers()]
 
 
 def estimate(
@@ -100,27 +103,28 @@ def estimate(
     power_w: Optional[float] = None,
     unscaled: Optional[bool] = None,
 ) -> Dict[str, Any]:
-    """Return what a network takes on a board, as plain values.
+    """Return what a network needs on a board, as plain values.
 
     Parameters
     ----------
     network : QuantizedNetwork
     board : str
-        One of :data:`BOARDS`.
+        One of those in :data:`pynq_circnn.contract.BOARDS`.
     power_w : float, optional
-        Power of the whole board; :data:`BOARD_POWER_W` when left out, which is assumed.
+        Power of the whole board; by default the assumed power of the contract.
     unscaled : bool, optional
-        The input comes as bytes; by default where the network takes them.
+        Whether the input comes as bytes; by default if the network takes them.
 
     Returns
     -------
     dict
-        With ``fits`` false only ``why``, ``overflows`` and the resources are there besides.
+        If ``fits`` is false, only the board's facts, ``why`` and ``overflows``.
 
     Raises
     ------
     ValueError
-        If the board is unknown or an argument makes no sense.
+        If the board is unknown, the power is not positive, or `unscaled` is asked of a network that
+        takes no bytes.
     """
     if board not in BOARDS:
         raise ValueError(f"board must be one of {', '.join(BOARDS)}. Received: {board!r}.")
@@ -133,7 +137,7 @@ def estimate(
             "without uint8_scale. Leave it out."
         )
     unscaled = takes_bytes if unscaled is None else unscaled
-    configuration = BOARDS[board]
+    configuration = BOARDS[board]["configuration"]
     hz = CONFIGURATIONS[configuration]["clock_mhz"] * 1e6
     report: Dict[str, Any] = {
         "board": board,
@@ -153,7 +157,7 @@ def estimate(
     steady = many.cycles / samples
     rate = hz / steady
     operations = dense_operations(network)
-    watts = BOARD_POWER_W[board] if power_w is None else power_w
+    watts = BOARDS[board]["assumed_power_w"] if power_w is None else power_w
     moved = 8 * (sample_beats(program, unscaled) + reply_beats(program, 1))
     value_ns = 0 if unscaled else HOST["value_ns"] * program.header["input_words"]
     return {
@@ -186,7 +190,7 @@ def estimate(
 
 
 def _timeline(names: List[str], batch: BatchCycles) -> List[Dict[str, Any]]:
-    """Return when which unit works for which layer of one sample alone, in cycles."""
+    """Return the cycles in which each unit works for each layer, for one sample alone."""
     rows, now = [], 0
     if batch.moves["input"]:
         rows.append({"layer": "data in", "unit": "input", "begin": 0, "end": batch.moves["input"]})

@@ -1,15 +1,15 @@
-"""The resource model: DSP slices and block RAM counted by rules, LUT and FF as an estimate.
+"""The resource model: DSP slices and block RAM counted by rules, LUT and FF estimated.
 
 Nothing here comes from synthesis.
 
 Rules, with their source:
 
-- A DSP48E1 multiplies 25 x 18 bits behind a 25-bit pre-adder and accumulates 48 bits (UG479); a
+- A DSP48E1 multiplies 25 x 18 bits after a 25-bit pre-adder and accumulates 48 bits (UG479); a
   complex product of 16-bit words takes three, in three-multiplication form.
 - A RAMB36E1 is 32K x 1 ... 2K x 18, 1K x 36, or 512 x 72 in simple dual-port mode; each is two
   RAMB18E1 of half the size (UG473, "Block RAM Summary").
-- A memory partitioned into banks takes whole RAMB18 for each of them; one as wide as a row takes
-  whole RAMB18 for its width.
+- Each bank of a partitioned memory takes whole RAMB18; so does the width of a memory whose words
+  are as wide as a row.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ PARTS = {
     "xc7z020clg400-1": {"dsp": 220, "bram36": 140, "lut": 53200, "ff": 106400},
     "xczu7ev-ffvc1156-2-e": {"dsp": 1728, "bram36": 312, "lut": 230400, "ff": 460800},
 }
-"""What the parts have: DS190 (Zynq-7000), DS891 (Zynq UltraScale+)."""
+"""Resources of the parts: DS190 (Zynq-7000), DS891 (Zynq UltraScale+)."""
 
 _RAMB18 = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))  # UG473
 
@@ -41,7 +41,7 @@ class Item:
 
 
 def ramb18(depth: int, width: int) -> int:
-    """Return how many RAMB18 a memory takes, with the shape that takes fewest.
+    """Return how many RAMB18 a memory takes, in the shape that takes fewest.
 
     >>> ramb18(512, 72), ramb18(2048, 16), ramb18(5120, 16)
     (2, 2, 5)
@@ -83,7 +83,7 @@ def bram36(configuration: str) -> List[Item]:
 
 
 def fabric(configuration: str) -> Dict[str, List[Item]]:
-    """Return LUT and FF: an estimate of widths times what such logic commonly takes."""
+    """Return LUT and FF: an estimate, widths times what such logic commonly takes."""
     sizes = CONFIGURATIONS[configuration]
     row = 2 * sizes["lanes"]
     layer_bits = 1200 * -(-sizes["layers"] // 64)
@@ -94,7 +94,7 @@ def fabric(configuration: str) -> Dict[str, List[Item]]:
         Item("transform ways", 2 * 4800, "two of: one 16-way crossbar of 16 points, rotations"),
         Item("butterflies", 2 * 4500, "two of: 24 add, round, saturate of complex words"),
         Item("spread", 3 * 16 * row, "six stages of two-way switches, two a LUT"),
-        Item("lanes", 40 * sizes["lanes"], "sums before and behind the multipliers"),
+        Item("lanes", 40 * sizes["lanes"], "adders before and after the multipliers"),
         Item("sums", 1500, "8:1 multiplexer and 8 shifters of 48 bits"),
         Item("epilogue", 2800, "8 times add, shift 32 bits, saturate, activation"),
         Item("bytes", 1500, "16 products of 8 x 16 bits"),
@@ -103,17 +103,17 @@ def fabric(configuration: str) -> Dict[str, List[Item]]:
         Item("control", 3500, "cursors, packets, CRC, registers"),
     ]
     ff = [
-        Item("sums", 48 * row, "the sums that are held"),
+        Item("sums", 48 * row, "sums that wait to leave"),
         Item("pipelines", 28000, "registers of the pipelines, 16 points wide in the transforms"),
     ]
     return {"lut": lut, "ff": ff}
 
 
 def resources(configuration: str) -> Dict[str, Dict[str, object]]:
-    """Return what a configuration takes of its part, by kind.
+    """Return how much of its part a configuration uses, by kind.
 
     Each kind has ``items`` (name to amount), ``used``, ``available`` and ``basis``: counted by
-    the rules above, or estimated.
+    rule, or estimated.
     """
     available = PARTS[CONFIGURATIONS[configuration]["part"]]
     items = {"dsp": dsp(configuration), "bram36": bram36(configuration), **fabric(configuration)}

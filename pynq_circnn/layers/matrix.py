@@ -138,9 +138,13 @@ class BlockCirculant(Scaled, abstract=True):
             "bias": (outputs,),
         }
 
-    def dense_parameters(self, *inputs: Shape) -> int:
+    def dense_weights(self, *inputs: Shape) -> int:
+        """Return how many weights the same layer has without compression."""
         outputs, channels, positions = self._matrix(*inputs)
-        return size_of(positions) * outputs * channels + outputs
+        return size_of(positions) * outputs * channels
+
+    def dense_parameters(self, *inputs: Shape) -> int:
+        return self.dense_weights(*inputs) + self._matrix(*inputs)[0]
 
     @rule
     def _matrix(self, *inputs: Shape) -> Tuple[int, int, Shape]:

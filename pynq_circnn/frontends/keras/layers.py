@@ -186,7 +186,7 @@ class BlockCirculant(keras.layers.Layer):
     def resolve(self) -> str:
         """Return the method that this layer uses: ``"spectral"`` or ``"expanded"``.
 
-        Measured by :mod:`pynq_circnn.commands.train_bench` (JAX, two CPU cores): for a matrix the
+        Measured by ``circnn bench training`` (JAX, two CPU cores): for a matrix the
         spectral step is faster from about 256 x 256 at blocks of 8 and more.  Convolutions wider
         than one pixel are expanded, since the dense convolution is better tuned than its spectral parts.
         """

@@ -1,36 +1,47 @@
-"""How long a training step of a block-circulant layer takes, against the dense layer.
+"""``circnn bench training``: a training step of a block-circulant layer against the dense layer.
 
-Run ``python -m pynq_circnn.commands.train_bench``: one square layer, forward and backward and an
-SGD update, for widths 1024 to 4096, in each method.  Times are the best of several runs of the compiled step.
+One square layer, forward and backward and an SGD update, for widths 1024 to 4096, in each method.
+Times are the best of several runs of the compiled step.
 """
 
 import argparse
-import json
 import platform
 import time
 from typing import Any, Callable, Dict, List
 
-import keras
 import numpy as np
 
-from ..frontends.keras.layers import BlockCirculantDense
+from ..common import add_command, print_json
+
+Record = Dict[str, Any]
 
 
-def _step(layer: keras.layers.Layer, width: int, batch: int) -> Callable[[], None]:
+def _step(layer: Any, width: int, batch: int) -> Callable[[], None]:
     """Return a training step of one layer on fixed data, compiled as ``fit`` compiles it."""
+    import keras
+
     model = keras.Sequential([keras.Input((width,)), layer])
     model.compile(optimizer=keras.optimizers.SGD(1e-6), loss="mse")
     random = np.random.default_rng(0)
     x, y = (random.normal(size=(batch, width)).astype(np.float32) for _ in range(2))
-    return lambda: model.train_on_batch(x, y)
+
+    def step() -> None:
+        model.train_on_batch(x, y)
+
+    return step
 
 
-def measure(width: int, batch: int, blocks: List[int], seconds: float) -> List[Dict[str, Any]]:
+def measure(width: int, batch: int, blocks: List[int], seconds: float) -> List[Record]:
     """Return one record a layer: its method, block size, milliseconds, and the ratio to dense.
 
-    The layers take turns, so that whatever else the machine does falls on all of them.
+    The layers take turns, so that other load on the machine affects them all alike.
     """
-    layers = {("dense", 1): keras.layers.Dense(width)}
+    from ...keras import BlockCirculantDense  # chooses the back end of Keras
+
+    # isort: split
+    import keras
+
+    layers: Dict[Any, Any] = {("dense", 1): keras.layers.Dense(width)}
     for block in blocks:
         for method in ("spectral", "expanded"):
             layers[method, block] = BlockCirculantDense(width, block, method=method)
@@ -58,26 +69,22 @@ def measure(width: int, batch: int, blocks: List[int], seconds: float) -> List[D
     ]
 
 
-def main() -> None:
+def _training(arguments: argparse.Namespace) -> int:
     """Print the table, or with ``--json`` the records with machine and versions."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--widths", type=int, nargs="+", default=[1024, 2048, 4096])
-    parser.add_argument("--blocks", type=int, nargs="+", default=[8, 16, 32, 64, 128, 256])
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=2.0, help="spent on each layer")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    records: List[Dict[str, Any]] = []
-    for width in options.widths:
-        records += measure(width, options.batch, options.blocks, options.seconds)
+    records: List[Record] = []
+    for width in arguments.widths:
+        records += measure(width, arguments.batch, arguments.blocks, arguments.seconds)
+
+    import keras
+
     machine = {
         "machine": platform.processor() or platform.machine(),
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
     }
-    if options.json:
-        print(json.dumps({**machine, "steps": records}, indent=1))
-        return
+    if arguments.json:
+        print_json({**machine, "steps": records})
+        return 0
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     print(f"{'width':>6} {'batch':>6} {'method':>9} {'block':>6} {'ms':>9} {'vs dense':>9}")
     for r in records:
@@ -85,7 +92,18 @@ def main() -> None:
             f"{r['width']:6} {r['batch']:6} {r['method']:>9} {r['block']:6} "
             f"{r['milliseconds']:9.3f} {r['times_faster_than_dense']:8.2f}x"
         )
+    return 0
 
 
-if __name__ == "__main__":
-    main()
+def register(commands: Any) -> None:
+    """Add ``training`` to the subcommand ``bench``."""
+    parser = add_command(
+        commands, "training", _training, "a training step of a block-circulant layer (needs Keras)"
+    )
+    parser.add_argument("--widths", type=int, nargs="+", default=[1024, 2048, 4096])
+    parser.add_argument("--blocks", type=int, nargs="+", default=[8, 16, 32, 64, 128, 256])
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=2.0, help="spent on each layer")
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print the figures as JSON"
+    )

@@ -1,23 +1,20 @@
-"""Where the time of one ``predict`` goes on a board, part by part.
+"""``circnn bench board``: where the time of one ``predict`` goes on a board, part by part.
 
-::
-
-    python -m pynq_circnn.commands.board_bench [--backend board|emulated] [--mapped]
-        [--model digits]
-
-On the emulated board, what the emulation itself takes is shown apart: the engine's simulation, and
-the models of DMA and registers. What remains is the driver's, on this machine's processor.
+On the emulated board, the time of the engine's simulation is shown apart.  What remains without the
+exchange is the driver's own time, on this machine's processor.
 """
 
 import argparse
 import platform
 import statistics
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 import numpy as np
 
-from ..model.model import Model, load_model
+from ...model import model as models
+from ...model.model import Model
+from ..common import add_command, positive, print_json
 
 PARTS = {
     "before": "shape and values checked, plan found, turn taken",
@@ -47,7 +44,7 @@ def measure(model: Model, driver: Any, backend: str, calls: int = 300) -> Dict[s
             if call < 10:
                 continue
             for number, (name, moment) in enumerate(marks):
-                if number == 0:  # "prepare" ends here; what came before it has no mark
+                if number == 0:  # "prepare" has no mark where it begins: it counts as "before"
                     taken["before"].append(1e6 * (moment - begin))
                     taken["prepare"].append(0.0)
                 else:
@@ -75,41 +72,53 @@ def _fabric_timer(device: Any) -> List[float]:
     return taken
 
 
-def main(arguments: Optional[List[str]] = None) -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--backend", choices=("board", "emulated"), default="emulated")
-    parser.add_argument("--mapped", action="store_true", help="registers as memory (emulated)")
-    parser.add_argument("--model", default="digits")
-    parser.add_argument("--calls", type=int, default=300)
-    options = parser.parse_args(arguments)
-    model, fabric = load_model(options.model), None
-    if options.backend == "emulated":
-        from ..emulated import open_board
+def _board(arguments: argparse.Namespace) -> int:
+    """Measure one call after another on a board, and print the median of each part."""
+    model, fabric = models.load_model(arguments.model), None
+    if arguments.backend == "emulated":
+        from ...emulated import open_board
 
-        overlay = open_board(mapped=options.mapped)
+        overlay = open_board(mapped=arguments.mapped)
         fabric = _fabric_timer(overlay.device)
     else:
-        from ..board.overlay import CirCNNOverlay
+        from ...board.overlay import CirCNNOverlay
 
         overlay = CirCNNOverlay()
     with overlay:
-        model.predict(np.zeros(model.input_shape, np.float32), backend=options.backend)
+        model.predict(np.zeros(model.input_shape, np.float32), backend=arguments.backend)
         if fabric is not None:
             fabric.clear()
-        times = measure(model, overlay.driver, options.backend, options.calls)
+        times = measure(model, overlay.driver, arguments.backend, arguments.calls)
     kind = "compiled" if overlay.driver.link.compiled else "Python"
-    print(f"{model.name}, one sample, back end {options.backend}, {kind} link, "
-          f"{platform.machine()}: median of {options.calls} calls, us")  # fmt: skip
+    simulated = None if fabric is None else statistics.median(fabric)
+    if arguments.json:
+        facts = {"model": model.name, "backend": arguments.backend, "link": kind}
+        facts.update(machine=platform.machine(), calls=arguments.calls)
+        print_json({**facts, "microseconds": times, "simulated_engine_microseconds": simulated})
+        return 0
+    print(
+        f"{model.name}, one sample, back end {arguments.backend}, {kind} link, "
+        f"{platform.machine()}: median of {arguments.calls} calls, us"
+    )
     for name, doc in PARTS.items():
         print(f"{times[name]:9.1f}  {name:11} {doc}")
-        if name == "exchange" and fabric is not None:
-            engine = statistics.median(fabric)
-            print(f"{engine:9.1f}    of it the engine's simulation")
+        if name == "exchange" and simulated is not None:
+            print(f"{simulated:9.1f}    of which the simulation of the engine")
     print(f"{times['whole']:9.1f}  whole")
-    if fabric is not None:
+    if simulated is not None:
         print(f"{times['whole'] - times['exchange']:9.1f}  without the exchange, which is emulated")
+    return 0
 
 
-if __name__ == "__main__":
-    main()
+def register(commands: Any) -> None:
+    """Add ``board`` to the subcommand ``bench``."""
+    parser = add_command(
+        commands, "board", _board, "one call of predict on a board, part by part (needs pynq)"
+    )
+    parser.add_argument("--backend", choices=("board", "emulated"), default="emulated")
+    parser.add_argument("--mapped", action="store_true", help="registers as memory (emulated)")
+    parser.add_argument("--model", default="digits")
+    parser.add_argument("--calls", type=positive, default=300)
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print the figures as JSON"
+    )

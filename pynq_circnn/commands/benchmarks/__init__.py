@@ -1,0 +1,1 @@
+"""What ``circnn bench`` measures: speed against alternatives, training steps, calls on a board."""
