@@ -52,6 +52,7 @@ _PROGRAM = CONTRACT["program"]
 ARITHMETIC: Dict[str, int] = _values(CONTRACT["arithmetic"])
 LIMITS: Dict[str, int] = _values(CONTRACT["limits"])
 STATUS: Dict[str, int] = _values(CONTRACT["status"])
+STATUS_NAMES: Dict[int, str] = {value: name for name, value in STATUS.items()}
 OPCODES: Dict[str, int] = _values(_PROGRAM["opcodes"])
 ACTIVATION_CODES: Dict[str, int] = _values(_PROGRAM["activations"])
 HEADER: Dict[str, Field] = _fields(_PROGRAM["header"])
@@ -109,7 +110,7 @@ def c_header() -> str:
     enum("OP_", OPCODES)
     enum("ACTIVATION_", ACTIVATION_CODES)
     layout = {"magic": MAGIC, "version": PROGRAM_VERSION, "align_bytes": ALIGN_BYTES}
-    enum("ENGINE_", IDENTITY)
+    enum("ENGINE_", {**IDENTITY, "dma_length_bits": ENGINE["dma_length_bits"]})
     enum("PACKET_", PACKET_KINDS)
     enum("PROGRAM_", {**layout, "header_words": HEADER_WORDS, "descriptor_words": DESCRIPTOR_WORDS})
     lines.append("typedef struct { int64_t min, max; } circnn_range;")
