@@ -39,7 +39,7 @@ from ..layers import (
 )
 from ..network.floating import channel_blocks, max_over, pad_batch, reshape_batch, sum_over
 from ..network.quantized import QuantizedNetwork, alignment, preactivation_exponent
-from . import BasePlan, NotFiniteError, not_finite
+from .base import BasePlan, NotFiniteError, not_finite
 
 PREFERENCE = 0
 

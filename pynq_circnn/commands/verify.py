@@ -5,13 +5,14 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from .. import backends
+from ..backends.base import BasePlan
 from ..backends.native import Plan as NativePlan
 from ..contract import CONFIGURATIONS
 from ..errors import BackendError, CompileError
 from ..model.model import Model
 from ..program.compiler import compile_program
 
-Runs = Dict[str, backends.BasePlan]
+Runs = Dict[str, BasePlan]
 
 
 def verification_inputs(model: Model, samples: int, seed: int) -> List[Tuple[str, np.ndarray]]:

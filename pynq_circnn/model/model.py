@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 import numpy as np
 
 from .. import backends
-from ..backends import BasePlan, NotFiniteError, not_finite
+from ..backends.base import BasePlan, NotFiniteError, cores, not_finite
 from ..errors import BackendError, CompileError, warn_user
 from ..layers import Layer, Softmax, _BlockCirculant, size_of
 from ..network import modelfile
@@ -335,7 +335,7 @@ class Model:
         """Return the outputs of a batch and, in `counts`, add what its layers limited."""
         out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
         found = None if counts is None else np.zeros_like(counts)
-        threads = max(1, min(backends.cores(), len(batch) // _THREAD_SAMPLES))
+        threads = max(1, min(cores(), len(batch) // _THREAD_SAMPLES))
         step = max(batch_size, plan.samples_at_once)
         if threads > 1:
             step = max(step, threads * _THREAD_SAMPLES)
