@@ -435,6 +435,7 @@ def test_a_thread_that_goes_on_at_exit_does_not_start_the_dma_again():
         "from board_tools import *\n"
         "overlay = open_board()\n"
         "device.append(overlay.device)\n"
+        "overlay.driver.timeout = 2\n"  # a call that the exit interrupts ends well before the wait
         "run()\n"
         "def work():\n"
         "    while True:\n"
