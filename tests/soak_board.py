@@ -94,7 +94,7 @@ class Interrupts:
 
 
 class Hopeless(Exception):
-    """There are so many faults that more would tell nothing."""
+    """There are so many faults already that more would show nothing."""
 
 
 class Soak:

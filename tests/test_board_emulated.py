@@ -86,8 +86,8 @@ def test_random_networks_are_equal_to_the_bit(configuration, whole_buffers):
             except CompileError:
                 continue
             tried += 1
-            loadable = plan._loadables[configuration]
-            streamed += bool(loadable.layouts[0].batch)
+            loadable = plan.loadable(configuration)
+            streamed += bool(loadable.packets[0].batch)
             overlay.driver.chunk_bytes = int(rng.choice([1 << 10, 1 << 18]))
             x = random_input(rng, network, int(rng.integers(1, 40)), extreme=seed % 2)
             counts, expected_counts = np.zeros((2, len(network.layers)), dtype=np.int64)
@@ -103,8 +103,8 @@ def test_a_large_batch_goes_in_chunks(mapped):
     x = np.random.default_rng(1).integers(0, 256, (3000, 64)).astype(np.uint8)
     with emulated(mapped=mapped) as overlay:
         overlay.driver.chunk_bytes = 1 << 15
-        layout = next(iter(MODEL.plan("emulated")._loadables.values())).layouts[1]
-        assert len(list(overlay.driver.chunks(layout, len(x)))) >= 6
+        packets = MODEL.plan("emulated").loadable("z2").packets[1]
+        assert len(list(overlay.driver.chunks(packets, len(x)))) >= 6
         parts = []
         overlay.driver.on_part = parts.append
         np.testing.assert_array_equal(run(x), MODEL.plan("native").run(x))
@@ -237,7 +237,7 @@ def test_results_are_copies_never_views_of_dma_memory():
 def test_the_emulated_board_catches_a_view_that_escapes():
     kept = []
     with emulated() as overlay:
-        loadable = MODEL.plan("emulated")._loadable(overlay.driver)
+        loadable = MODEL.plan("emulated").loadable(overlay.driver.configuration)
 
         def fill(places, first, count):
             places[0][:] = X[first : first + count]
@@ -398,10 +398,10 @@ class _Slow(Echo):
 
 
 def test_the_interrupt_wakes_and_the_loop_is_free_meanwhile(monkeypatch):
-    from pynq_circnn.board import engine
+    from pynq_circnn.board import driver
     from pynq_circnn.emulated.fabric import EngineFabric
 
-    monkeypatch.setattr(engine, "_NAP_SECONDS", 5.0)  # only the interrupt can wake it in time
+    monkeypatch.setattr(driver, "_NAP_SECONDS", 5.0)  # only the interrupt can wake it in time
     ticks = []
 
     async def tick():
@@ -453,10 +453,10 @@ class _Held(Echo):
 @pytest.fixture
 def held_board(monkeypatch):
     """A board that answers when it is let, and a driver that looks by itself after 5 s."""
-    from pynq_circnn.board import engine
+    from pynq_circnn.board import driver
     from pynq_circnn.emulated.fabric import EngineFabric
 
-    monkeypatch.setattr(engine, "_NAP_SECONDS", 5.0)
+    monkeypatch.setattr(driver, "_NAP_SECONDS", 5.0)
     fabric = _Held(EngineFabric())
     with emulated(fabric, mapped=True) as overlay:
         run()
@@ -489,7 +489,7 @@ def test_each_wait_of_many_in_several_loops_is_ended_by_the_interrupt(held_board
 @both
 def test_an_answer_that_comes_late_wakes(mapped, monkeypatch):
     """Also where nothing but the board's own time lets it come."""
-    from pynq_circnn.board import engine
+    from pynq_circnn.board import driver
 
     async def main():
         faults = overlay.device.faults
@@ -497,7 +497,7 @@ def test_an_answer_that_comes_late_wakes(mapped, monkeypatch):
         asyncio.get_running_loop().call_later(0.02, faults.end, "stuck_output")
         return await MODEL.predict_async(X, backend="emulated")
 
-    monkeypatch.setattr(engine, "_NAP_SECONDS", 5.0)
+    monkeypatch.setattr(driver, "_NAP_SECONDS", 5.0)
     with emulated(mapped=mapped) as overlay:
         run()
         watched = _Watched(overlay)
@@ -659,7 +659,7 @@ def test_a_plain_overlay_binds_the_driver():
     with emulated() as overlay:
         plain = pynq.Overlay(overlay.device.bitfile, device=overlay.device)
         assert isinstance(plain.engine, EngineIP)
-        assert plain.engine.engine.configuration == "z2"
+        assert plain.engine.driver.configuration == "z2"
         assert plain.engine.register_map.status is not None
 
 
@@ -700,10 +700,10 @@ def test_importing_the_package_imports_no_pynq():
 @pytest.mark.parametrize("compiled", [True, False])
 def test_words_are_the_references(monkeypatch, compiled):
     from pynq_circnn.arithmetic.fixed import Counter, dequantize, quantize_input
-    from pynq_circnn.board import plan
+    from pynq_circnn.backends import driver_plan
 
     if not compiled:
-        monkeypatch.setattr(plan, "lib", None)
+        monkeypatch.setattr(driver_plan, "lib", None)
     rng = np.random.default_rng(0)
     special = [
         0.5,
@@ -725,9 +725,9 @@ def test_words_are_the_references(monkeypatch, compiled):
         padded = np.zeros((4, 28), dtype="<i2")
         counter = Counter()
         expected = quantize_input(values, exponent, counter.saturate)
-        limited = plan.to_words(values, np.float32(2.0**-exponent), padded[:, :25])
+        limited = driver_plan.to_words(values, np.float32(2.0**-exponent), padded[:, :25])
         np.testing.assert_array_equal(padded[:, :25], expected)
         assert limited == counter.count and not padded[:, 25:].any()
         out = np.empty((4, 25), dtype=np.float32)
-        plan.to_numbers(padded[:, :25], np.float32(2.0**exponent), out)
+        driver_plan.to_values(padded[:, :25], np.float32(2.0**exponent), out)
         np.testing.assert_array_equal(out, dequantize(expected, exponent))

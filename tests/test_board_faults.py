@@ -1,4 +1,4 @@
-"""Every fault is told in time, with the right cause, and the next predict is right."""
+"""Every fault is reported in time, with the right cause, and the next predict is right."""
 
 import asyncio
 import gc
@@ -17,14 +17,14 @@ pynq = pytest.importorskip("pynq")
 from board_tools import EXPECTED, MODEL, SLACK, TIMEOUT, Echo, X, emulated, run  # noqa: E402
 
 from pynq_circnn import BoardError, board, turns  # noqa: E402
-from pynq_circnn.board.engine import Loadable  # noqa: E402
-from pynq_circnn.board.layout import BYTES  # noqa: E402
+from pynq_circnn.board.driver import Loadable  # noqa: E402
 from pynq_circnn.board.link import RESET_SECONDS  # noqa: E402
 from pynq_circnn.emulated.device import EmulatedDevice  # noqa: E402
 from pynq_circnn.emulated.dma import DmaChannel  # noqa: E402
 from pynq_circnn.emulated.fabric import EngineFabric  # noqa: E402
 from pynq_circnn.emulated.parts import FAULTS, LASTING  # noqa: E402
 from pynq_circnn.program.compiler import compile_program  # noqa: E402
+from pynq_circnn.program.packets import BYTES  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
 
@@ -52,7 +52,7 @@ def test_every_fault_is_tested():
     assert set(LASTING_CAUSES) <= LASTING
 
 
-def told(overlay, call, timeout=TIMEOUT):
+def failure(overlay, call, timeout=TIMEOUT):
     """What a call that must fail raises, and after how many seconds."""
     patient, overlay.driver.timeout = overlay.driver.timeout, timeout
     begin = time.monotonic()
@@ -71,7 +71,7 @@ def test_a_fault_is_told_and_over(fault, mapped):
         if fault != "corrupt_packet":  # that one hits the program, which has a checksum
             np.testing.assert_array_equal(run(), EXPECTED)
         overlay.device.faults.inject(fault)
-        error, seconds = told(overlay, run)
+        error, seconds = failure(overlay, run)
         assert error.cause == cause and text in str(error), str(error)
         assert seconds < TIMEOUT + SLACK
         if cause.startswith(("dma", "stuck", "lost")):
@@ -99,7 +99,7 @@ def test_in_the_middle_of_a_large_batch(fault, mapped):
                 overlay.device.faults.inject(fault)
 
         overlay.driver.on_part = inject_at_the_third
-        error, seconds = told(overlay, lambda: run(x), 4 * TIMEOUT)
+        error, seconds = failure(overlay, lambda: run(x), 4 * TIMEOUT)
         overlay.driver.on_part = None
         # the fault may strike the chunk on its way at that time or the next one
         assert error.cause == CAUSES[fault][0]
@@ -116,7 +116,7 @@ def test_async_calls_are_told_as_well(fault, mapped):
     with emulated(mapped=mapped) as overlay:
         call()
         overlay.device.faults.inject(fault)
-        error, seconds = told(overlay, call)
+        error, seconds = failure(overlay, call)
         assert error.cause == CAUSES[fault][0]
         assert seconds < TIMEOUT + SLACK
         np.testing.assert_array_equal(call(), MODEL.predict(X, backend="native"))
@@ -131,7 +131,7 @@ def test_a_lasting_fault_is_told_until_it_is_over(fault, mapped):
         overlay.device.faults.inject(fault)
         overlay.driver._buffers.idle = False  # as after any other error: the next call resets
         for _ in range(2):
-            error, seconds = told(overlay, run)
+            error, seconds = failure(overlay, run)
             assert error.cause == cause and text in str(error)
             assert seconds < TIMEOUT + RESET_SECONDS + SLACK
         overlay.device.faults.end(fault)
@@ -142,7 +142,7 @@ def test_a_lasting_fault_is_told_until_it_is_over(fault, mapped):
 def test_a_download_brings_a_dead_engine_back(mapped):
     with emulated(mapped=mapped) as overlay:
         overlay.device.faults.inject("dead_engine")
-        assert told(overlay, run)[0].cause == "stuck_input"
+        assert failure(overlay, run)[0].cause == "stuck_input"
         overlay.download()
         np.testing.assert_array_equal(run(), EXPECTED)
 
@@ -151,12 +151,12 @@ def test_an_allocation_that_fails():
     with emulated() as overlay:
         overlay.driver.free()
         overlay.device.faults.inject("allocation")
-        error, _ = told(overlay, run)
+        error, _ = failure(overlay, run)
         assert error.cause == "allocation" and "contiguous memory" in str(error)
         np.testing.assert_array_equal(run(), EXPECTED)
     with emulated(memory_bytes=1 << 16) as overlay:
         overlay.driver.chunk_bytes = 1 << 18
-        error, _ = told(overlay, lambda: run(np.tile(X, (100, 1))))
+        error, _ = failure(overlay, lambda: run(np.tile(X, (100, 1))))
         assert error.cause == "allocation" and "chunk_bytes" in str(error)
         overlay.driver.chunk_bytes = 1 << 12
         np.testing.assert_array_equal(run(np.tile(X, (100, 1))), np.tile(EXPECTED, (100, 1)))
@@ -226,7 +226,7 @@ def interrupted_at_every_step(call, stride):
 
 
 def test_an_interrupt_at_any_step_leaves_a_usable_engine(monkeypatch):
-    """Whatever it leaves behind: the next call waits for nobody and is right."""
+    """Whatever it leaves behind: the next call does not wait and is right."""
     with emulated() as overlay:
         overlay.driver.turns.seconds = 1.0
         run(X[:3])
@@ -235,11 +235,11 @@ def test_an_interrupt_at_any_step_leaves_a_usable_engine(monkeypatch):
 
 
 def test_an_interrupt_at_any_step_of_chunks_of_other_sizes():
-    """What a buffer holds besides samples is written anew when it may be half written."""
+    """What a buffer holds besides samples is written again when it may be half written."""
     with emulated() as overlay:
         overlay.driver.turns.seconds = 1.0
-        layout = MODEL.plan("emulated")._loadable(overlay.driver).layouts[1]
-        overlay.driver.chunk_bytes = layout.send_bytes(2)
+        packets = MODEL.plan("emulated").loadable(overlay.driver.configuration).packets[1]
+        overlay.driver.chunk_bytes = packets.send_bytes(2)
         assert interrupted_at_every_step(lambda: run(X[:3]), 7) > 600
         assert not overlay.driver.turns.held
 
@@ -313,7 +313,7 @@ def test_a_call_during_an_asynchronous_one_of_its_thread_is_refused_at_once():
 def test_a_call_from_inside_another_is_refused_at_once():
     with emulated() as overlay:
         overlay.driver.on_part = lambda part: part == "fill" and run()
-        error, seconds = told(overlay, run)
+        error, seconds = failure(overlay, run)
         assert error.cause == "busy" and "inside" in str(error) and seconds < SLACK
         overlay.driver.on_part = None
         np.testing.assert_array_equal(run(), EXPECTED)
@@ -326,7 +326,7 @@ def stuck(overlay):
     """Leave the DMA armed, as after an engine that sends no answer."""
     run()
     overlay.device.faults.inject("stuck_output")
-    assert told(overlay, run)[0].cause == "stuck_output"
+    assert failure(overlay, run)[0].cause == "stuck_output"
     assert overlay.device.board.dma.s2mm.active
 
 
@@ -383,17 +383,17 @@ def test_buffers_of_an_engine_that_is_dropped_are_not_freed_under_an_armed_dma()
     device = EmulatedDevice(EngineFabric())
     device.activate()
     overlay = pynq.Overlay(device.bitfile, device=device)
-    engine = overlay.engine.engine
-    engine.timeout = 0.2
-    loadable = Loadable(compile_program(MODEL.network, engine.configuration))
+    driver = overlay.engine.driver
+    driver.timeout = 0.2
+    loadable = Loadable(compile_program(MODEL.network, driver.configuration))
     device.faults.inject("stuck_output")
     try:
-        engine.run(loadable, 1, BYTES, lambda *a: None, lambda *a: None)
+        driver.run(loadable, 1, BYTES, lambda *a: None, lambda *a: None)
     except BoardError as error:
         assert error.cause == "stuck_output"
     assert device.board.dma.s2mm.active
     armed = armed_at_frees(device)
-    del overlay, engine
+    del overlay, driver
     gc.collect()
     assert armed == [False, False]
     device.close()
@@ -435,6 +435,7 @@ def test_a_thread_that_goes_on_at_exit_does_not_start_the_dma_again():
         "from board_tools import *\n"
         "overlay = open_board()\n"
         "device.append(overlay.device)\n"
+        "overlay.driver.timeout = 2\n"  # a call that the exit interrupts ends well before the wait
         "run()\n"
         "def work():\n"
         "    while True:\n"
@@ -512,7 +513,7 @@ def test_a_call_waits_no_longer_than_it_is_told():
         for timeout in (0.2, 0.9):
             run()
             overlay.device.faults.inject("stuck_output")
-            _, seconds = told(overlay, run, timeout)
+            _, seconds = failure(overlay, run, timeout)
             assert timeout <= seconds < timeout + SLACK
 
 

@@ -23,7 +23,7 @@ from pynq_circnn import BoardError, CirCNNOverlay  # noqa: E402
 from pynq_circnn.board import bitstreams, loaded  # noqa: E402
 from pynq_circnn.board.ip import contiguous_free_bytes  # noqa: E402
 from pynq_circnn.board.link import CompiledLink  # noqa: E402
-from pynq_circnn.board.lock import BoardLock, _holder, holder  # noqa: E402
+from pynq_circnn.board.lock import BoardLock, holder  # noqa: E402
 from pynq_circnn.board.power import EnergyMeter  # noqa: E402
 from pynq_circnn.commands import doctor  # noqa: E402
 from pynq_circnn.contract import IDENTITY, configuration_digest  # noqa: E402
@@ -260,7 +260,7 @@ def test_a_stuck_dma_that_is_not_loaded_any_more_is_not_touched_and_its_buffers_
 
 
 def test_the_download_of_another_process_is_noticed():
-    """It tells by nothing but the file that pynq writes."""
+    """Nothing shows it but the file that pynq writes."""
     with emulated() as overlay:
         run()
         with open(overlay.device.state_file, "w") as file:
@@ -296,7 +296,7 @@ def test_without_a_download_nothing_is_trusted_that_was_not_identified(
     CirCNNOverlay(bit, device=device).close()
     with CirCNNOverlay(bit, device=device, download=False):
         np.testing.assert_array_equal(run(), EXPECTED)
-    assert pynq.Overlay(bit, device=device, download=False).engine.engine.configuration == "z2"
+    assert pynq.Overlay(bit, device=device, download=False).engine.driver.configuration == "z2"
     with open(bit, "ab") as file:  # the name is the same
         file.write(b"another build")
     (tmp_path / "circnn.bit.d" / "circnn.Pynq-Z2.json").unlink()
@@ -376,12 +376,11 @@ def test_every_address_is_checked_against_the_width(device, bits, base, fits):
 def test_free_lets_the_board_go_as_well(device):
     overlay = CirCNNOverlay(device.bitfile, device=device)
     run()
-    lock = overlay._lock.path
-    assert _holder(lock)
+    assert holder(device.tag)
     device.close = lambda: None  # which pynq calls; the fixture does later
     overlay.free()
     del device.close
-    assert overlay.closed and _holder(lock) is None
+    assert overlay.closed and holder(device.tag) is None
     assert device.usage["buffers"] == 0
 
 
@@ -460,7 +459,7 @@ def test_a_bare_name_finds_the_packages_bitstream(device):
         for extension, source in ((".bit", device.bitfile), (".hwh", HWH)):
             shutil.copy(source, os.path.join(target, f"circnn.Pynq-Z2{extension}"))
         overlay = pynq.Overlay("circnn.bit", device=device)
-        assert overlay.engine.engine.configuration == "z2"
+        assert overlay.engine.driver.configuration == "z2"
         assert os.path.samefile(bitstreams.find(None, "Pynq-Z2"), overlay.bitfile_name)
     finally:
         shutil.rmtree(target)

@@ -183,7 +183,7 @@ def write(board, mmio):
 
 
 def read_memory(board, mmio):
-    """As compiled code does; the next use of the device tells."""
+    """As compiled code does; the next use of the device reports it."""
     mmio.array.view(np.ndarray)[4]
     board.device.allocate((1,), "u1")
 
@@ -523,7 +523,7 @@ def test_memory_above_4_gib_needs_an_address_width_that_reaches_it():
 
 @both
 def test_a_board_with_memory_above_4_gib(mapped):
-    """The driver must refuse, or the board must tell; a wrong answer is neither."""
+    """The driver must refuse, or the board must report it; a wrong answer is neither."""
     with contextlib.suppress(BoardError, BusError), emulated(mapped=mapped, memory_base=HIGH_BASE):
         run()
         pytest.fail("the design's DMA has 32 bits of address")

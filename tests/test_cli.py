@@ -16,6 +16,7 @@ import pytest
 from pynq_circnn import Model, __version__, backends, commands, load_model
 from pynq_circnn import layers as L
 from pynq_circnn.backends import native
+from pynq_circnn.backends.base import BasePlan
 from pynq_circnn.commands import cli
 from pynq_circnn.commands.verify import verify
 
@@ -382,4 +383,4 @@ def test_every_back_end_has_the_interface():
         module = backends.get(name)
         assert isinstance(module.PREFERENCE, int)
         assert module.unavailable() is None or module.unavailable().endswith(".")
-        assert issubclass(module.Plan, backends.BasePlan) and module.Plan.name == name
+        assert issubclass(module.Plan, BasePlan) and module.Plan.name == name

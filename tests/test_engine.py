@@ -1,6 +1,7 @@
 """The HLS engine in C simulation: its packets, its status codes, its trips, its threads."""
 
 import os
+import re
 import shutil
 import subprocess
 import zlib
@@ -31,6 +32,7 @@ from pynq_circnn.program.arrangement import Engine as Sizes
 from pynq_circnn.program.arrangement import arrange
 from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.simulation import build as csim_build
+from pynq_circnn.simulation.engine import MOVES
 
 pytestmark = pytest.mark.skipif(
     csim_build.unavailable() is not None, reason=str(csim_build.unavailable())
@@ -67,7 +69,7 @@ def check_trips(plan, x):
     plan.run(x)
     counted = plan.engine.trips()
     layers = np.zeros((len(program.layers), len(UNITS)), dtype=np.int64)
-    moves = dict.fromkeys(csim.MOVES, 0)
+    moves = dict.fromkeys(MOVES, 0)
     for first in range(0, len(x), packets.batch_samples(program)):
         now = min(packets.batch_samples(program), len(x) - first)
         batch = batch_cycles(program, now, x.dtype == np.uint8)
@@ -369,6 +371,10 @@ def test_register_offsets_of_the_source():
 
 
 def test_unit_names():
-    assert UNITS == csim.UNITS
+    """The units are those of the source, in its order."""
+    path = os.path.join(csim_build.source_folder(), "src", "circnn_engine.hpp")
+    with open(path, encoding="utf-8") as file:
+        names = re.search(r"enum Unit \{ (.*), kUnits \}", file.read()).group(1).split(", ")
+    assert UNITS == tuple(name[1:].lower() for name in names)
     assert len(set(STATUS.values())) == len(STATUS)
     assert all("part" in CONFIGURATIONS[name] for name in HARDWARE)

@@ -177,7 +177,7 @@ def test_threads_must_be_a_positive_integer(threads):
 
 
 def test_the_first_bad_sample_of_all_threads_is_named(monkeypatch):
-    monkeypatch.setattr(native, "_cores", lambda: 4)
+    monkeypatch.setattr(native, "cores", lambda: 4)
     plan = native.Plan(small_network())
     x = np.zeros((40, 24), np.float32)
     x[33, 0], x[19, 5] = np.inf, np.nan
@@ -186,7 +186,7 @@ def test_the_first_bad_sample_of_all_threads_is_named(monkeypatch):
 
 
 def test_threads_share_the_batch_and_change_nothing(monkeypatch):
-    monkeypatch.setattr(native, "_cores", lambda: 4)
+    monkeypatch.setattr(native, "cores", lambda: 4)
     rng = np.random.default_rng(5)
     network = random_network(rng, ["Conv2D", "MaxPool2D", "Reshape", "Dense"], (6, 6, 20), 8, True)
     x = random_input(rng, network, 37, True)

@@ -71,9 +71,9 @@ def test_every_side_of_the_comparison_has_one_thread():
     book = nbformat.read(os.path.join(FOLDER, "5_performance.ipynb"), as_version=4)
     first = next(cell.source for cell in book.cells if cell.cell_type == "code")
     code = f"""{first}
-from pynq_circnn import backends
+from pynq_circnn.backends.base import cores
 np.ones((900, 900)) @ np.ones((900, 900))
-print("BLAS", len(os.listdir("/proc/self/task")), "predict", backends.cores())
+print("BLAS", len(os.listdir("/proc/self/task")), "predict", cores())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("BLAS 1 predict 1\n")

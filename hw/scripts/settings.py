@@ -102,7 +102,7 @@ def tcl(settings: Dict[str, Any]) -> str:
         "c_include_sg": 0,
         "c_sg_include_stscntrl_strm": 0,
         "c_addr_width": processor["address_bits"],
-        "c_sg_length_width": design["dma"]["length_bits"],
+        "c_sg_length_width": contract.ENGINE["dma_length_bits"],
         "c_include_mm2s_dre": 0,
         "c_include_s2mm_dre": 0,
         "c_m_axi_mm2s_data_width": stream_bits,

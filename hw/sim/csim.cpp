@@ -1,4 +1,4 @@
-// The C simulation's door: packets in and out of one engine, as plain bytes.
+// The C simulation's interface: packets in and out of one engine, as plain bytes.
 #include "csim.h"
 
 #include <new>
@@ -19,7 +19,7 @@ circnn_csim *circnn_csim_create(void) {
 void circnn_csim_destroy(circnn_csim *csim) { delete csim; }
 
 size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats, uint64_t *reply,
-                        size_t room, uint32_t *registers) {
+                        size_t room) {
     for (size_t i = 0; i < beats; i++) csim->in.write(AxiBeat{packet[i], 0xFF, i + 1 == beats});
     engine_step(csim->engine, csim->in, csim->out, csim->report);
     csim->in.check_empty();
@@ -33,11 +33,14 @@ size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats,
         sent++;
     }
     if (!last) fault("no TLAST in ", "out_stream");
+    return sent;
+}
+
+void circnn_csim_registers(const circnn_csim *csim, uint32_t registers[7]) {
     const Report &r = csim->report;
     const uint32_t values[7] = {r.status,        r.detail,   r.samples,  r.saturations,
                                 r.product_trips, r.beats_in, r.beats_out};
     for (int i = 0; i < 7; i++) registers[i] = values[i];
-    return sent;
 }
 
 void circnn_csim_clear_trips(circnn_csim *csim) {

@@ -17,10 +17,13 @@ circnn_csim *circnn_csim_create(void);
 void circnn_csim_destroy(circnn_csim *csim);
 
 // One start: a packet in, TLAST on its last beat, and the packet out.  Returns the beats of the
-// latter, of which at most `room` are stored.  `registers`: status, detail, samples, saturations,
-// product_trips, beats_in, beats_out.
+// latter, of which at most `room` are stored.
 size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats, uint64_t *reply,
-                        size_t room, uint32_t *registers);
+                        size_t room);
+
+// What the output registers hold: status, detail, samples, saturations, product_trips, beats_in,
+// beats_out.
+void circnn_csim_registers(const circnn_csim *csim, uint32_t registers[7]);
 
 // Trips of every unit, summed over runs since they were cleared: layers x units (read, forward,
 // product, inverse, vector, epilogue, write), and of the input, output and weights loops.

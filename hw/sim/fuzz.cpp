@@ -92,9 +92,10 @@ static void mutate(Beats &packet) {
 
 static Beats step(circnn_csim *engine, const Beats &packet, uint32_t &status) {
     static Beats reply(1 << 20);
+    const size_t sent =
+        circnn_csim_step(engine, packet.data(), packet.size(), reply.data(), reply.size());
     uint32_t registers[7];
-    const size_t sent = circnn_csim_step(engine, packet.data(), packet.size(), reply.data(),
-                                         reply.size(), registers);
+    circnn_csim_registers(engine, registers);
     if (sent < 4 || sent > reply.size()) fault("a packet out of a wrong length", "");
     const Beats answer(reply.begin(), reply.begin() + static_cast<std::ptrdiff_t>(sent));
     if (half_of(answer[sent - 4], 0) != CIRCNN_ENGINE_REPLY_MAGIC) fault("no reply", "");

@@ -1,13 +1,14 @@
 """The back end ``board``: the engine in the fabric of this Zynq board, through ``pynq``."""
 
 import importlib.util
-from typing import Any, Optional
+from typing import Optional
 
 from ..board import bitstreams, current
-from ..board.plan import BoardPlan
+from ..board.driver import EngineDriver
 from ..errors import BoardError
 from ..network.quantized import QuantizedNetwork
 from ..turns import Turns
+from .driver_plan import DriverPlan
 
 PREFERENCE = 20
 
@@ -15,7 +16,7 @@ _turns = Turns()
 
 
 def unavailable() -> Optional[str]:
-    """Return ``None`` on a board with pynq and a bitstream, else what is missing."""
+    """Return ``None`` on a board with pynq and a bitstream, else what is missing and the remedy."""
     if current.get("board") is not None:
         return None
     if importlib.util.find_spec("pynq") is None:
@@ -33,8 +34,8 @@ def unavailable() -> Optional[str]:
     return None
 
 
-def engine() -> Any:
-    """Return the engine of the open overlay, which is opened if there is none."""
+def driver() -> EngineDriver:
+    """Return the driver of the open overlay, which is opened if there is none."""
     with _turns.next():
         overlay = current.get("board")
         if overlay is None:
@@ -46,15 +47,16 @@ def engine() -> Any:
                 raise BoardError(
                     "no_device",
                     "backend 'board' must have a board. Received: pynq's active device is an "
-                    'emulated one. Ask for backend="emulated" by its name.',
+                    'emulated one. Use backend="emulated" for that one.',
                 )
-        return overlay.driver
+        opened: EngineDriver = overlay.driver
+        return opened
 
 
-class Plan(BoardPlan):
+class Plan(DriverPlan):
     """A network to be run by the board."""
 
     name = "board"
 
     def __init__(self, network: QuantizedNetwork) -> None:
-        super().__init__(network, engine)
+        super().__init__(network, driver)

@@ -7,14 +7,13 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from ..contract import STATUS
-from ..errors import BackendError, ProgramError
+from ..contract import STATUS, STATUS_NAMES
+from ..errors import BackendError, NotFiniteError, ProgramError
 from ..network.quantized import QuantizedNetwork
 from ..program.compiler import compile_program, counted_layers
 from ..program.program import Program
 from ..turns import Turns
-from . import BasePlan, not_finite
-from . import cores as _cores
+from .base import BasePlan, cores
 
 try:
     from pynq_circnn._native import ffi, lib
@@ -26,13 +25,12 @@ else:
 PREFERENCE = 10
 PARTS = ("conversion", "transform", "product", "epilogue", "other")  # where the time goes
 
-_TILE_BYTES = 1 << 19  # what the tensors of a tile of samples may take: a part of a level 2 cache
-_NAMES = {value: name for name, value in STATUS.items()}
+_TILE_BYTES = 1 << 19  # of the tensors of a tile of samples: a part of a level 2 cache
 _FLOAT32, _ARRAY = np.dtype(np.float32), np.ndarray
 
 
 def unavailable() -> Optional[str]:
-    """Return ``None`` if the extension is there, else why not."""
+    """Return ``None`` if the extension is built, else why not."""
     if lib is None:
         return (
             f"its extension is not built ({_why}). "
@@ -54,7 +52,7 @@ class Plan(BasePlan):
     """A network to be run by compiled code."""
 
     name = "native"
-    counts_at_no_cost = False  # kernels that count are others
+    counts_at_no_cost = False  # other kernels count, and take longer
 
     def __init__(
         self,
@@ -79,14 +77,14 @@ class Plan(BasePlan):
             raise MemoryError(f"the native back end needs more memory for {len(data)} bytes")
         if status:
             raise ProgramError(
-                f"the native back end must accept the program. Received: {_NAMES[status]}"
+                f"the native back end must accept the program. Received: {STATUS_NAMES[status]}"
                 + (f" in layer {layer[0]}." if layer[0] >= 0 else ".")
             )
         self._plan = ffi.gc(handle[0], lib.circnn_plan_destroy)
         sample = lib.circnn_plan_workspace_bytes(self._plan, 2) - self._workspace_bytes(1)
         self._tile = max(1, _TILE_BYTES // sample)
-        self._calls: List[Tuple[Any, np.ndarray]] = []  # those not in use; each run takes its own
-        self._last: Tuple[Any, ...] = (None, None, 0)  # the last shapes of x and out, if right
+        self._calls: List[Tuple[Any, np.ndarray]] = []  # not in use; each run takes one for itself
+        self._last: Tuple[Any, ...] = (None, None, 0)  # shapes of the last valid x and out
         self._counted = counted_layers(network)
 
     @property
@@ -129,7 +127,7 @@ class Plan(BasePlan):
             status = _run_plan(self._plan, source, 0, target, samples, call[0])
             self._calls.append(call)
             if status:
-                raise not_finite(call[0].bad_sample)
+                raise NotFiniteError(call[0].bad_sample)
             return out
         out = super().run(x, out, saturations, threads)
         if x.dtype is _FLOAT32 and out.dtype is _FLOAT32:
@@ -142,7 +140,7 @@ class Plan(BasePlan):
         return int(lib.circnn_plan_workspace_bytes(self._plan, samples))
 
     def _new_call(self) -> Tuple[Any, np.ndarray]:
-        """Return what a run needs for itself: a call, and the workspace that it points to."""
+        """Return what a run needs for itself: a call, and the workspace that the call points to."""
         workspace = np.empty(self._workspace_bytes(self._tile), dtype=np.uint8)
         call = ffi.new("circnn_call *")
         call.workspace = ffi.from_buffer("uint8_t[]", workspace)
@@ -155,7 +153,7 @@ class Plan(BasePlan):
     def _run_threads(
         self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray], threads: int
     ) -> None:
-        parts = min(threads, len(x), _cores())
+        parts = min(threads, len(x), cores())
         if parts == 1:
             self._run(x, out, saturations)
             return
@@ -172,7 +170,7 @@ class Plan(BasePlan):
     ) -> None:
         bad = [sample for sample, _ in results if sample is not None]
         if bad:
-            raise not_finite(min(bad))
+            raise NotFiniteError(min(bad))
         if saturations is not None:
             for _, counts in results:
                 saturations[self._counted] += counts
@@ -201,7 +199,7 @@ class Plan(BasePlan):
         self._calls.append(call)
         if status == STATUS["not_finite"]:
             return begin + bad_sample, counts
-        assert status == 0, _NAMES[status]
+        assert status == 0, STATUS_NAMES[status]
         return None, counts
 
     def time_parts(self, x: np.ndarray, out: np.ndarray, runs: int = 1) -> np.ndarray:
@@ -241,12 +239,12 @@ def _pool() -> ThreadPoolExecutor:
     global _executor
     with _executor_turns.next():
         if _executor is None:
-            _executor = ThreadPoolExecutor(_cores(), thread_name_prefix="circnn")
+            _executor = ThreadPoolExecutor(cores(), thread_name_prefix="circnn")
         return _executor
 
 
 def _forget_pool() -> None:
-    """A forked process has the pool's object but not its threads."""
+    """Drop the pool in a forked process, which has its object but not its threads."""
     global _executor, _executor_turns
     _executor, _executor_turns = None, Turns()
 

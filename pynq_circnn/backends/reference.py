@@ -15,7 +15,7 @@ from ..network.quantized import QuantizedNetwork
 from ..program.compiler import counted_layers
 from ..program.interpreter import run_program
 from ..program.program import Program
-from . import BasePlan
+from .base import BasePlan
 
 PREFERENCE = 0
 

@@ -1,4 +1,4 @@
-"""Finding the bitstream for a board, and whether its files belong together. Without ``pynq``."""
+"""Finds the bitstream for a board and checks that its files belong together, without ``pynq``."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ BUILD = "make -C hw BOARD=pynq-z2 (needs Vivado and Vitis HLS; see overlays/READ
 
 
 def board_name(path: str = "/proc/device-tree/chosen/pynq_board") -> Optional[str]:
-    """Return what this board calls itself, such as ``Pynq-Z2``; ``None`` off the board."""
+    """Return the board's own name, such as ``Pynq-Z2``; ``None`` if this is not a board."""
     name = os.environ.get("BOARD")
     if not name and os.path.exists(path):
         with open(path, "rb") as file:
@@ -23,13 +23,13 @@ def board_name(path: str = "/proc/device-tree/chosen/pynq_board") -> Optional[st
 
 
 def folders() -> List[str]:
-    """Return where bitstreams are looked for."""
+    """Return the folders that are searched for bitstreams."""
     places = [os.path.join(_PACKAGE, "overlays"), os.path.abspath("overlays")]
-    return list(dict.fromkeys(map(os.path.realpath, places)))  # a checkout has one by two names
+    return list(dict.fromkeys(map(os.path.realpath, places)))  # in a checkout both are one folder
 
 
 def candidates(board: Optional[str], where: Optional[str] = None) -> List[str]:
-    """Return the paths at which a bitstream for a board would lie, in order."""
+    """Return the paths at which a bitstream for a board may be, in the order of the search."""
     paths = []
     for folder in folders() if where is None else [where]:
         if board:
@@ -46,12 +46,12 @@ def find(path: Optional[str] = None, board: Optional[str] = None) -> str:
     path : str, optional
         A ``.bit`` file, or a folder with one.
     board : str, optional
-        As the board calls itself.
+        The board's own name, see :func:`board_name`.
 
     Raises
     ------
     BoardError
-        If there is none, with where was looked and what to do.
+        If there is none; the message names the paths searched and the remedy.
     """
     if path is not None and not os.path.isdir(path):
         tried = [os.path.abspath(path)]
@@ -71,7 +71,7 @@ def find(path: Optional[str] = None, board: Optional[str] = None) -> str:
     )
     raise BoardError(
         "no_bitstream",
-        f"a bitstream for board {board or 'unknown'} must be there. Received: none at "
+        f"a bitstream for board {board or 'unknown'} must exist. Received: none at "
         + ", ".join(tried)
         + (f" (there are {', '.join(others)}, for other boards)" if others else "")
         + f". None comes with the package yet; build one: {BUILD}, or give CirCNNOverlay its path.",
@@ -84,7 +84,7 @@ def manifest(bit: str) -> Optional[Dict[str, Any]]:
     Raises
     ------
     BoardError
-        If it is no manifest, or the files are not those that it describes.
+        If it is not a manifest, or the files are not those that it describes.
     """
     path = _beside(bit, ".json")
     if not os.path.isfile(path):

@@ -1,9 +1,9 @@
-"""The overlay that a back end uses: the one opened last that is still open."""
+"""The overlay that a back end uses: of those still open, the one that was opened last."""
 
 import weakref
 from typing import Any, Dict, List
 
-known: "weakref.WeakSet[Any]" = weakref.WeakSet()  # also those whose opening was interrupted
+known: "weakref.WeakSet[Any]" = weakref.WeakSet()  # including those whose opening was interrupted
 _open: Dict[str, List[Any]] = {"board": [], "emulated": []}
 
 
@@ -18,12 +18,12 @@ def get(backend: str) -> Any:
 
 
 def forget(backend: str, overlay: Any) -> None:
-    """Let an overlay be used no more."""
+    """No longer use an overlay."""
     _open[backend] = [other for other in _open[backend] if other is not overlay]
 
 
 def close_others(device: Any) -> None:
-    """Close what is open on a device, before it is opened anew."""
+    """Close the overlays that are open on a device, before it is opened again."""
     for overlay in list(known):
         if overlay.device is device:
             overlay.close()

@@ -1,11 +1,10 @@
-"""An interrupt of the design, awaited in whatever event loop runs.
+"""An interrupt of the design, awaited in whichever event loop is running.
 
-``pynq.interrupt`` is not used for this, since what it makes outlives the event loop: the
-``UioController`` of a line is made once a process and has its file read by the loop of that
-moment, so that after the loop's end nobody wakes; and events whose wait was given up stay in the
-controllers' lists, which are emptied by interrupts alone. Here the file is read by the present
-loop, for one call. Linux hands an interrupt to every open file, so that pynq's own waits for other
-lines go on beside it.
+``pynq.interrupt`` is not used for this, since its objects outlive the event loop. It makes the
+``UioController`` of a line once a process, and the event loop of that moment reads its file: when
+that loop has ended, no wait is ever woken. Events whose wait was abandoned stay in the
+controllers' lists, which only interrupts empty. Here the running loop reads the file, for one
+call. Linux delivers an interrupt to every open file, so pynq's own waits for other lines continue.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ class InterruptLine:
     file : binary file
         The UIO device, unbuffered; it is closed with this object.
     controller : pynq.MMIO, optional
-        The AXI INTC between.
+        The AXI INTC between the line and the processor.
     number : int
         The line's number there.
     """
@@ -41,7 +40,7 @@ class InterruptLine:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator["InterruptLine"]:
-        """Let the present event loop hear of the line inside a ``with`` block."""
+        """Have the running event loop watch the line inside a ``with`` block."""
         loop = asyncio.get_running_loop()
         event = self._event = asyncio.Event()
 
@@ -55,21 +54,21 @@ class InterruptLine:
                 self._controller.write(INTC_SIE, self._mask)
                 self._controller.write(INTC_MER, 3)
             yield self
-        finally:  # the line stays enabled: its next interrupt is the last till it is armed again
+        finally:  # the line stays enabled: one more interrupt may come before it is armed again
             loop.remove_reader(self._file)
 
     def arm(self) -> None:
-        """Let the next interrupt wake; one that is due already, because the line is up, does."""
+        """Have the next interrupt wake the wait; if the line is up already, that is at once."""
         assert self._event is not None
         if self._controller is not None:
             self._controller.write(INTC_IAR, self._mask)
-        while self._file.read(4):  # an interrupt of before
+        while self._file.read(4):  # an earlier interrupt
             pass
         self._event.clear()
         self._file.write(_ENABLE)
 
     async def wait(self, seconds: float) -> bool:
-        """Return whether there is an interrupt within that time."""
+        """Return whether an interrupt comes within that time."""
         assert self._event is not None
         try:
             await asyncio.wait_for(self._event.wait(), seconds)

@@ -1,6 +1,6 @@
 """The driver as ``pynq`` knows it: bound to the engine of the design, under any overlay.
 
-Importing this module is all that it takes to bind (entry point ``pynq.lib``).
+Importing this module binds it (entry point ``pynq.lib``).
 """
 
 import os
@@ -11,12 +11,13 @@ from pynq import interrupt as pynq_interrupt
 from pynq.buffer import allocate
 from pynq.mmio import MMIO
 
+from ..contract import ENGINE
 from ..errors import BoardError
-from .engine import Engine
+from .driver import EngineDriver
 from .interrupt import InterruptLine
 from .link import connect
 from .loaded import Loaded, identified
-from .registers import DMA_VLN, ENGINE_VLNV, GPIO_VLN
+from .registers import DMA_LENGTH_BITS, DMA_VLN, ENGINE_VLNV, GPIO_VLN
 
 
 def _only(ip_dict: Dict[str, Any], vln: str, what: str, needed: bool) -> Optional[Tuple[str, Any]]:
@@ -31,19 +32,19 @@ def _only(ip_dict: Dict[str, Any], vln: str, what: str, needed: bool) -> Optiona
     )
 
 
-class EngineIP(DefaultIP):
+class EngineIP(DefaultIP):  # type: ignore[misc]
     """The CirCNN engine with the DMA that feeds it and the GPIO that resets it.
 
     Attributes
     ----------
-    engine : Engine
+    driver : EngineDriver
     """
 
     bindto = [ENGINE_VLNV]
 
     def __init__(self, description: Dict[str, Any]) -> None:
         self._check_loaded(description["device"])
-        # without pynq's objects for interrupts, which need an event loop in this very thread
+        # without pynq's objects for interrupts, which need an event loop in this thread
         super().__init__({**description, "interrupts": {}})
         ip_dict = self.device.ip_dict
         found = _only(ip_dict, DMA_VLN, "AXI DMA", True)
@@ -54,7 +55,7 @@ class EngineIP(DefaultIP):
         self._address_bits = int(dma["parameters"].get("c_addr_width", 32))  # PG021: 32 by default
         self.loaded = Loaded(self.device)
         gpio = _only(ip_dict, GPIO_VLN, "AXI GPIO for the engine's reset", False)
-        self.engine = Engine(
+        self.driver = EngineDriver(
             connect(self.mmio, self._mmio(dma), None if gpio is None else self._mmio(gpio[1])),
             self._allocate,
             self._interrupt,
@@ -63,14 +64,14 @@ class EngineIP(DefaultIP):
 
     @staticmethod
     def _check_loaded(device: Any) -> None:
-        """Raise the error unless the bitstream whose description this is is loaded."""
+        """Raise the error unless the bitstream that the device describes is loaded."""
         bit = str(device.bitfile_name)
         if identified(device, bit) is False:
             raise BoardError(
                 "not_loaded",
                 f"the fabric must hold {bit} before its registers are touched. Received: another "
                 "design or none, by pynq's record of the last download. "
-                "Let it be downloaded: download=True.",
+                "Download it: download=True.",
             )
 
     def _mmio(self, entry: Dict[str, Any]) -> MMIO:
@@ -78,8 +79,12 @@ class EngineIP(DefaultIP):
 
     @staticmethod
     def _check_dma(parameters: Dict[str, Any]) -> None:
-        wanted = {"c_include_sg": 0, "c_sg_length_width": 26}
-        wanted.update(c_m_axi_mm2s_data_width=64, c_m_axi_s2mm_data_width=64)
+        wanted = {
+            "c_include_sg": 0,
+            "c_sg_length_width": DMA_LENGTH_BITS,
+            "c_m_axi_mm2s_data_width": ENGINE["stream_bits"],
+            "c_m_axi_s2mm_data_width": ENGINE["stream_bits"],
+        }
         for name, value in wanted.items():
             if int(parameters.get(name, value)) != value:
                 raise BoardError(
@@ -121,11 +126,11 @@ class EngineIP(DefaultIP):
             "allocation",
             f"a DMA buffer of {nbytes:,} bytes must fit the contiguous memory. "
             f"Received: no buffer{text}. End other notebooks' kernels (they keep their buffers), "
-            "or lower engine.chunk_bytes.",
+            "or lower overlay.driver.chunk_bytes.",
         )
 
     def _reached(self, buffer: Any) -> Any:
-        """Return a buffer that the DMA reaches with the address bits that it has."""
+        """Return the buffer; raise the error if the DMA's address bits do not reach it."""
         last = buffer.physical_address + buffer.nbytes - 1
         if last >> self._address_bits:
             raise BoardError(
@@ -139,7 +144,7 @@ class EngineIP(DefaultIP):
 
 
 def contiguous_free_bytes(path: str = "/proc/meminfo") -> Optional[int]:
-    """Return how much of the memory for DMA buffers (CMA) is free, if the system tells."""
+    """Return how much of the memory for DMA buffers (CMA) is free, ``None`` if unknown."""
     if os.path.exists(path):
         with open(path, encoding="ascii") as file:
             for line in file:

@@ -1,8 +1,8 @@
 """One packet to the engine, one packet back: DMA, start bit, time-outs, reset.
 
 The order is the receive channel first, then the engine, then the send channel (PG021, chapter 3,
-"Direct Register Mode"): a reply that nobody waits for would stop the engine. Nothing here waits
-without a limit.
+"Direct Register Mode"): without a receive transfer, a reply would stop the engine. Every wait here
+has a limit.
 """
 
 import time
@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
+from ..contract import REGISTERS
 from ..errors import BoardError
 from .registers import (
     DMA_ADDRESS,
@@ -27,7 +28,6 @@ from .registers import (
     DMA_RESET,
     DMA_RUN,
     DMA_STATUS,
-    ENGINE,
     GPIO_DATA,
     IDLE,
     NAMES,
@@ -46,9 +46,9 @@ except ImportError:
 Transfer = Tuple[int, int]  # physical address, bytes
 
 RESET_SECONDS = 1.0
-SLICE_SECONDS = 0.05  # the longest call into C: signals are handled between two
-_LOOK_SECONDS = 1e-4  # between looks at a reset
-_HOLD_SECONDS = 1e-3  # how long the engine is held in reset; some cycles would do
+SLICE_SECONDS = 0.05  # the longest call into C: Python handles signals in between
+_LOOK_SECONDS = 1e-4  # between polls during a reset
+_HOLD_SECONDS = 1e-3  # how long the engine is held in reset; a few cycles would suffice
 
 
 class Link:
@@ -69,19 +69,19 @@ class Link:
     # -- one exchange ---------------------------------------------------------------------------
 
     def start(self, send: Transfer, receive: Transfer) -> None:
-        """Begin an exchange: what is sent lies in memory, as does the room for the reply.
+        """Begin an exchange: the packet to send is in memory, and so is the room for the answer.
 
         Raises
         ------
         BoardError
-            If a channel is halted, so that a transfer could never begin.
+            If a channel is halted, since its transfer would never begin.
         """
         for channel in (SEND, RECEIVE):
             if self._dma.read(channel + DMA_STATUS) & DMA_HALTED:
                 raise self._halted()
             self._dma.write(channel + DMA_STATUS, DMA_CLEAR)
         self._transfer(RECEIVE, receive)
-        self._engine.write(ENGINE["control"], START)
+        self._engine.write(REGISTERS["control"], START)
         self._transfer(SEND, send)
 
     def _transfer(self, channel: int, transfer: Transfer) -> None:
@@ -100,7 +100,9 @@ class Link:
         """
         end = time.monotonic() + timeout
         while True:
-            late = time.monotonic() > end  # before the registers: the last look counts
+            late = (
+                time.monotonic() > end
+            )  # before the registers are read, so that the last poll is valid
             received = self.poll()
             if received is not None:
                 return received
@@ -122,17 +124,17 @@ class Link:
         self.start(send, receive)
         return self.wait(timeout)
 
-    # -- what can go wrong ----------------------------------------------------------------------
+    # -- errors ---------------------------------------------------------------------------------
 
     def registers(self) -> Dict[str, int]:
         """Return the registers of DMA and engine by name.
 
-        Those of the engine are left out while it is held in reset: it would not answer.
+        While the engine is held in reset its own are left out, since it would not answer.
         """
         values = {name: self._dma.read(offset) for name, offset in NAMES.items()}
         if self._gpio is None or not self._gpio.read(GPIO_DATA) & 1:
             for name in SHOWN_OF_ENGINE:
-                values[name] = self._engine.read(ENGINE[name])
+                values[name] = self._engine.read(REGISTERS[name])
         return {
             name: int(value) & (-1 if name in SHOWN_OF_ENGINE[1:] else ~RESERVED)
             for name, value in values.items()
@@ -142,7 +144,7 @@ class Link:
         return BoardError(
             "dma_halted",
             "the DMA's channels must run before a transfer. Received: a halted one. "
-            "Somebody else uses this DMA, or it was not reset after an error; call reset().",
+            "Another program uses this DMA, or it was not reset after an error; call reset().",
             self.registers(),
         )
 
@@ -152,7 +154,7 @@ class Link:
                 if status & bit:
                     why = {
                         "dma_internal_error": "the engine's packet was longer than announced, "
-                        "or a transfer of no bytes was asked for",
+                        "or a transfer of no bytes was requested",
                         "dma_slave_error": "the memory answered a transfer with an error",
                         "dma_decode_error": "there is no memory at the transfer's address",
                     }[cause]
@@ -172,7 +174,7 @@ class Link:
             return self._dma_error(sent, received)
         if not _complete(sent):
             cause, what = "stuck_input", "the engine does not take its packet"
-        elif registers["control"] & IDLE:  # "done" may be of an earlier packet
+        elif registers["control"] & IDLE:  # the done bit may belong to an earlier packet
             cause = "lost_tlast"
             what = (
                 "the engine is done, but the DMA saw no end of its packet: the last beat came "
@@ -203,21 +205,13 @@ class Link:
         if self._gpio is not None:
             time.sleep(_HOLD_SECONDS)
             self._gpio.write(GPIO_DATA, 0)
-            time.sleep(_HOLD_SECONDS)  # the resetter lets go some cycles later
+            time.sleep(_HOLD_SECONDS)  # the reset ends some cycles later
         for channel in (SEND, RECEIVE):
             self._dma.write(channel + DMA_CONTROL, DMA_RUN | DMA_INTERRUPTS)
-        self._until(
-            lambda: (
-                not any(
-                    self._dma.read(channel + DMA_STATUS) & DMA_HALTED for channel in (SEND, RECEIVE)
-                )
-            ),
-            timeout,
-            "run",
-        )
+        self._until(lambda: not self._any(DMA_STATUS, DMA_HALTED), timeout, "run")
 
     def reset_dma(self, timeout: float = RESET_SECONDS) -> None:
-        """Reset the DMA alone: it ends what it is at, and its channels stand still.
+        """Reset the DMA alone: it finishes its bursts, and its channels stop.
 
         Raises
         ------
@@ -225,14 +219,11 @@ class Link:
             If it does not come out of its reset.
         """
         self._dma.write(SEND + DMA_CONTROL, DMA_RESET)  # of one channel: resets both
-        self._until(
-            lambda: (
-                not (self._dma.read(SEND + DMA_CONTROL) & DMA_RESET)
-                and not (self._dma.read(RECEIVE + DMA_CONTROL) & DMA_RESET)
-            ),
-            timeout,
-            "come out of its reset",
-        )
+        self._until(lambda: not self._any(DMA_CONTROL, DMA_RESET), timeout, "come out of its reset")
+
+    def _any(self, register: int, bit: int) -> bool:
+        """Return whether a bit is set in this register of any channel."""
+        return any(self._dma.read(channel + register) & bit for channel in (SEND, RECEIVE))
 
     def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
         end = time.monotonic() + timeout
@@ -248,21 +239,21 @@ class Link:
             time.sleep(_LOOK_SECONDS)
 
     def acknowledge(self) -> None:
-        """Clear the interrupt that told the end of an exchange."""
+        """Clear the completion interrupt."""
         self._dma.write(RECEIVE + DMA_STATUS, DMA_CLEAR)
 
 
 class CompiledLink(Link):
     """The same in C over the mapped registers: a register access costs some 0.2 us, not 30.
 
-    A call into C leaves the interpreter's lock to other threads while it waits.
+    A call into C releases the interpreter's lock while it waits.
     """
 
     compiled = True
 
     def __init__(self, engine: Any, dma: Any, gpio: Any = None) -> None:
         super().__init__(engine, dma, gpio)
-        self._arrays = engine.array, dma.array  # what the pointers point into
+        self._arrays = engine.array, dma.array  # keep alive what the pointers point to
         self._exchange = ffi.new("circnn_exchange *")
         self._exchange.engine = ffi.from_buffer("volatile uint32_t[]", engine.array)
         self._exchange.dma = ffi.from_buffer("volatile uint32_t[]", dma.array)
@@ -274,7 +265,7 @@ class CompiledLink(Link):
         self._check(lib.circnn_exchange_start(exchange), 0.0)
 
     def wait(self, timeout: float) -> int:
-        """Return the bytes received; a call into C takes no longer than a slice of the time.
+        """Return the bytes received, by calls into C that each take a short slice of the time.
 
         Between them the interpreter handles signals, such as that of Ctrl-C.
         """
@@ -315,6 +306,6 @@ def _complete(status: int) -> bool:
 
 
 def connect(engine: Any, dma: Any, gpio: Optional[Any] = None) -> Link:
-    """Return the fastest link over these registers: compiled, where they are mapped memory."""
+    """Return the fastest link for these registers: compiled, if they are mapped memory."""
     mapped = isinstance(engine.array, np.ndarray) and isinstance(dma.array, np.ndarray)
     return (CompiledLink if lib is not None and mapped else Link)(engine, dma, gpio)

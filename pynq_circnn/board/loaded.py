@@ -1,7 +1,7 @@
-"""What the fabric holds, by ``pynq``'s own records.
+"""What the fabric holds, according to ``pynq``'s own records.
 
-A register of a design that is not loaded any more answers nobody, and the bus hangs with the
-processor. ``pynq`` 3 writes a download down in two places:
+An access to a register of a design that is no longer loaded is never answered: the bus hangs, and
+the processor with it. ``pynq`` 3 records a download in two places:
 
 - ``device.timestamp``, of this process, after every download of a whole bitstream
   (``Device.post_download``); under ``pynq`` 2.7 it is kept by the PL server, for all processes;
@@ -9,8 +9,8 @@ processor. ``pynq`` 3 writes a download down in two places:
   ``global_pl_state.json`` under 3.0, ``global_pl_state_.json`` under 3.1. It is not written again
   when the same bitstream is loaded again and its metadata come from the cache.
 
-``Overlay.is_loaded`` knows this process's downloads alone, and of an overlay that was made with
-``download=False`` it compares a name that the making itself has set.
+``Overlay.is_loaded`` knows only this process's downloads, and for an overlay that was made with
+``download=False`` it compares with a name that the constructor itself has set.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class Loaded:
         self.remember()
 
     def remember(self) -> None:
-        """Take what is loaded now as what is to be."""
+        """Take what is loaded now as what has to be loaded."""
         self._seen = self._look()
 
     def _look(self) -> Tuple[Any, ...]:
@@ -49,16 +49,18 @@ class Loaded:
         return (getattr(self._device, "timestamp", None), *times)
 
     def check(self) -> None:
-        """Raise the error when something else was loaded meanwhile, or the same anew.
+        """Raise the error if anything was loaded meanwhile, even the same bitstream.
 
         Raises
         ------
         BoardError
-            With what is loaded now, as far as ``pynq`` knows. It does not know of what was loaded
-            without it, such as by ``fpgautil``.
+            It names what is loaded now, as far as ``pynq`` knows: not what was loaded without it,
+            such as by ``fpgautil``.
         """
         if self._look() != self._seen:
-            name = (_state(self._file) or {}).get("bitfile_name", "what pynq has no name for")
+            name = (_state(self._file) or {}).get(
+                "bitfile_name", "a design that pynq has no name for"
+            )
             raise BoardError(
                 "not_loaded",
                 "an overlay must be the one that was loaded last. Received: a call after another "
@@ -70,10 +72,10 @@ class Loaded:
 def identified(device: Any, bit: str) -> Optional[bool]:
     """Return whether the fabric holds the bitstream in this file; ``None`` if ``pynq`` cannot tell.
 
-    By the SHA-1 that ``pynq`` wrote down, not by the name. It does so before the download, hence
-    the FPGA manager must say that this went well. The record is wrong after an overlay whose
-    metadata came from ``pynq``'s cache is downloaded a second time with another one in between:
-    ``pynq`` does not write it down then.
+    This compares the SHA-1 that ``pynq`` recorded, not the name. ``pynq`` records it before the
+    download, so the FPGA manager must report success as well. The record is wrong if an overlay
+    whose metadata came from ``pynq``'s cache is downloaded a second time with another one in
+    between: ``pynq`` does not update it then.
     """
     path = state_file(device)
     if path is None:
@@ -88,7 +90,7 @@ def identified(device: Any, bit: str) -> Optional[bool]:
 
 
 def _fpga_state(device: Any) -> str:
-    """Return what Linux's FPGA manager says, such as ``operating`` or ``write error``."""
+    """Return the state of Linux's FPGA manager, such as ``operating`` or ``write error``."""
     if getattr(device, "emulated", False):
         return str(device.fpga_state)
     if not os.path.exists(FPGA_MANAGER):
@@ -101,7 +103,7 @@ def _fpga_state(device: Any) -> str:
 
 
 def state_file(device: Any) -> Optional[str]:
-    """Return where ``pynq`` writes what it loads; ``None`` under 2.7, which has no such file."""
+    """Return the file where ``pynq`` records downloads; ``None`` under 2.7, which has none."""
     if getattr(device, "emulated", False):
         return str(device.state_file)
     try:
@@ -114,7 +116,7 @@ def state_file(device: Any) -> Optional[str]:
 
 
 def _state(path: Optional[str]) -> Optional[Dict[str, Any]]:
-    """Return what the file says, without ``GlobalState``, which under 3.0 hashes the .bit anew."""
+    """Return the file's content, without ``GlobalState``, which under 3.0 hashes the .bit again."""
     try:
         with open(path or "", encoding="utf-8") as file:
             values = json.load(file)

@@ -1,4 +1,4 @@
-"""One user a board: a lock that processes and threads see."""
+"""One user per board: a lock between processes, and between the threads of each."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from ..errors import BoardError
 
 try:
     import fcntl
-except ImportError:  # not on this system; there is no board on it either
+except ImportError:  # not on this system, which has no board either
     fcntl = None  # type: ignore[assignment]
 
 FOLDERS = ("/run/lock", tempfile.gettempdir())
@@ -44,7 +44,7 @@ class BoardLock:
         Raises
         ------
         BoardError
-            If somebody holds it, with who that is, or the file is not for this user.
+            If it is held, naming the holder, or if this user may not open the file.
         """
         try:
             self._file = open(self.path, "r+", encoding="utf-8", opener=_opener)
@@ -75,10 +75,10 @@ class BoardLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Let the next one have the board; does nothing if it is not held."""
+        """Release the lock; does nothing if it is not held."""
         if self._file is not None:
             if fcntl is not None and self._process == os.getpid():
-                fcntl.flock(self._file, fcntl.LOCK_UN)  # also if a child has a copy of the file
+                fcntl.flock(self._file, fcntl.LOCK_UN)  # even if a child has a copy of the file
             self._file.close()
             self._file = None
 
@@ -87,7 +87,7 @@ class BoardLock:
 
 
 def _forked() -> None:
-    """Close a child's copies: the lock would be held as long as any is open."""
+    """Close a child's copies: the lock is held as long as any copy is open."""
     for lock in list(_locks):
         lock.release()
 
@@ -97,9 +97,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def _opener(path: str, flags: int) -> int:
-    """Open the lock's file, or make it; never through a link that somebody else has put there.
+    """Open the lock's file, or make it, but never through a link that another user put there.
 
-    ``O_CREAT`` for a file of another user is refused in a folder that everybody writes to, even
+    In a folder that every user can write to, ``O_CREAT`` is refused for another user's file, even
     to root (fs.protected_regular).
     """
     flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -109,7 +109,7 @@ def _opener(path: str, flags: int) -> int:
         pass
     try:
         return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:  # somebody was quicker
+    except FileExistsError:  # another process was quicker
         return os.open(path, flags)
 
 
@@ -141,7 +141,9 @@ def holder(name: str) -> Optional[str]:
 def _holder(path: str) -> Optional[str]:
     if fcntl is None or not os.path.exists(path):
         return None
-    with open(path, encoding="utf-8", errors="replace") as file:  # to read: it may be root's
+    with open(
+        path, encoding="utf-8", errors="replace"
+    ) as file:  # only to read, since it may belong to root
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return None

@@ -10,7 +10,7 @@ from pynq.ps import Clocks
 from ..contract import configuration_digest
 from ..errors import BoardError
 from . import bitstreams, current
-from .engine import TIMEOUT_SECONDS, Engine
+from .driver import TIMEOUT_SECONDS, EngineDriver
 from .ip import EngineIP
 from .link import Link
 from .loaded import identified
@@ -19,13 +19,13 @@ from .power import EnergyMeter
 from .registers import DMA_VLN, ENGINE_VLNV
 
 FCLK_TOLERANCE = 0.01
-_CLOCK_PARAMETERS = (  # of the processing system: what its first clock for the fabric really is
+_CLOCK_PARAMETERS = (  # of the processing system: the real frequency of the fabric's first clock
     "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ",
     "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ",
 )
 
 
-class CirCNNOverlay(Overlay):
+class CirCNNOverlay(Overlay):  # type: ignore[misc]
     """The CirCNN engine on a board, ready for ``model.predict(x, backend="board")``.
 
     Parameters
@@ -45,9 +45,10 @@ class CirCNNOverlay(Overlay):
     Raises
     ------
     BoardError
-        If anything is not as it must be; its ``cause`` is one of ``no_device``, ``no_bitstream``,
+        If the board cannot be used; its ``cause`` is one of ``no_device``, ``no_bitstream``,
         ``no_handoff``, ``bad_manifest``, ``busy``, ``download``, ``not_loaded``,
-        ``wrong_design``, ``wrong_clock``, ``wrong_configuration``, or what :class:`Engine` raises.
+        ``wrong_design``, ``wrong_clock``, ``wrong_configuration``, or what
+        :class:`~.driver.EngineDriver` raises.
 
     Notes
     -----
@@ -63,7 +64,7 @@ class CirCNNOverlay(Overlay):
         fclk_mhz: Optional[float] = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
-        self.timestamp = ""  # pynq's __getattr__ looks at it before its own __init__ has set it
+        self.timestamp = ""  # pynq's __getattr__ reads it before its own __init__ has set it
         self._ip_map = None
         self._lock: Optional[BoardLock] = None
         self.device = None
@@ -93,7 +94,7 @@ class CirCNNOverlay(Overlay):
             super().__init__(bit, download=download, device=device)
         except BoardError:
             raise
-        except Exception as error:  # pynq, XRT and the FPGA manager raise a dozen kinds
+        except Exception as error:  # pynq, XRT and the FPGA manager raise many kinds
             raise BoardError(
                 "download",
                 f"{bit} must load onto the board. Received: {error!r}. Be root with XRT's "
@@ -111,7 +112,7 @@ class CirCNNOverlay(Overlay):
             self._check_clock()
         self._ip = getattr(self, names[0])
         assert isinstance(self._ip, EngineIP)
-        self.driver: Engine = self._ip.engine
+        self.driver: EngineDriver = self._ip.driver
         self.driver.timeout = timeout
         self._check_configuration()
 
@@ -122,7 +123,7 @@ class CirCNNOverlay(Overlay):
             what = "another design or none" if found is False else "pynq 2.7, which cannot tell"
             raise BoardError(
                 "not_loaded",
-                f"download=False must find {bit} loaded, by the SHA-1 that pynq writes down. "
+                f"download=False must find {bit} loaded, by the SHA-1 that pynq records. "
                 f"Received: {what}. Leave download=False out.",
             )
 
@@ -140,8 +141,8 @@ class CirCNNOverlay(Overlay):
     def download(self, dtbo: Optional[str] = None) -> None:
         """Load the bitstream and set the fabric's clock, when no call uses the engine.
 
-        pynq up to 3.1 writes the divisors that the handoff names, which belong to the crystal
-        that Vivado was told of; the frequency is set here, and read back.
+        pynq up to 3.1 writes the divisors of the handoff, which are right only for the crystal that
+        was set in Vivado; here the frequency itself is set, and read back.
         """
         if "driver" in self.__dict__:
             self.driver.reload(lambda: self._download(dtbo))
@@ -159,9 +160,9 @@ class CirCNNOverlay(Overlay):
             self._ip.loaded.remember()
 
     def _halt(self) -> None:
-        """End what a call that failed, or a process that was killed, left the DMA to do.
+        """Stop the transfers that a failed call or a killed process left behind.
 
-        A transfer that is under way when the fabric is configured hangs the port to the memory.
+        A transfer that is running while the fabric is configured hangs the port to the memory.
         """
         entries = self.ip_dict.values()
         dma = [entry for entry in entries if (entry.get("type") or "").startswith(DMA_VLN + ":")]
@@ -196,8 +197,8 @@ class CirCNNOverlay(Overlay):
                     return float(entry["parameters"][key])
         raise BoardError(
             "wrong_clock",
-            "the handoff or a manifest must say the fabric's clock. Received: neither does. "
-            "Give it: CirCNNOverlay(fclk_mhz=100).",
+            "the handoff or a manifest must state the fabric's clock. Received: neither does. "
+            "Pass it: CirCNNOverlay(fclk_mhz=100).",
         )
 
     # -- use ------------------------------------------------------------------------------------
@@ -213,20 +214,20 @@ class CirCNNOverlay(Overlay):
         return self.driver.registers()
 
     def energy(self, rail: Optional[str] = None) -> EnergyMeter:
-        """Return a context manager that measures the board's energy, where a monitor is.
+        """Return a context manager that measures the board's energy, if it has a monitor.
 
         Raises
         ------
         BoardError
-            If the board has none, as PYNQ-Z1 and PYNQ-Z2.
+            If it has none, such as PYNQ-Z1 and PYNQ-Z2.
         """
         return EnergyMeter(rail)
 
     def reset_engine(self) -> None:
-        """Reset engine and DMA; the next call loads its model anew."""
+        """Reset engine and DMA; the next call loads its model again."""
         self.driver.reset()
 
-    # -- the end --------------------------------------------------------------------------------
+    # -- closing --------------------------------------------------------------------------------
 
     @property
     def closed(self) -> bool:
@@ -234,7 +235,7 @@ class CirCNNOverlay(Overlay):
         return self._lock is None
 
     def close(self) -> None:
-        """Let buffers and board go; does nothing the second time."""
+        """Release buffers and board; does nothing the second time."""
         if self._lock is not None:
             if "driver" in self.__dict__:
                 self.driver.close()  # refused while a call of this thread uses it

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ..errors import BoardError
 
-_WHOLE_BOARD = ("12V",)  # the supply that all others hang on, by its name on ZCU104
+_WHOLE_BOARD = ("12V",)  # the supply that feeds all others, by its name on ZCU104
 
 
 def find_rails() -> Dict[str, Any]:
@@ -25,7 +25,7 @@ class EnergyMeter:
     Parameters
     ----------
     rail : str, optional
-        The supply; left out, that of the whole board, or the only one.
+        The supply; by default that of the whole board, or the only one.
     rails : dict, optional
         Supplies by name, as :func:`find_rails` returns them.
     interval : float
@@ -34,7 +34,7 @@ class EnergyMeter:
     Attributes
     ----------
     joules, seconds, watts : float
-        Energy, time, and the power on average.
+        Energy, time, and the average power.
     readings : int
 
     Raises
@@ -42,7 +42,7 @@ class EnergyMeter:
     BoardError
         If the board has no monitor.
     ValueError
-        If it is not clear which supply is meant.
+        If `rail` is not a supply, or is needed to choose one.
     """
 
     def __init__(
@@ -101,11 +101,11 @@ class EnergyMeter:
 
     @property
     def joules(self) -> float:
-        """The energy: the power's readings joined by straight lines."""
+        """The energy: the integral of the power between the readings, by the trapezoidal rule."""
         pairs = zip(self._taken, self._taken[1:])
         return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairs)
 
     @property
     def watts(self) -> float:
-        """The power on average."""
+        """The average power."""
         return self.joules / self.seconds if self.seconds else self._taken[0][1]

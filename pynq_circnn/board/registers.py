@@ -1,9 +1,8 @@
 """Offsets and bits of the registers that the driver touches, with their sources."""
 
-from ..contract import CONTRACT
+from ..contract import ENGINE
 
-ENGINE = {row["name"]: row["offset"] for row in CONTRACT["engine"]["registers"]}
-ENGINE_VLNV: str = CONTRACT["engine"]["vlnv"]
+ENGINE_VLNV: str = ENGINE["vlnv"]
 START, IDLE = 1, 4  # of the engine's control register (ap_ctrl_hs, UG1399)
 
 # AXI DMA in direct register mode (PG021, chapter 2, "Register Space")
@@ -11,7 +10,7 @@ DMA_VLN = "xilinx.com:ip:axi_dma"
 DMA_CONTROL, DMA_STATUS, DMA_ADDRESS, DMA_ADDRESS_HIGH, DMA_LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
 SEND, RECEIVE = 0x00, 0x30  # MM2S and S2MM
 DMA_RUN, DMA_RESET = 1 << 0, 1 << 2
-DMA_INTERRUPTS = 1 << 12 | 1 << 14  # enable IOC and errors; the same bits of the status tell them
+DMA_INTERRUPTS = 1 << 12 | 1 << 14  # in control: enabled; in status: raised (IOC, errors)
 DMA_HALTED, DMA_IDLE, DMA_DONE = 1 << 0, 1 << 1, 1 << 12
 DMA_CLEAR = 0x7000  # writing ones clears the interrupt bits
 DMA_ERRORS = {
@@ -20,7 +19,8 @@ DMA_ERRORS = {
     1 << 6: ("dma_decode_error", "DMADecErr"),
 }
 DMA_ERROR_MASK = 0x70
-DMA_LENGTH_MASK = (1 << 26) - 1
+DMA_LENGTH_BITS: int = ENGINE["dma_length_bits"]  # of a transfer's bytes
+DMA_LENGTH_MASK = (1 << DMA_LENGTH_BITS) - 1
 
 # AXI GPIO (PG144) that holds the engine in reset while bit 0 is one (hw/design.json)
 GPIO_VLN = "xilinx.com:ip:axi_gpio"
@@ -36,6 +36,13 @@ NAMES = {
     "S2MM_DA": RECEIVE + DMA_ADDRESS,
     "S2MM_LENGTH": RECEIVE + DMA_LENGTH,
 }
-SHOWN_OF_ENGINE = ("control", "status", "detail", "samples", "beats_in", "beats_out",
-                   "configuration")  # fmt: skip
-RESERVED = 1 << 31  # of control, status and length registers: not to be looked at
+SHOWN_OF_ENGINE = (
+    "control",
+    "status",
+    "detail",
+    "samples",
+    "beats_in",
+    "beats_out",
+    "configuration",
+)
+RESERVED = 1 << 31  # of control, status and length registers: ignored

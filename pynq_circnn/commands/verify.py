@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from .. import backends
+from ..backends.base import BasePlan
 from ..backends.native import Plan as NativePlan
 from ..contract import CONFIGURATIONS
 from ..errors import BackendError, CompileError
@@ -16,7 +17,7 @@ from .common import add_command, add_json, add_model, load_arrays, pick, positiv
 
 ORDER = 40
 
-Runs = Dict[str, backends.BasePlan]
+Runs = Dict[str, BasePlan]
 
 
 def verification_inputs(model: Model, samples: int, seed: int) -> List[Tuple[str, np.ndarray]]:

@@ -11,6 +11,7 @@ from . import (
     CONFIGURATIONS,
     DESCRIPTOR,
     DESCRIPTOR_WORDS,
+    ENGINE,
     HEADER,
     HEADER_WORDS,
     IDENTITY,
@@ -56,7 +57,7 @@ def c_header() -> str:
     enum("OP_", OPCODES)
     enum("ACTIVATION_", ACTIVATION_CODES)
     layout = {"magic": MAGIC, "version": PROGRAM_VERSION, "align_bytes": ALIGN_BYTES}
-    enum("ENGINE_", IDENTITY)
+    enum("ENGINE_", {**IDENTITY, "dma_length_bits": ENGINE["dma_length_bits"]})
     enum("PACKET_", PACKET_KINDS)
     enum("PROGRAM_", {**layout, "header_words": HEADER_WORDS, "descriptor_words": DESCRIPTOR_WORDS})
     lines.append("typedef struct { int64_t min, max; } circnn_range;")

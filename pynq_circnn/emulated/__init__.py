@@ -5,10 +5,10 @@ and streams (:mod:`.engine`) around its HLS source compiled with g++ (:mod:`.fab
 controller, the GPIO that resets the engine and the clocks (:mod:`.parts`), DDR memory as the CPU
 and as the fabric see it (:mod:`.memory`), and Linux's file of the interrupt (:mod:`.uio`).
 :mod:`.board` joins them and says how fast things move; :mod:`.clock` lets time pass; :mod:`.mapped`
-shows the registers as memory; :mod:`.device` makes a ``pynq.Device`` of all.
+shows the registers as memory; :mod:`.device` makes a ``pynq.Device`` of it all.
 
-Where model and board differ, the model is wrong. What hangs a real board, or spoils memory there,
-is a :class:`~.memory.BusError`, which the device raises when it is used next and when it is closed.
+Where model and board differ, the model is wrong. What would hang a real board or corrupt its memory
+is a :class:`~.memory.BusError`, which the device raises when it is next used and when it is closed.
 """
 
 from typing import Any

@@ -1,22 +1,22 @@
 """The parts joined: an address map, a memory, what moves between them, and how fast.
 
 The fabric moves a beat a cycle over each stream and each memory port. Its time passes with the
-accesses of the processor, as long as one takes through ``pynq.MMIO``, and with the time of this
-computer (:mod:`.clock`), so that things also happen while nobody looks.
+accesses of the processor, by as much as each takes through ``pynq.MMIO``, and with the time of this
+computer (:mod:`.clock`), so that the fabric also works between accesses.
 """
 
 import threading
-from typing import Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from ..contract import CONTRACT
 from .dma import STEP_BEATS, AxiDma
-from .engine import Compute, Engine, at_once
+from .engine import Compute, EngineModel, at_once
 from .fabric import Fabric
 from .memory import Memory
 from .parts import LASTING, AxiGpio, AxiIntc, Faults, Part, Slcr
 
 CYCLES_PER_SECOND = 100_000_000
-ACCESS_CYCLES = 2700  # of an access from Python: 27 to 42 us on a PYNQ-Z2, as users measured
+ACCESS_CYCLES = 2700  # of an access from Python: users measured 27 to 42 us on a PYNQ-Z2
 
 
 class Board:
@@ -28,7 +28,7 @@ class Board:
     memory : Memory
     faults : Faults
     compute : callable
-        How the engine computes, see :class:`~.engine.Engine`.
+        How the engine computes, see :class:`~.engine.EngineModel`.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Board:
         self.errors = memory.errors
         self.lock = threading.RLock()
         self.places: Dict[int, Part] = {}  # base addresses of 64 KB
-        self.irq: Callable[[bool], None] = lambda level: None  # told the interrupt's level
+        self.irq: Callable[[bool], None] = lambda level: None  # called with the interrupt's level
         self.slcr = Slcr(faults)
         self.dma: Optional[AxiDma] = None
         self._compute = compute
@@ -47,18 +47,20 @@ class Board:
     # -- designs ----------------------------------------------------------------------------------
 
     def clear(self, configuring: bool = False) -> None:
-        """Have the processing system alone: before the first download, and during each."""
+        """Leave the processing system alone, as before the first download and during each."""
         if configuring and self.dma is not None and self.dma.on_the_bus:
-            self.errors.record("the fabric was configured in the middle of a transfer of the DMA: "
-                               "the port to a real board's memory hangs.")  # fmt: skip
+            self.errors.record(
+                "the fabric was configured in the middle of a transfer of the DMA: "
+                "the port to a real board's memory hangs."
+            )
         self.configuring = configuring
-        self.engine: Optional[Engine] = None
+        self.engine: Optional[EngineModel] = None
         self.dma = None
         self.gpio: Optional[AxiGpio] = None
         self.intc: Optional[AxiIntc] = None
         self.places = {Slcr.BASE: self.slcr}
 
-    def configure(self, ip_dict: Dict, interrupt_pins: Dict) -> None:
+    def configure(self, ip_dict: Dict[str, Any], interrupt_pins: Dict[str, Any]) -> None:
         """Build the parts of a downloaded design from its description."""
         self.clear()
         self.fabric.reset()
@@ -78,7 +80,7 @@ class Board:
             count = max(lines, default=-1) + 1
             self.intc.inputs = [lines.get(line, _low) for line in range(count)]
 
-    def _part(self, kind: str, entry: Dict) -> Optional[Part]:
+    def _part(self, kind: str, entry: Dict[str, Any]) -> Optional[Part]:
         if kind == "axi_dma":
             parameters = entry.get("parameters", {})
             bits = int(parameters.get("c_sg_length_width", 14))
@@ -92,7 +94,7 @@ class Board:
             self.intc = AxiIntc()
             return self.intc
         if kind == CONTRACT["engine"]["top"]:
-            self.engine = Engine(self.fabric, self.faults, self._compute)
+            self.engine = EngineModel(self.fabric, self.faults, self._compute)
             return self.engine
         return None
 
@@ -144,7 +146,7 @@ class Board:
         return moved
 
     def _step(self) -> bool:
-        """Move a step's beats through each place on the way, and tell whether any moved."""
+        """Move a step's beats through each place on the way; return whether any moved."""
         engine, dma = self.engine, self.dma
         if dma is None:
             return False
@@ -154,7 +156,7 @@ class Board:
         return any(moved)
 
     def react(self) -> None:
-        """Let the wires follow the registers: the engine's reset, the interrupts."""
+        """Update the wires from the registers: the engine's reset, the interrupts."""
         if self.gpio is not None and self.engine is not None:
             if self.gpio.asserted:
                 self.engine.reset()

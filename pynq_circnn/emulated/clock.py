@@ -1,8 +1,8 @@
-"""What happens on the board while nobody looks: the fabric's time goes with this computer's.
+"""What happens on the board between accesses: the fabric's time passes with this computer's.
 
-One thread lets time pass while a transfer is under way, and serves the registers that are memory
-(:mod:`.mapped`). Another computes, where the processor could notice how long that takes: in mapped
-registers a read finds them as they are, while a call may as well return later.
+One thread lets time pass while a transfer is running, and serves the registers that are memory
+(:mod:`.mapped`). Another computes packets in the case of mapped registers, where the processor
+could notice how long that takes: a read finds them as they are, while a call may return later.
 """
 
 import queue
@@ -14,9 +14,9 @@ from .board import CYCLES_PER_SECOND, Board
 from .mapped import Mapping
 
 _PERIOD_SECONDS = 50e-6  # of serving mapped registers
-_TICK_SECONDS = 500e-6  # where there are none; who waits by calls lets time pass by them
+_TICK_SECONDS = 500e-6  # if there are none: calls that poll let time pass as well
 _STALLED_SECONDS = 5e-3
-_MOST_SECONDS = 2e-3  # that pass at once, however long this thread was not run
+_MOST_SECONDS = 2e-3  # that pass in one step, however long this thread did not run
 
 
 class Clock:
@@ -28,18 +28,18 @@ class Clock:
         self._threads: List[threading.Thread] = []
 
     def attach(self, board: Board, mapping: Mapping) -> None:
-        """Say what goes with this clock."""
+        """Set the board and the mapped registers that this clock drives."""
         self._board, self._mapping = board, mapping
 
     def compute(self, work: Callable[[], bytes], done: Callable[[bytes], None]) -> None:
-        """Compute a packet in a thread of its own, where registers are memory, else at once."""
+        """Compute a packet, in a thread of its own if registers are memory, else at once."""
         if self._mapping.used:
             self._work.put((work, done))
         else:
             done(work())
 
     def wake(self) -> None:
-        """Let time pass, if there is anything that it changes."""
+        """Let time pass, if that can change anything."""
         dma = self._board.dma
         if self._mapping.used or (dma is not None and dma.moving):
             if not self._threads and not self._stop.is_set():

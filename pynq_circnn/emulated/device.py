@@ -28,28 +28,30 @@ from .uninterrupted import uninterrupted
 UIO_INTERRUPT = 61  # IRQ_F2P[0] of a Zynq-7000 (UG585, table 7-4)
 HWH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "circnn.hwh")
 PLACEHOLDER = b"a placeholder for the emulated board: there is no bitstream in this file\n"
-_DOWNLOAD_SECONDS = 0.005  # long enough to be found out; 4 MB take some 30 ms on the board
+_DOWNLOAD_SECONDS = (
+    0.005  # long enough for accesses meanwhile to be noticed; 4 MB take some 30 ms on the board
+)
 _numbers = itertools.count()
-# pynq's files of other boards' interrupts: closing them needs the event loop they were made in
+# pynq's files of other boards' interrupts: to close them takes the event loop that made them
 _retired: List[Any] = []
 _real_uio_irq = pynq.interrupt.get_uio_irq
 
 
 def _uio_irq(number: int) -> Any:
-    """Return what to open for an interrupt, as pynq's function does by what Linux tells."""
+    """Return what to open for an interrupt, as pynq's function does with Linux's tables."""
     device = Device.active_device
     if not isinstance(device, EmulatedDevice):
         return _real_uio_irq(number)
     return device.uio.open() if number == UIO_INTERRUPT else None
 
 
-class EmulatedDevice(Device):
+class EmulatedDevice(Device):  # type: ignore[misc]
     """A PYNQ-Z2 whose fabric is a model.
 
     Parameters
     ----------
     fabric : Fabric
-        What runs in the place of the engine.
+        What computes in the place of the engine.
     hwh : str, optional
         The design's handoff file; the one that comes with the package if left out.
     mapped : bool
@@ -67,7 +69,7 @@ class EmulatedDevice(Device):
     faults : Faults
     bus_errors : BusErrors
         What a real board would not have survived. The next use of the device raises it, and
-        :meth:`close` raises it again, whoever caught it before.
+        :meth:`close` raises it again, even if it was caught before.
     reads, writes : int
         Register accesses so far, through ``MMIO``; those of compiled code cannot be counted.
     """
@@ -112,10 +114,10 @@ class EmulatedDevice(Device):
             file.write(PLACEHOLDER)
         shutil.copyfile(hwh or HWH, os.path.join(self._folder, "circnn.hwh"))
 
-    # -- what pynq asks of a device -------------------------------------------------------------
+    # -- the interface that pynq expects of a device --------------------------------------------
 
     def activate(self) -> None:
-        """Make this device the one that pynq's global parts (clocks, interrupts) look at."""
+        """Make this device the one that pynq's global parts (clocks, interrupts) use."""
         Device.active_device = self
         pynq.interrupt.get_uio_irq = _uio_irq
         if UIO_INTERRUPT in _InterruptController._uio_devices:
@@ -200,9 +202,9 @@ class EmulatedDevice(Device):
         return parser
 
     def download(self, bitstream: Any, parser: Any = None) -> None:
-        """Build the design's parts anew."""
+        """Build the parts of the design."""
         self.bus_errors.check()
-        self.gen_cache(bitstream, parser)  # pynq writes down what it is going to load
+        self.gen_cache(bitstream, parser)  # pynq records it before it loads
         if self.faults.take("download"):
             self.fpga_state = "write error"
             raise OSError(5, "Input/output error", "/sys/class/fpga_manager/fpga0/firmware")
@@ -218,7 +220,7 @@ class EmulatedDevice(Device):
         self.post_download(bitstream, parser, self.name)
 
     def gen_cache(self, bitstream: Any, parser: Any = None) -> None:
-        """Write down what is loaded as ``pynq`` does, in a file of this board's own."""
+        """Record what is loaded as ``pynq`` does, in a file of this board's own."""
         with open(bitstream.bitfile_name, "rb") as file:
             digest = hashlib.sha1(file.read()).hexdigest()
         state = {"bitfile_name": str(bitstream.bitfile_name), "bitfile_hash": digest}

@@ -1,22 +1,21 @@
 """The AXI DMA without scatter-gather and without realignment (PG021, chapter 2).
 
 Data moves in steps of at most 64 beats, four bursts of 16. What the channel to the stream has read
-waits in a FIFO of that size until the engine takes it; what the channel from the stream has taken
-is on its way to the memory until the next step, and gets there whatever happens to the channel
-meanwhile: a stop or a reset waits for it (PG021, DMACR; PG022, "Soft Shutdown").
+waits in a FIFO of that size until the engine takes it. What the channel from the stream has taken
+is on its way to the memory until the next step, and arrives there even if the channel stops: a stop
+or a reset waits for it (PG021, DMACR; PG022, "Soft Shutdown").
 """
 
 from collections import deque
 from typing import Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from ..contract import CONTRACT
+from ..program.packets import STREAM_BYTES
 from .memory import Memory
 from .parts import Faults, Part
 
-BEAT_BYTES = CONTRACT["engine"]["stream_bits"] // 8
 STEP_BEATS = 64
-FIFO_BYTES = STEP_BEATS * BEAT_BYTES
-RESET_STEPS = 1  # that a reset takes besides what was on its way
+FIFO_BYTES = STEP_BEATS * STREAM_BYTES
+RESET_STEPS = 1  # of a reset, once all that was on its way has arrived
 
 
 class DmaChannel:
@@ -37,7 +36,7 @@ class DmaChannel:
         self.control, self.status = 0x00010002, self.HALTED
         self.address = self.length = 0
         self.active = False
-        self.owner: Optional[int] = None  # the block of memory that the transfer is about
+        self.owner: Optional[int] = None  # the block of memory that the transfer uses
         self.moved = 0  # bytes of the transfer so far
 
     def read(self, offset: int) -> int:
@@ -57,7 +56,7 @@ class DmaChannel:
             self.status &= ~(value & 0x7000)  # interrupt bits: writing 1 clears
         elif offset == 0x18:
             self.address = (self.address >> 32 << 32 | value) & self.address_mask
-        elif offset == 0x1C:  # of a core of 32 bits there is none
+        elif offset == 0x1C:  # a core of 32 address bits does not have it
             self.address = (value << 32 | self.address & 0xFFFFFFFF) & self.address_mask
         elif offset == 0x28 and not self.status & self.HALTED:  # no effect while halted
             self.length = value & self._length_mask
@@ -72,7 +71,7 @@ class DmaChannel:
     @property
     def place(self) -> int:
         """The address of the next byte: without realignment, the transfer begins on a beat."""
-        return self.address // BEAT_BYTES * BEAT_BYTES + self.moved
+        return self.address // STREAM_BYTES * STREAM_BYTES + self.moved
 
     def complete(self) -> None:
         """End the transfer well."""
@@ -102,19 +101,19 @@ class _Write(NamedTuple):
 
 
 class AxiDma(Part):
-    """Both channels, and what lies between them and the streams."""
+    """Both channels, and the data between them and the streams."""
 
     EVENTS = {0x00, 0x04, 0x28, 0x30, 0x34, 0x58}
 
     def __init__(
-        self, memory: Memory, faults: Faults, length_bits: int = 26, address_bits: int = 32
+        self, memory: Memory, faults: Faults, length_bits: int, address_bits: int = 32
     ) -> None:
         self._memory, self._faults = memory, faults
         self.mm2s = DmaChannel(length_bits, address_bits)
         self.s2mm = DmaChannel(length_bits, address_bits)
         self._fifo: Deque[Tuple[bytes, bool]] = deque()  # pieces, and whether a packet ends there
         self._writes: List[_Write] = []
-        self._resetting = 0  # steps
+        self._resetting = 0  # steps left
 
     def read(self, offset: int) -> int:
         channel = self.mm2s if offset < 0x30 else self.s2mm
@@ -134,14 +133,14 @@ class AxiDma(Part):
             channel.owner = self._memory.owner(channel.address)
 
     def _forbid(self, channel: DmaChannel, offset: int, value: int) -> None:
-        """Record what PG021 forbids: a real core does something else than was asked for."""
+        """Record what PG021 forbids: a real core would not do what was requested."""
         if offset == 0x1C and value << 32 & ~channel.address_mask:
             self._memory.errors.record(
                 f"the DMA was given an address at {value << 32:#x}, beyond what its width reaches."
             )
         if offset == 0x28 and channel.active:
             self._memory.errors.record("the DMA was given a length in the middle of a transfer.")
-        if offset == 0x28 and channel.address % BEAT_BYTES:
+        if offset == 0x28 and channel.address % STREAM_BYTES:
             self._memory.errors.record(
                 f"the DMA was given the address {channel.address:#x}, which is not aligned."
             )
@@ -161,7 +160,7 @@ class AxiDma(Part):
         return bool(self._writes or self.mm2s.active or writing)
 
     def reset_step(self) -> bool:
-        """Go on with a reset, after what was on its way has arrived; tell whether there is one."""
+        """Continue a reset once all that was on its way has arrived; return whether it moved."""
         if not self._resetting or self._faults.take("dead_dma"):
             return False
         self._resetting -= 1
@@ -174,7 +173,7 @@ class AxiDma(Part):
     # -- from the memory to the stream ------------------------------------------------------------
 
     def fetch(self) -> bool:
-        """Read a step's data into the FIFO, and tell whether there was anything to read."""
+        """Read a step's data into the FIFO; return whether there was anything to read."""
         channel = self.mm2s
         room = FIFO_BYTES - sum(len(piece) for piece, _ in self._fifo)
         nbytes = min(room, channel.length - channel.moved)
@@ -198,14 +197,14 @@ class AxiDma(Part):
         return True
 
     def stream(self) -> Optional[Tuple[bytes, bool]]:
-        """Return a piece of a packet for whoever takes it from the stream, and whether it ends."""
+        """Return the next piece of a packet on the stream, and whether the packet ends there."""
         return self._fifo.popleft() if self._fifo else None
 
     # -- from the stream to the memory ------------------------------------------------------------
 
     @property
     def room(self) -> int:
-        """Bytes that are taken from the stream now."""
+        """How many bytes can be taken from the stream now."""
         taken = sum(len(write.data) for write in self._writes)
         return FIFO_BYTES - taken if self.s2mm.active and not self._resetting else 0
 
@@ -221,7 +220,7 @@ class AxiDma(Part):
             channel.fail(DmaChannel.INTERNAL)
 
     def land(self) -> bool:
-        """Bring to the memory what was on its way, and tell whether anything was."""
+        """Write what was on its way to the memory; return whether anything was."""
         channel = self.s2mm
         writes, self._writes = self._writes, []
         for address, data, owner, last, transfer in writes:

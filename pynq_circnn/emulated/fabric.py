@@ -1,9 +1,10 @@
 """What computes in the programmable logic: packets in, packets out."""
 
 from abc import ABC, abstractmethod
-from typing import Optional
 
 import numpy as np
+
+from ..simulation.engine import SimulatedEngine
 
 _ROOM_BEATS = 1 << 21  # of the longest packet that the engine sends: 16 MB
 
@@ -30,24 +31,14 @@ class EngineFabric(Fabric):
     """
 
     def __init__(self, configuration: str = "z2") -> None:
-        from ..backends.csim import Engine
-
-        self._make = lambda: Engine(configuration)
-        self._engine = self._make()
+        self._configuration = configuration
+        self._engine = SimulatedEngine(configuration)
         self._used = False
 
     def run(self, packet: bytes) -> bytes:
         self._used = True
-        reply: np.ndarray = self._engine.step(np.frombuffer(packet, dtype="<u8"), _ROOM_BEATS)
-        return reply.tobytes()
+        return self._engine.step(np.frombuffer(packet, dtype="<u8"), _ROOM_BEATS).tobytes()
 
     def reset(self) -> None:
         if self._used:
-            self._engine, self._used = self._make(), False
-
-
-def unavailable() -> Optional[str]:
-    """Return why the engine's source cannot be compiled here, or ``None``."""
-    from ..backends import csim
-
-    return csim.unavailable()
+            self._engine, self._used = SimulatedEngine(self._configuration), False

@@ -1,8 +1,8 @@
-"""Memory that notices when it is touched: what mapped registers are that nobody answers for.
+"""Memory that notices accesses, in the place of mapped registers that would not answer.
 
-An access to them hangs a real board. Here their page is protected, the processor's fault (SIGSEGV)
-calls whoever made the page, and the access is done again once that has opened it. Faults at other
-addresses go where they went before. This is Linux's alone, as the boards are.
+An access to them hangs a real board. Here their page is protected: the processor's fault (SIGSEGV)
+calls the owner of the page, which opens it, and then the access is repeated. Faults at other
+addresses go to the handler that was there before. This works only under Linux, as the boards do.
 """
 
 import ctypes
@@ -39,23 +39,29 @@ _before = _Action()
 _ours: Optional[_Action] = None
 
 
-@_HANDLER
 def _fault(number: int, info: int, context: int) -> None:
     address = ctypes.c_size_t.from_address(info + _ADDRESS_AT).value
     for page in list(_pages):
         if page.address <= address < page.address + page.nbytes:
             page.touched()
             return
-    _libc.sigaction(_SIGSEGV, ctypes.byref(_before), None)  # not ours: it strikes again, there
+    _libc.sigaction(
+        _SIGSEGV, ctypes.byref(_before), None
+    )  # not ours: the access faults again, with that handler
+
+
+_fault_handler = _HANDLER(_fault)
 
 
 def _install() -> None:
-    """Catch faults, in front of who catches them now."""
+    """Handle faults, before the present handler does."""
     global _ours
     present = _Action()
     _libc.sigaction(_SIGSEGV, None, ctypes.byref(present))
     if _ours is None or present.handler != _ours.handler:
-        _ours = _Action(handler=ctypes.cast(_fault, ctypes.c_void_p), flags=_SIGINFO | _NODEFER)
+        _ours = _Action(
+            handler=ctypes.cast(_fault_handler, ctypes.c_void_p), flags=_SIGINFO | _NODEFER
+        )
         _libc.sigaction(_SIGSEGV, ctypes.byref(_ours), ctypes.byref(_before))
 
 
@@ -67,8 +73,8 @@ class Page:
     nbytes : int
         A multiple of the system's pages.
     touched : callable
-        Called when a closed page is read or written, in the thread that does it; it has to open
-        the page.
+        Called when a closed page is read or written, in the thread that does it; it has to open the
+        page.
 
     Attributes
     ----------
@@ -91,7 +97,7 @@ class Page:
             _pages.append(self)
 
     def close(self) -> None:
-        """Let every access be noticed."""
+        """Have every access noticed."""
         self._protect(True)
 
     def open(self) -> None:

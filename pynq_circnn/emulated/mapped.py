@@ -1,10 +1,10 @@
-"""The registers as memory: for drivers that go past ``MMIO.read`` and ``write``.
+"""The registers as memory, for drivers that bypass ``MMIO.read`` and ``write``.
 
 A thread (:mod:`.clock`) serves the mapped words. Bit 31 marks, in registers where a write does
 something, what the thread has seen, so that writing the same value again is noticed as well; none
 of these registers uses that bit. A processor that waits for an answer before it writes a register
-again, as every driver of the DMA has to, loses no write. That is for compiled code: single words
-that Python reads or writes, as ``MMIO`` does, are calls, and come one by one.
+again, as every driver of the DMA has to, loses no write. All this is for compiled code: when Python
+reads or writes a single word, as ``MMIO`` does, that is a call, one after the other.
 
 Where an access would hang a real board, the page is closed (:mod:`.guard`): compiled code that
 touches it leaves a :class:`~.memory.BusError`, and reads ones.
@@ -24,16 +24,16 @@ _NO_ANSWER = 0xFFFFFFFF
 
 
 class _Access(NamedTuple):
-    """How Python gets at the registers of a page."""
+    """How Python accesses the registers of a page."""
 
     read: Callable[[int], int]
     write: Callable[[int, int], None]
     base: int
-    memory: int  # where the page lies here
+    memory: int  # the address of the page in this process
 
 
 class Words(np.ndarray):
-    """Mapped registers: memory for who has its address, calls for who reads or writes a word."""
+    """Mapped registers: memory by its address, calls when Python reads or writes a word."""
 
     access: Any = None
 
@@ -60,7 +60,7 @@ class Words(np.ndarray):
 
 
 class _Mapped(NamedTuple):
-    """A page of registers and what was last shown in it."""
+    """A page of registers, and the values last shown in it."""
 
     page: Page
     published: Dict[int, int]
@@ -103,7 +103,7 @@ class Mapping:
         return mapped
 
     def renew(self) -> None:
-        """Show the parts of another design at the places of those before."""
+        """Show the parts of a new design in the place of the former ones."""
         with self._board.lock:
             for mapped in self._mapped.values():
                 mapped.page.open()
@@ -112,7 +112,7 @@ class Mapping:
             self.publish()
 
     def close(self) -> None:
-        """Let the memory be no registers any more."""
+        """Turn the registers into ordinary memory."""
         for mapped in self._mapped.values():
             mapped.page.release()
 
@@ -125,7 +125,7 @@ class Mapping:
         return busy
 
     def publish(self) -> None:
-        """Show what the registers hold now; what would hang a real board is closed."""
+        """Show what the registers hold now; close the pages that would hang a real board."""
         for base, (page, published) in self._mapped.items():
             if self._board.hang(base) is None:
                 page.open()
@@ -136,7 +136,7 @@ class Mapping:
                 page.close()
 
     def _touched(self, base: int) -> None:
-        """Answer for a page that is closed; what was written before comes first."""
+        """Handle an access to a closed page, after the writes that came before it."""
         with uninterrupted(), self._board.lock:
             self.collect()
             why = self._board.hang(base)
@@ -147,7 +147,7 @@ class Mapping:
     def _collect(self, base: int) -> bool:
         """Hand the processor's writes to the part; addresses before what starts a transfer.
 
-        What the processor writes last is read first: who sees a length sees all before it.
+        What the processor writes last is read first: if the length is seen, so is all before it.
         """
         part, (page, published) = self._board.places.get(base), self._mapped[base]
         if part is None or not published:

@@ -2,12 +2,12 @@
 
 The HP ports of a Zynq-7000 are not coherent (UG585, chapter 5): what the processor wrote reaches
 the fabric by a flush, what the fabric wrote reaches the processor by an invalidate. Two copies of
-the memory make a forgotten one visible, and new and freed memory is poisoned, so that whoever
-reads it gets noise, not luck.
+the memory make a forgotten one visible, and new and freed memory is filled with a pattern, so that
+no read of it is right by chance.
 
-A transfer of the fabric belongs to the block that its address lay in when it was started. What it
-reads or writes elsewhere, or after that block was freed, is memory of somebody else: a real board
-goes on without a word, this one records a :class:`BusError`.
+A transfer of the fabric belongs to the block that contained its address when it was started. If it
+reads or writes elsewhere, or after that block was freed, that memory belongs to somebody else: a
+real board goes on without an error, this one records a :class:`BusError`.
 """
 
 import sys
@@ -19,7 +19,7 @@ import numpy as np
 from .uninterrupted import uninterrupted
 
 BASE = 0x18000000  # where the 128 MB for contiguous memory (CMA) lie on a PYNQ-Z2
-HIGH_BASE = 0x800000000  # where a ZynqMP has what it has of DDR beyond 2 GiB (UG1085, chapter 10)
+HIGH_BASE = 0x800000000  # where a ZynqMP has its DDR beyond 2 GiB (UG1085, chapter 10)
 SIZE = 128 << 20
 _LOW_DDR = 2 << 30  # of a board with memory there
 PAGE_BYTES = 4096
@@ -27,15 +27,15 @@ _POISON_NEW, _POISON_FREED, _POISON_SYSTEM = 0xA5, 0xDD, 0xEE
 
 
 class BusError(Exception):
-    """An access that hangs a real board, or that destroys what belongs to somebody else there."""
+    """An access that would hang a real board, or corrupt memory of another owner there."""
 
 
 class BusErrors:
-    """The errors of a board so far, whichever thread made them; none is lost by being caught."""
+    """The errors of a board so far, from all threads; catching one does not lose it."""
 
     def __init__(self) -> None:
         self._found: List[str] = []
-        self._told = 0
+        self._raised = 0
 
     def record(self, message: str) -> BusError:
         """Keep an error, once, and return it."""
@@ -45,18 +45,18 @@ class BusErrors:
 
     def check(self) -> None:
         """Raise what was recorded since the last time."""
-        told, self._told = self._told, len(self._found)
-        if told < self._told:
-            raise BusError(" ".join(self._found[told:]))
+        raised, self._raised = self._raised, len(self._found)
+        if raised < self._raised:
+            raise BusError(" ".join(self._found[raised:]))
 
     def take(self) -> List[str]:
         """Return all errors and forget them: for tests that expect them."""
-        found, self._found, self._told = self._found, [], 0
+        found, self._found, self._raised = self._found, [], 0
         return found
 
 
 class Block:
-    """A piece of contiguous memory; it is free again when nothing refers to it any more.
+    """A piece of contiguous memory, which is freed when nothing refers to it any more.
 
     As ``pynq`` frees it: arrays that view the memory without referring to the block do not keep it.
     """
@@ -65,13 +65,13 @@ class Block:
         self.memory, self.offset, self.nbytes = memory, offset, nbytes
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
-        if not ending():  # else there is nobody any more to have the memory
+        if not ending():  # at exit nobody needs the memory any more
             with uninterrupted():
                 self.memory.free(self)
 
 
 class Memory:
-    """Contiguous memory in two views, ``cpu`` and ``ddr``; the system has the rest of the DDR.
+    """Contiguous memory in two views, ``cpu`` and ``ddr``; the rest of the DDR is the system's.
 
     Attributes
     ----------
@@ -123,18 +123,18 @@ class Memory:
         return Block(self, begin, size)
 
     def free(self, block: Block) -> None:
-        """Give a block back."""
+        """Free a block."""
         extent = slice(block.offset, block.offset + block.nbytes)
         with self._lock:
             del self._used[block.offset]
             self.cpu[extent] = self.ddr[extent] = _POISON_FREED
 
     def flush(self, begin: int, nbytes: int) -> None:
-        """Bring what the processor wrote to the memory."""
+        """Make what the processor wrote visible to the fabric."""
         self.ddr[begin : begin + nbytes] = self.cpu[begin : begin + nbytes]
 
     def invalidate(self, begin: int, nbytes: int) -> None:
-        """Bring what the fabric wrote to the processor."""
+        """Make what the fabric wrote visible to the processor."""
         self.cpu[begin : begin + nbytes] = self.ddr[begin : begin + nbytes]
 
     def owner(self, address: int) -> Optional[int]:
@@ -159,13 +159,13 @@ class Memory:
         return system if begin is None else bytes(self.ddr[begin : begin + nbytes])
 
     def write(self, address: int, data: bytes, owner: Optional[int]) -> None:
-        """Let a master of the fabric write in a transfer to the block `owner`, or raise as read."""
+        """Write as a master of the fabric does in a transfer to `owner`; raises as :meth:`read`."""
         begin = self._begin(address, len(data), owner, "written")
         if begin is not None:
             self.ddr[begin : begin + len(data)] = np.frombuffer(data, dtype=np.uint8)
 
     def _begin(self, address: int, nbytes: int, owner: Optional[int], done: str) -> Optional[int]:
-        """Return where a piece lies in the contiguous memory, ``None`` for the system's memory."""
+        """Return a piece's offset in the contiguous memory, ``None`` in the system's memory."""
         begin = address - self.base
         low = self.base if self.base < HIGH_BASE else _LOW_DDR
         if address + nbytes > low and not 0 <= begin <= self.size - nbytes:

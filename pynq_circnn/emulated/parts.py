@@ -1,7 +1,7 @@
 """The smaller parts of the design as their product guides describe them, registers and all.
 
-A part's ``read`` and ``write`` are what its AXI-Lite port does; what moves between parts moves in
-:mod:`.board`.
+A part's ``read`` and ``write`` do what its AXI-Lite port does; :mod:`.board` moves data between the
+parts.
 """
 
 from typing import Callable, Dict, Iterable, List, Set
@@ -28,13 +28,13 @@ LASTING = {"stuck_input", "stuck_output", "dead_engine", "dead_dma", "wrong_dige
 
 
 class Faults:
-    """Faults to come, by name (see ``FAULTS``)."""
+    """Faults that were injected and are still to happen, by name (see ``FAULTS``)."""
 
     def __init__(self) -> None:
         self._pending: List[str] = []
 
     def inject(self, name: str) -> None:
-        """Let a fault happen at the next occasion.
+        """Have a fault happen at the next opportunity.
 
         Raises
         ------
@@ -46,7 +46,7 @@ class Faults:
         self._pending.append(name)
 
     def take(self, name: str) -> bool:
-        """Return whether the fault is to happen now; those that do not last are over with that."""
+        """Return whether the fault is to happen now, and end it unless it lasts."""
         if name not in self._pending:
             return False
         if name not in LASTING:
@@ -54,17 +54,17 @@ class Faults:
         return True
 
     def end(self, *names: str) -> None:
-        """Let faults be over, all of them if no name is given."""
+        """End faults, all of them if no name is given."""
         self._pending = [name for name in self._pending if names and name not in names]
 
 
 class Part:
-    """Something with registers. ``EVENTS`` are the offsets where a write does something."""
+    """A part with registers. ``EVENTS`` are the offsets where a write has a side effect."""
 
     EVENTS: Set[int] = set()
 
     def read(self, offset: int) -> int:
-        """Return what a read of a register gives."""
+        """Return the value that a read of a register returns, with its side effects."""
         raise NotImplementedError
 
     def write(self, offset: int, value: int) -> None:
@@ -72,11 +72,11 @@ class Part:
         raise NotImplementedError
 
     def peek(self, offset: int) -> int:
-        """Return what a register holds, without what reading it does."""
+        """Return what a register holds, without the side effects of reading it."""
         return self.read(offset)
 
     def offsets(self) -> Iterable[int]:
-        """Return the offsets of the registers that there are."""
+        """Return the offsets of the registers."""
         raise NotImplementedError
 
     def interrupts(self) -> Dict[str, bool]:

@@ -1,8 +1,8 @@
-"""The file by which Linux hands an interrupt to a process (drivers/uio/uio_pdrv_genirq.c).
+"""The file by which Linux delivers an interrupt to a process (drivers/uio/uio_pdrv_genirq.c).
 
-An interrupt disables itself and adds one to a count, which makes the file readable for everybody
-who has it open; four bytes that are written enable it again. The line is a level: if it is still
-up then, the next interrupt comes at once.
+An interrupt disables itself and adds one to a count, which makes the file readable for every
+process that has it open; writing four bytes enables it again. The line is a level: if it is still
+up at that moment, the next interrupt comes at once.
 """
 
 import contextlib
@@ -48,5 +48,5 @@ class Uio:
             self._enabled = False
             self._count += 1
             for file in self._files:
-                with contextlib.suppress(OSError):  # nobody reads it any more
+                with contextlib.suppress(OSError):  # it was closed at the other end
                     file.send(struct.pack("=i", self._count), socket.MSG_DONTWAIT)

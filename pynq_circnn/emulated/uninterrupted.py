@@ -1,4 +1,4 @@
-"""Hardware hears no signals: what is emulated in Python's main thread goes on whatever comes."""
+"""Signals do not stop hardware, so they must not stop its model in Python's main thread."""
 
 import contextlib
 import signal
@@ -8,17 +8,17 @@ from typing import Any, Iterator, List
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C until the end of a ``with`` block.
+    """Delay Ctrl-C until the end of a ``with`` block.
 
-    Without it an interrupt could strike between two statements of the model, and leave the board
-    in a state that no board has.
+    Without it an interrupt could come between two statements of the model and leave it in a state
+    that no board can be in.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python calls signal handlers in the main thread alone
+        yield  # Python calls signal handlers only in the main thread
         return
     came: List[Any] = []
     before = signal.getsignal(signal.SIGINT)
-    try:  # from before the handler stands: another signal's may raise at any step
+    try:  # before the handler is set: another signal's handler may raise at any step
         signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
         yield
     finally:

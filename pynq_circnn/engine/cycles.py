@@ -12,8 +12,7 @@ import numpy as np
 
 from ..contract import ACTIVATION_CODES, OPCODES
 from ..program.arrangement import BEAT_WORDS, Arrangement, Engine, Fields, arrange, ceil_div, field
-from ..program.packets import BEAT_WORDS as STREAM_WORDS
-from ..program.packets import batch_samples, sample_beats
+from ..program.packets import STREAM_WORDS, batch_samples, sample_beats
 from ..program.program import Program
 
 UNITS = ("read", "forward", "product", "inverse", "vector", "epilogue", "write")

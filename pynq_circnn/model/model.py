@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import backends
 from ..arithmetic.floating import softmax
-from ..backends import BasePlan, NotFiniteError, not_finite
-from ..errors import BackendError, CompileError, warn_user
+from ..backends.base import BasePlan, cores
+from ..errors import BackendError, CompileError, NotFiniteError, warn_user
 from ..layers.base import Layer, size_of
 from ..layers.matrix import BlockCirculant
 from ..layers.softmax import Softmax
@@ -337,7 +337,7 @@ class Model:
         """Return the outputs of a batch and, in `counts`, add what its layers limited."""
         out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
         found = None if counts is None else np.zeros_like(counts)
-        threads = max(1, min(backends.cores(), len(batch) // _THREAD_SAMPLES))
+        threads = max(1, min(cores(), len(batch) // _THREAD_SAMPLES))
         step = max(batch_size, plan.samples_at_once)
         if threads > 1:
             step = max(step, threads * _THREAD_SAMPLES)
@@ -654,7 +654,7 @@ def _run_part(
     try:
         plan.run(x, out, counts, threads)
     except NotFiniteError as error:
-        raise not_finite(start + error.sample) from None
+        raise NotFiniteError(start + error.sample) from None
 
 
 def _bar(plan: BasePlan, verbose: Union[str, int], total: Optional[int]) -> Any:

@@ -4,7 +4,7 @@ from typing import Dict, Optional
 
 import numpy as np
 
-from ..backends import BasePlan
+from ..backends.base import BasePlan
 from ..errors import SaturationWarning, warn_user
 from ..layers import size_of
 from ..network.quantized import QuantizedNetwork

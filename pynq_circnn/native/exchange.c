@@ -4,11 +4,13 @@
 
 #include <time.h>
 
+#include "circnn_contract.h"
+
 enum { SEND = 0x00 / 4, RECEIVE = 0x30 / 4 }; /* MM2S and S2MM, in words */
 enum { STATUS = 0x04 / 4, ADDRESS = 0x18 / 4, ADDRESS_HIGH = 0x1C / 4, LENGTH = 0x28 / 4 };
 enum { CONTROL = 0, START = 1 }; /* of the engine */
 enum { HALTED = 1, IDLE = 2, ERRORS = 0x70, DONE = 0x1000, CLEAR = 0x7000 };
-enum { LENGTH_MASK = (1 << 26) - 1 };
+enum { LENGTH_MASK = (1 << CIRCNN_ENGINE_DMA_LENGTH_BITS) - 1 };
 enum { SPIN_NS = 200000, NAP_NS = 20000 }; /* poll at first, then leave the processor to others */
 
 static int64_t now_ns(void) {

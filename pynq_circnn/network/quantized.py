@@ -8,6 +8,7 @@ import numpy as np
 from ..arithmetic.fixed import byte_rule
 from ..layers.base import EXPONENT_MAX, Layer, QuantizedLayer, Schedule, Shape, Words, size_of
 from ..layers.input import Input
+from ..layers.softmax import Softmax
 from .graph import infer_shapes
 
 
@@ -91,6 +92,11 @@ class QuantizedNetwork:
             tuple(self.exponents[name] for name in layer.inputs),
             tuple(self.shapes[name] for name in layer.inputs),
         )
+
+    @property
+    def engine_output(self) -> Layer:
+        """The layer whose words leave the engine: the last one but a softmax."""
+        return [layer for layer in self.layers if not isinstance(layer, Softmax)][-1]
 
     def engine_layers(self) -> List[Layer]:
         """Return the layers that become instructions, in the program's order."""

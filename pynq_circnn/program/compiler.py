@@ -9,7 +9,6 @@ from ..contract import CONFIGURATIONS, LIMITS, OPCODES, OPERATIONS, STREAM_INPUT
 from ..errors import CompileError
 from ..layers.base import Layer, Shape, size_of
 from ..layers.lowering import Fields, Sections
-from ..layers.softmax import Softmax
 from ..network.quantized import QuantizedNetwork
 from .allocator import ALIGN_WORDS, allocate
 from .arrangement import MAX_STRIDE, Engine, arrange
@@ -43,7 +42,7 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
     sections = Sections(align=ALIGN_WORDS if hardware else 1)
     layers = network.engine_layers()
     descriptors = [_descriptor(layer, network, addresses, sections) for layer in layers]
-    output: Layer = [layer for layer in network.layers if not isinstance(layer, Softmax)][-1]
+    output = network.engine_output
     names = [layer.name for layer in layers]
     overflows = _misfits(descriptors, names, configuration) if hardware else []
     if hardware and not overflows:

@@ -1,4 +1,4 @@
-"""The C simulation's library: compiled with g++ when first used, and kept for the next time."""
+"""The C simulation's library: compiled with g++ when first used, then kept in a cache."""
 
 import ctypes
 import hashlib
@@ -16,7 +16,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _FOLDERS = ("src", "sim")
 _SOURCES = ("src/circnn_engine.cpp", "src/circnn_top.cpp", "sim/csim.cpp")
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wno-unknown-pragmas", "-Wno-unused-label")
-"""Without the two that complain of what is written for synthesis: pragmas and loop labels."""
+"""All but the two warnings about what is there for synthesis: pragmas and loop labels."""
 
 
 def source_folder() -> Optional[str]:
@@ -28,7 +28,7 @@ def source_folder() -> Optional[str]:
 
 
 def compiler() -> Optional[str]:
-    """Return the C++ compiler: $CXX, g++ or clang++, whichever is there first."""
+    """Return the C++ compiler: the first of $CXX, g++ and clang++ that is installed."""
     wanted = [os.environ.get("CXX", ""), "g++", "clang++"]
     return next((path for path in map(shutil.which, filter(None, wanted)) if path), None)
 
@@ -65,7 +65,7 @@ def _digest(folder: str, headers: Dict[str, str], command: Sequence[str]) -> str
 
 
 def _tools(cxx: Optional[str]) -> Tuple[str, str]:
-    """Return where the sources are and the compiler, or raise the error for what is missing."""
+    """Return the sources' folder and the compiler, or raise the error for what is missing."""
     reason = unavailable()
     folder, cxx = source_folder(), cxx or compiler()
     if reason is not None or folder is None or cxx is None:
@@ -74,21 +74,21 @@ def _tools(cxx: Optional[str]) -> Tuple[str, str]:
 
 
 def build(configuration: str, flags: Sequence[str] = ("-O3",), cxx: Optional[str] = None) -> str:
-    """Return the path of the simulation's library, compiled if it was not there.
+    """Return the path of the simulation's library, which is compiled if it is not in the cache.
 
     Parameters
     ----------
     configuration : str
         A hardware configuration of the contract.
     flags : sequence of str
-        Compiler flags besides those that it always has.
+        Compiler flags in addition to those that are always used.
     cxx : str, optional
         The compiler; :func:`compiler` by default.
 
     Raises
     ------
     BackendError
-        If it cannot be compiled, with what the compiler said.
+        If it cannot be compiled, with the compiler's messages.
     """
     folder, cxx = _tools(cxx)
     headers = engine_headers(configuration)
@@ -100,7 +100,7 @@ def build(configuration: str, flags: Sequence[str] = ("-O3",), cxx: Optional[str
         with tempfile.TemporaryDirectory(dir=cache_folder()) as work:
             target = os.path.join(work, name)
             _compile(command, folder, headers, work, target)
-            os.replace(target, path)  # another process may have been faster: the same bytes
+            os.replace(target, path)  # if another process was faster, it made the same bytes
     return path
 
 
@@ -112,7 +112,7 @@ def build_program(
     Raises
     ------
     BackendError
-        If it cannot be compiled, with what the compiler said.
+        If it cannot be compiled, with the compiler's messages.
     """
     folder, cxx = _tools(cxx)
     headers = engine_headers(configuration)
@@ -151,7 +151,7 @@ def load(path: str) -> ctypes.CDLL:
     lib.circnn_csim_destroy.restype = None
     lib.circnn_csim_destroy.argtypes = [pointer]
     lib.circnn_csim_step.restype = size
-    lib.circnn_csim_step.argtypes = [pointer, pointer, size, pointer, size, pointer]
+    lib.circnn_csim_step.argtypes = [pointer, pointer, size, pointer, size]
     lib.circnn_csim_clear_trips.restype = None
     lib.circnn_csim_clear_trips.argtypes = [pointer]
     lib.circnn_csim_trips.restype = None

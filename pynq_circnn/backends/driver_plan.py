@@ -1,53 +1,54 @@
-"""A network on the hardware engine: numbers to words, chunks, words to numbers."""
+"""A network run through the engine's driver, as the back ends ``board`` and ``emulated`` do."""
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ..arithmetic.fixed import VALUE_MAX
-from ..backends import BasePlan, not_finite
+from ..board.driver import EngineDriver, Loadable
+from ..errors import NotFiniteError
 from ..network.quantized import QuantizedNetwork
 from ..program.compiler import compile_program, counted_layers
-from .engine import Engine, Loadable
-from .layout import BYTES, WORDS
+from ..program.packets import BYTES, WORDS
+from .base import BasePlan
 
 try:
     from pynq_circnn._native import ffi, lib
 except ImportError:
     lib = None
 
-SAMPLES_AT_ONCE = 4096  # handed over in one call: the engine cuts them into chunks itself
+SAMPLES_AT_ONCE = 4096  # handed over in one call: the driver cuts them into chunks itself
 
 
-class BoardPlan(BasePlan):
-    """A network to be run by an engine.
+class DriverPlan(BasePlan):
+    """A network to be run by an engine: values to words, through the driver, words to values.
 
     Parameters
     ----------
     network : QuantizedNetwork
     find : callable
-        Returns the engine to use; asked at every call, because overlays come and go.
+        Returns the driver of the engine to use; asked at every call, because overlays come and go.
     """
 
     samples_at_once = SAMPLES_AT_ONCE
 
-    def __init__(self, network: QuantizedNetwork, find: Callable[[], Engine]) -> None:
+    def __init__(self, network: QuantizedNetwork, find: Callable[[], EngineDriver]) -> None:
         super().__init__(network)
         self._find = find
-        self._loadables: dict = {}
+        self._loadables: Dict[str, Loadable] = {}
         self._scale = np.float32(2.0 ** -network.exponents[network.input.name])
         self._unit = np.float32(2.0**self.output_exponent)
         self._counted = counted_layers(network)
-        self._loadable(find())  # what does not fit is told now
+        self.loadable(find().configuration)  # raises now what does not fit
 
-    def _loadable(self, engine: Engine) -> Loadable:
-        name = engine.configuration
-        if name not in self._loadables:
-            self._loadables[name] = Loadable(compile_program(self.network, name))
-        return self._loadables[name]
+    def loadable(self, configuration: str) -> Loadable:
+        """Return the network compiled for a configuration, the same one each time."""
+        if configuration not in self._loadables:
+            self._loadables[configuration] = Loadable(compile_program(self.network, configuration))
+        return self._loadables[configuration]
 
     def _work(self, x: np.ndarray, out: np.ndarray) -> Tuple[int, Any, Any, List[int]]:
-        """Return format and what fills and drains chunks, and where saturations are counted."""
+        """Return the format, what fills and drains chunks, and where saturations are counted."""
         rows, results = x.reshape(len(x), -1), out.reshape(len(out), -1)
         limited = [0]
         if x.dtype == np.uint8:
@@ -66,24 +67,24 @@ class BoardPlan(BasePlan):
                     first += len(place)
 
         def drain(words: np.ndarray, first: int, count: int) -> None:
-            to_numbers(words, self._unit, results[first : first + count])
+            to_values(words, self._unit, results[first : first + count])
 
         return BYTES if x.dtype == np.uint8 else WORDS, fill, drain, limited
 
     def _run(self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]) -> None:
-        engine = self._find()
-        loadable = self._loadable(engine)
+        driver = self._find()
+        loadable = self.loadable(driver.configuration)
         format, fill, drain, limited = self._work(x, out)
-        counters = engine.run(loadable, len(x), format, fill, drain)
+        counters = driver.run(loadable, len(x), format, fill, drain)
         self._count(saturations, counters, limited)
 
     async def _run_async(
         self, x: np.ndarray, out: np.ndarray, saturations: Optional[np.ndarray]
     ) -> None:
-        engine = self._find()
-        loadable = self._loadable(engine)
+        driver = self._find()
+        loadable = self.loadable(driver.configuration)
         format, fill, drain, limited = self._work(x, out)
-        counters = await engine.run_async(loadable, len(x), format, fill, drain)
+        counters = await driver.run_async(loadable, len(x), format, fill, drain)
         self._count(saturations, counters, limited)
 
     def _count(
@@ -95,9 +96,9 @@ class BoardPlan(BasePlan):
 
 
 def check_finite(rows: np.ndarray) -> None:
-    """Raise the error for input that holds NaN or infinity, before anything is begun."""
+    """Raise the error for input that holds NaN or infinity, before anything has begun."""
     if not np.isfinite(rows).all():
-        raise not_finite(int(np.argmin(np.isfinite(rows).all(axis=1))))
+        raise NotFiniteError(int(np.argmin(np.isfinite(rows).all(axis=1))))
 
 
 def to_words(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
@@ -108,9 +109,14 @@ def to_words(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
     """
     if lib is not None and words.strides[1] == words.itemsize:
         limited = lib.circnn_words_from_floats(
-            ffi.from_buffer("float[]", x), len(x), x.shape[1], scale, _pointer(words),
-            words.strides[0], ffi.NULL,
-        )  # fmt: skip
+            ffi.from_buffer("float[]", x),
+            len(x),
+            x.shape[1],
+            scale,
+            _pointer(words),
+            words.strides[0],
+            ffi.NULL,
+        )
         return int(limited)
     with np.errstate(over="ignore"):  # what overflows is limited next
         scaled = x * scale
@@ -122,13 +128,17 @@ def to_words(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:
     return limited
 
 
-def to_numbers(words: np.ndarray, unit: np.float32, out: np.ndarray) -> None:
+def to_values(words: np.ndarray, unit: np.float32, out: np.ndarray) -> None:
     """Write words as float32 values."""
     if lib is not None and words.strides[1] == words.itemsize:
         lib.circnn_floats_from_words(
-            _pointer(words), words.strides[0], len(words), words.shape[1], unit,
+            _pointer(words),
+            words.strides[0],
+            len(words),
+            words.shape[1],
+            unit,
             ffi.from_buffer("float[]", out),
-        )  # fmt: skip
+        )
     else:
         np.multiply(words, unit, out=out, casting="unsafe")
 

@@ -1,6 +1,6 @@
-"""The engine behind its link: identity, programs that stay loaded, buffers, batches in chunks.
+"""The engine's driver: identity, programs that stay loaded, buffers, batches in chunks.
 
-Nothing here imports ``pynq``: :mod:`.ip` brings registers, memory and interrupt from there.
+Nothing here imports ``pynq``: :mod:`.ip` provides registers, memory and interrupt from there.
 """
 
 import asyncio
@@ -15,27 +15,27 @@ import numpy as np
 
 from ..contract import digest_words, engine_digests, known_engines
 from ..errors import BoardError
-from ..program.packets import Reply, packet, program_packet
+from ..program.packets import BYTES, WORDS, Reply, RunPackets, packet, program_packet
 from ..program.program import Program
 from ..turns import Turn, Turns
 from .interrupt import InterruptLine
-from .layout import BYTES, WORDS, RunLayout, parse_reply
 from .link import Link
+from .reply import check_reply
 
-CHUNK_BYTES = 1 << 18  # of a packet to the engine; some hundred microseconds of transfer
+CHUNK_BYTES = 1 << 18  # of a packet to the engine: 330 us of transfer at 100 MHz
 TIMEOUT_SECONDS = 10.0
 LOCK_SECONDS = 60.0
 _REPLY_ROOM = 4096  # for replies without results
-_NAP_SECONDS = 0.005  # between looks while an interrupt is awaited, in case one is lost
+_NAP_SECONDS = 0.005  # between polls while an interrupt is awaited, in case it is lost
 
-_kept: Dict[int, Any] = {}  # buffers that a DMA may still write to, till the process ends
+_kept: Dict[int, Any] = {}  # buffers that a DMA may still write to: kept until the process ends
 
 Fill = Callable[[List[np.ndarray], int, int], None]
 Drain = Callable[[np.ndarray, int, int], None]
 
 
 class Loadable:
-    """A program with what follows from it, to be kept in the engine between calls.
+    """A program and its packets, prepared once; it stays in the engine between calls.
 
     Parameters
     ----------
@@ -45,73 +45,70 @@ class Loadable:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.packet = program_packet(program).view("u1")
-        self.layouts = {format: RunLayout(program, format) for format in (WORDS, BYTES)}
+        self.program_packet = program_packet(program).view("u1")
+        self.packets = {format: RunPackets(program, format) for format in (WORDS, BYTES)}
 
 
 class _Slot:
-    """A buffer to send from and one to receive in, which grow and are kept."""
+    """A buffer to send from and one to receive into, kept between calls and enlarged as needed."""
 
     def __init__(self) -> None:
         self.send: Any = None
         self.receive: Any = None
-        self.frame: Any = None  # what `send` holds but samples: a layout and a number of samples
-        self.places: List[np.ndarray] = []  # where these go
+        self.frame: Any = None  # what the rest of `send` was written for: run packets, samples
+        self.places: List[np.ndarray] = []  # of the samples in `send`
 
     def reserve(self, allocate: Callable[[int], Any], send: int, receive: int) -> None:
-        """Make sure of buffers of so many bytes; the DMA is not at work on those before."""
+        """Make the buffers at least so many bytes large; the DMA must not be using them."""
         if self.send is None or len(self.send) < send:
-            self.places, self.send, self.frame = (
-                [],
-                None,
-                None,
-            )  # its memory is free before more is asked for
+            self.forget_frame()
+            self.send = None  # frees its memory before more is allocated
             self.send = allocate(_rounded(send))
         if self.receive is None or len(self.receive) < receive:
             self.receive = None
             buffer = allocate(_rounded(receive))
-            buffer.flush()  # nothing of it may be written back over what the DMA writes
+            buffer.flush()  # so that no cached line is written back over what the DMA writes
             self.receive = buffer
 
     def forget_frame(self) -> None:
-        """Let everything be written anew that is sent."""
+        """Have everything but the samples written again before the next packet is sent."""
         self.frame, self.places = None, []
 
     def free(self) -> None:
-        """Let the buffers go."""
+        """Release the buffers."""
         self.forget_frame()
         self.send = self.receive = None
 
 
 class _Buffers:
-    """The slots of an engine, and whether its DMA may be at work on them.
+    """The slots of a driver, and whether the DMA may be using them.
 
-    An object of its own, since it is needed when the engine itself is collected already.
+    An object of its own, since it is still needed once the driver itself has been collected.
     """
 
     def __init__(self, link: Link, check: Callable[[], None]) -> None:
         self.slots = [_Slot(), _Slot()]
-        self.idle = False  # set by the last step of a call that ends well, and by nothing else
-        self.over = False  # the engine is collected, or the process exits
+        self.idle = False  # set only by the last step of a call that succeeds
+        self.over = False  # the driver was collected, or the process exits
         self._link, self._check = link, check
         self._process = os.getpid()
 
     def end(self) -> None:
-        """Free the buffers for good: a daemon thread may go on while the process exits."""
+        """Free the buffers for good: a daemon thread may still run while the process exits."""
         self.over = True
         self.free()
 
     def free(self) -> None:
         """Free the buffers, after a reset of the DMA unless it is known to be idle.
 
-        If it cannot be reset, or must not be since pynq's record says that another design may be in
-        the fabric, they are kept: their next owner would find a late packet in them.
+        If it cannot be reset, or must not be since by pynq's record another design may be in the
+        fabric, the buffers are kept: a late packet must not land in memory of somebody else.
         """
         both = [buffer for slot in self.slots for buffer in (slot.send, slot.receive)]
         held = [buffer for buffer in both if buffer is not None]
         if not held:
             return
-        _kept[id(held)] = held  # and stay there if anything interrupts what follows
+        _kept[id(held)] = held  # where they stay if anything interrupts what follows
         for slot in self.slots:
             slot.free()
         if os.getpid() != self._process:  # a forked child: buffers and DMA are its parent's
@@ -136,8 +133,8 @@ def _rounded(nbytes: int) -> int:
     return max(4096, 1 << (nbytes - 1).bit_length())
 
 
-class Engine:
-    """The hardware engine.
+class EngineDriver:
+    """Drives the hardware engine.
 
     Parameters
     ----------
@@ -150,14 +147,14 @@ class Engine:
     timeout : float
         Seconds that one chunk may take.
     check : callable, optional
-        Raises a :class:`BoardError` when the engine is not in the fabric any more; called before
-        any of its registers is touched.
+        Raises a :class:`BoardError` if the engine is no longer in the fabric; called before any of
+        its registers is accessed.
 
     Notes
     -----
     Threads take turns. After an error or an interrupt, the next call resets engine and DMA and
-    loads everything anew. Buffers are freed when the DMA is idle or was reset, also when the
-    engine is collected and when the process exits.
+    loads the program again. Buffers are freed only while the DMA is idle or after its reset, also
+    when the driver is collected and when the process exits.
     """
 
     def __init__(
@@ -171,7 +168,7 @@ class Engine:
         self.link = link
         self.timeout = timeout
         self.chunk_bytes = CHUNK_BYTES
-        self.on_part: Optional[Callable[[str], None]] = None  # told when a part of a call is over
+        self.on_part: Optional[Callable[[str], None]] = None  # called at the end of each part
         self._interrupt = interrupt
         self._allocate, self._check = allocate, check
         self._buffers = _Buffers(link, check)
@@ -184,7 +181,7 @@ class Engine:
         self.loads = self.resets = 0
         self.wakes = self.naps = 0  # of waits in event loops: ended by an interrupt, by time
 
-    # -- who is there ---------------------------------------------------------------------------
+    # -- identity -------------------------------------------------------------------------------
 
     @property
     def configuration(self) -> str:
@@ -193,7 +190,7 @@ class Engine:
         Raises
         ------
         BoardError
-            If the engine does not answer, or is of a configuration that this package has not.
+            If the engine does not answer, or this package does not know its configuration.
         """
         if self._configuration is None:
             with self.turns.next():
@@ -219,9 +216,9 @@ class Engine:
             )
 
     def _ready(self) -> None:
-        """Begin a call: what happens from here on may leave the DMA at work.
+        """Begin a call, which may leave the DMA running if it fails or is interrupted.
 
-        Whoever calls this sets ``idle`` when everything is over; what interrupts it, does not.
+        The caller sets ``idle`` when everything has succeeded, and only then.
         """
         self._open()
         self._check()
@@ -246,7 +243,7 @@ class Engine:
         self._configuration = names[reply.configuration]
 
     def _exchange(self, data: np.ndarray, doing: str) -> Reply:
-        """Send a packet that is answered by nothing but a reply."""
+        """Send a packet that is answered by a reply alone, and return that."""
         slot = self._buffers.slots[0]
         slot.reserve(self._allocate, len(data), _REPLY_ROOM)
         slot.forget_frame()
@@ -258,20 +255,20 @@ class Engine:
             self.timeout,
         )
         slot.receive.invalidate()
-        return parse_reply(_plain(slot.receive)[:received], doing)
+        return check_reply(_plain(slot.receive)[:received], doing)
 
     def _load(self, loadable: Loadable) -> None:
         if self._loaded is not loadable:
             self._loaded = None
-            self._exchange(loadable.packet, "load a program")
+            self._exchange(loadable.program_packet, "load a program")
             self._loaded = loadable
             self.loads += 1
 
     # -- a batch --------------------------------------------------------------------------------
 
-    def chunks(self, layout: RunLayout, samples: int) -> Iterator[Tuple[int, int]]:
+    def chunks(self, packets: RunPackets, samples: int) -> Iterator[Tuple[int, int]]:
         """Return first sample and number of samples of each chunk."""
-        room = layout.room(self.chunk_bytes)
+        room = packets.room(self.chunk_bytes)
         for first in range(0, samples, room):
             yield first, min(room, samples - first)
 
@@ -293,8 +290,8 @@ class Engine:
             ``fill(places, first, count)`` writes `count` samples from number `first` on into the
             arrays in `places`.
         drain : callable
-            ``drain(results, first, count)`` takes results out of a view of DMA memory, of which
-            nothing may be kept.
+            ``drain(results, first, count)`` copies results out of a view of DMA memory, which
+            must not be kept.
 
         Returns
         -------
@@ -303,33 +300,33 @@ class Engine:
         Raises
         ------
         BoardError
-            If anything fails; the next call starts anew.
+            If anything fails; the next call resets engine and DMA.
         """
-        layout = loadable.layouts[format]
-        counters = np.zeros(1 + layout.layers, dtype=np.int64)
+        packets = loadable.packets[format]
+        counters = np.zeros(1 + packets.layers, dtype=np.int64)
         with self.turns.next():
             self._ready()
             self._load(loadable)
             before: Optional[Tuple[_Slot, int, int]] = None
-            parts = list(self.chunks(layout, samples))
+            parts = list(self.chunks(packets, samples))
             for number, (first, count) in enumerate(parts):
                 slot = self._buffers.slots[number % 2]
-                send, receive = self._prepare(slot, layout, first, count, fill)
+                send, receive = self._prepare(slot, packets, first, count, fill)
                 if len(parts) == 1:
                     received = self.link.run(send, receive, self.timeout)
                     self._part("exchange")
-                    counters += self._finish(slot, layout, first, count, received, drain)
+                    counters += self._finish(slot, packets, first, count, received, drain)
                     break
                 if before is not None:
                     received = self.link.wait(self.timeout)
                 self.link.start(send, receive)
                 if before is not None:
-                    counters += self._finish(before[0], layout, *before[1:], received, drain)
+                    counters += self._finish(before[0], packets, *before[1:], received, drain)
                 before = slot, first, count
             else:
                 assert before is not None
                 received = self.link.wait(self.timeout)
-                counters += self._finish(before[0], layout, *before[1:], received, drain)
+                counters += self._finish(before[0], packets, *before[1:], received, drain)
             self._buffers.idle = True
         return counters
 
@@ -337,8 +334,8 @@ class Engine:
         self, loadable: Loadable, samples: int, format: int, fill: Fill, drain: Drain
     ) -> np.ndarray:
         """Do as :meth:`run`, leaving the event loop to others until the DMA interrupts."""
-        layout = loadable.layouts[format]
-        counters = np.zeros(1 + layout.layers, dtype=np.int64)
+        packets = loadable.packets[format]
+        counters = np.zeros(1 + packets.layers, dtype=np.int64)
         turn = self.turns.next()
         await turn.take()
         with turn:
@@ -348,11 +345,11 @@ class Engine:
                 line = None if self._interrupt is None else self._interrupt()
                 if line is not None:
                     listening.enter_context(line.listening())
-                for first, count in self.chunks(layout, samples):
+                for first, count in self.chunks(packets, samples):
                     slot = self._buffers.slots[0]
-                    self.link.start(*self._prepare(slot, layout, first, count, fill))
+                    self.link.start(*self._prepare(slot, packets, first, count, fill))
                     received = await self._received(line, turn)
-                    counters += self._finish(slot, layout, first, count, received, drain)
+                    counters += self._finish(slot, packets, first, count, received, drain)
             turn.check()
             self._buffers.idle = True
         return counters
@@ -362,33 +359,33 @@ class Engine:
         woken = True
         while True:
             if line is not None and woken:
-                line.arm()  # before the look: what comes in between wakes as well
+                line.arm()  # before the poll, so that an interrupt in between wakes
             received = self.link.poll()
             if received is not None:
                 self.link.acknowledge()
                 return received
             if time.monotonic() > end:
-                return self.link.wait(0.0)  # which tells why
+                return self.link.wait(0.0)  # which raises the error
             if line is None:
                 await asyncio.sleep(_NAP_SECONDS)
             woken = line is not None and await line.wait(_NAP_SECONDS)
             self.wakes += woken
             self.naps += not woken
             turn.check()
-            self._check()  # others have run meanwhile, and may have loaded another overlay
+            self._check()  # other code has run meanwhile and may have loaded another overlay
 
     def _prepare(
-        self, slot: _Slot, layout: RunLayout, first: int, count: int, fill: Fill
+        self, slot: _Slot, packets: RunPackets, first: int, count: int, fill: Fill
     ) -> Tuple[Tuple[int, int], Tuple[int, int]]:
-        sent, expected = layout.send_bytes(count), layout.receive_bytes(count)
+        sent, expected = packets.send_bytes(count), packets.receive_bytes(count)
         slot.reserve(self._allocate, sent, max(expected, _REPLY_ROOM))
         self._part("prepare")
-        if slot.frame != (layout, count):
+        if slot.frame != (packets, count):
             slot.forget_frame()
             data = _plain(slot.send)
-            layout.write_frame(data, count)
-            slot.places = layout.places(data, count)
-            slot.frame = layout, count
+            packets.write_frame(data, count)
+            slot.places = packets.places(data, count)
+            slot.frame = packets, count
         fill(slot.places, first, count)
         self._part("fill")
         slot.send.flush()
@@ -399,21 +396,21 @@ class Engine:
         )
 
     def _finish(
-        self, slot: _Slot, layout: RunLayout, first: int, count: int, received: int, drain: Drain
+        self, slot: _Slot, packets: RunPackets, first: int, count: int, received: int, drain: Drain
     ) -> np.ndarray:
         slot.receive.invalidate()
         self._part("invalidate")
         data = _plain(slot.receive)[:received]
-        reply = parse_reply(data, "run samples")
-        if received != layout.receive_bytes(count) or reply.samples != count:
+        reply = check_reply(data, "run samples")
+        if received != packets.receive_bytes(count) or reply.samples != count:
             raise BoardError(
                 "bad_reply",
-                f"the engine must send {layout.receive_bytes(count)} bytes for {count} samples. "
+                f"the engine must send {packets.receive_bytes(count)} bytes for {count} samples. "
                 f"Received: {received} bytes for {reply.samples} samples. Beats were lost; the "
                 "next call resets engine and DMA.",
             )
         self._part("reply")
-        results, counters = layout.read(data, count)
+        results, counters = packets.read(data, count)
         drain(results, first, count)
         self._part("drain")
         return counters
@@ -422,17 +419,17 @@ class Engine:
         if self.on_part is not None:
             self.on_part(name)
 
-    # -- the end --------------------------------------------------------------------------------
+    # -- reset and release ----------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Reset engine and DMA now, and load everything anew at the next call."""
+        """Reset engine and DMA now; the next call loads its program again."""
         with self.turns.next():
             self._buffers.idle = False
             self._ready()
             self._buffers.idle = True
 
     def reload(self, download: Callable[[], None]) -> None:
-        """Let `download` configure the fabric while nobody uses the engine, then begin anew."""
+        """Have `download` configure the fabric while no call uses the engine, then reset it."""
         with self.turns.next():
             self._open()
             self._buffers.idle = False
@@ -441,12 +438,12 @@ class Engine:
             self._buffers.idle = True
 
     def free(self) -> None:
-        """Let the buffers go; the next call takes new ones."""
+        """Release the buffers; the next call allocates new ones."""
         with self.turns.next():
             self._buffers.free()
 
     def close(self) -> None:
-        """Let the buffers go and refuse every further call."""
+        """Release the buffers and refuse every further call."""
         with self.turns.next():
             self._closed = True
             self._buffers.free()
@@ -465,4 +462,5 @@ def _busy(reason: str) -> BoardError:
 
 def _plain(buffer: Any) -> np.ndarray:
     """Return a DMA buffer as a plain array: slices of a PynqBuffer are PynqBuffers."""
-    return buffer.view(np.ndarray)
+    plain: np.ndarray = buffer.view(np.ndarray)
+    return plain
