@@ -14,7 +14,7 @@ from pynq_circnn import BackendError, Model, ModelFileError, backends, load_mode
 from pynq_circnn import layers as L
 from pynq_circnn.backends import native, reference
 from pynq_circnn.errors import SaturationWarning
-from pynq_circnn.model import model as model_module
+from pynq_circnn.model import progress
 from pynq_circnn.model.metrics import confusion_matrix
 
 MODEL = examples.model()
@@ -270,7 +270,7 @@ def test_a_bar_when_asked_for(x, capsys):
 
 
 def test_a_bar_for_what_takes_long(capsys, monkeypatch):
-    monkeypatch.setattr(model_module, "_BAR_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "BAR_DELAY_SECONDS", 0.01)
     plan = MODEL.plan("reference")
     run = plan.run
     monkeypatch.setattr(
