@@ -1,4 +1,4 @@
-"""The model's face: everything that predict takes and refuses, and what a model tells."""
+"""The model's face: everything that predict takes and refuses, and what a model reports."""
 
 import os
 import pickle
@@ -422,7 +422,7 @@ def test_models_that_are_not_there(tmp_path):
         load_model(tmp_path / "bad.circnn")
 
 
-# -- what a model tells -------------------------------------------------------------------------
+# -- what a model reports -----------------------------------------------------------------------
 
 
 def test_shipped_models_load_and_are_what_they_say():

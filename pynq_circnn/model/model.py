@@ -1,7 +1,7 @@
 """The model: a quantised network with a Keras-like face."""
 
 import os
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Model:
     name : str
     labels : sequence of str, optional
         A name for each output.
-    provenance : dict, optional
+    provenance : mapping, optional
         Where it comes from, as JSON values: data set, recipe, figures.
 
     Notes
@@ -45,7 +45,7 @@ class Model:
         network: QuantizedNetwork,
         name: str = "model",
         labels: Optional[Sequence[str]] = None,
-        provenance: Optional[Dict[str, Any]] = None,
+        provenance: Optional[Mapping[str, Any]] = None,
     ) -> None:
         self.network = network
         self.name = name
