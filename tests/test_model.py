@@ -1,4 +1,4 @@
-"""The model's face: everything that predict takes and refuses, and what a model reports."""
+"""The model's interface: everything that predict takes and refuses, and what a model reports."""
 
 import os
 import pickle

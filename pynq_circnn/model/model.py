@@ -1,4 +1,4 @@
-"""The model: a quantised network with a Keras-like face."""
+"""The model: a quantised network with a Keras-like interface."""
 
 import os
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
