@@ -35,7 +35,7 @@ class CompileError(CircnnError):
 
 
 class ConversionError(CircnnError):
-    """A converted network that computes something else than its source."""
+    """A converted network that does not compute what its source computes."""
 
 
 class BackendError(CircnnError):
@@ -43,7 +43,7 @@ class BackendError(CircnnError):
 
 
 class BoardError(BackendError):
-    """A board, its engine or its DMA that failed, or is not to be had.
+    """A board, its engine or its DMA that failed, or is unavailable.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ def _board_error(cause: str, text: str, registers: Dict[str, int]) -> BoardError
 
 
 class CalibrationWarning(UserWarning):
-    """Calibration data that say little about what a network will see."""
+    """Calibration data that are a poor guide to what a network will see."""
 
 
 class SaturationWarning(UserWarning):
@@ -78,7 +78,7 @@ class SaturationWarning(UserWarning):
 
 
 def warn_user(message: str, category: Type[Warning] = UserWarning) -> None:
-    """Warn at the line outside of this package that led here."""
+    """Warn, and name the line outside of this package that the call came from."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back

@@ -1,4 +1,4 @@
-"""What an error says of a file: of which kind it is, and what to do with it."""
+"""What kind of file the user gave, and what to do with it: for error messages."""
 
 import os
 import zipfile
@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple, Optional
 
 
 class Kind(NamedTuple):
-    """A kind of file, and how to make an array of numbers of it ("" where there is no way)."""
+    """A kind of file, and how to read an array of numbers from it ("" where there is no way)."""
 
     name: str
     to_array: str = ""
@@ -34,7 +34,7 @@ _MAGIC = (
 
 
 def kind_of(file: BinaryIO) -> Optional[Kind]:
-    """Return what an open file holds, ``None`` if that is unknown."""
+    """Return the kind of an open file, ``None`` if that is unknown."""
     head = file.read(_HEAD)
     if not head:
         return EMPTY

@@ -10,9 +10,9 @@ import time
 from types import FrameType
 from typing import Any, Callable, List, Optional
 
-SLICE_SECONDS = 0.05  # between looks at whether the owner before still runs
+SLICE_SECONDS = 0.05  # between checks whether the previous owner still runs
 NAP_SECONDS = 0.005  # the same for tasks
-STALLED_SECONDS = 1.0  # that nobody runs an owner's event loop until another thread takes over
+STALLED_SECONDS = 1.0  # an owner's event loop may stand still before another thread takes over
 _SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
@@ -23,14 +23,14 @@ class Turns:
     acquisition of a ``threading.Lock`` and the start of the block that would release it, and then
     the lock stays locked for ever. Here the callers stand in a list, each with its owner: the
     function that has the ``with`` statement, or the task that runs it. Whoever is first has the
-    turn. One whose function was left, however that came about, is taken out by those behind it.
+    turn. One whose function has ended, in whatever way, is taken out by those behind it.
 
     Parameters
     ----------
     seconds : float
         How long a caller waits.
     busy : callable
-        Makes the exception of a caller that waits in vain from the reason, a sentence.
+        Makes, from the reason (a sentence), the exception of a caller that waits in vain.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class Turn:
             if frame is self._frame:
                 return True
             last, frame = frame, frame.f_back
-        # A generator that was suspended during this walk is linked to its caller no more.
+        # A generator that was suspended during this walk is no longer linked to its caller.
         return last is not None and bool(last.f_code.co_flags & _SUSPENDED)
 
     def _may_go_on(self) -> bool:
-        """Return whether a task that does not run now may be about to; see :meth:`check`.
+        """Return whether a task that is not running now may run again; see :meth:`check`.
 
-        After Ctrl-C in ``run_until_complete`` it stays as it is, and its loop open, for ever.
+        After Ctrl-C in ``run_until_complete`` it stays suspended, and its loop open, for ever.
         """
         loop = self._task.get_loop()
         if self._task.done() or loop.is_closed():
@@ -102,7 +102,7 @@ class Turn:
     async def take(self) -> None:
         """Take the turn for the running task, to be followed by ``with``.
 
-        A task stands in line as threads do, but they do not wait for one that lets its turn pass.
+        A task stands in line as threads do, but threads do not wait for one that is not running.
         """
         self._task = _current_task()
         line, end = self._turns.line, time.monotonic() + self._turns.seconds

@@ -146,7 +146,7 @@ def test_importing_the_package_alone_touches_nothing(tmp_path):
         ((), doctor.NOTE, "Keras is not installed; only training and conversion need it"),
     ],
 )
-def test_the_doctor_tells(fresh, monkeypatch, installed, state, words):
+def test_the_doctor_reports_it(fresh, monkeypatch, installed, state, words):
     find = keras_backend.find
     monkeypatch.setattr(keras_backend, "find", lambda environ: find(environ, world(*installed)))
     (found,) = [f for f in doctor.examine(doctor.System(environ=fresh)) if f.name == "Keras"]

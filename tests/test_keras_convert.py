@@ -1,6 +1,5 @@
 """Keras models as networks and as 16-bit integers, against Keras's own ``predict``."""
 
-import importlib
 import warnings
 
 import numpy as np
@@ -8,11 +7,11 @@ import pytest
 from keras_backend import keras
 
 from pynq_circnn.errors import ConversionError
+from pynq_circnn.frontends.keras.rules import RULES
 from pynq_circnn.keras import BlockCirculantConv2D, BlockCirculantDense, convert, to_network
 from pynq_circnn.network import floating
 
 L = keras.layers
-convert_module = importlib.import_module("pynq_circnn.frontends.keras.convert")
 
 
 def mlp():
@@ -432,14 +431,14 @@ def test_a_conversion_that_differs_names_the_first_layer(monkeypatch):
     )
     x = np.random.default_rng(0).normal(size=(64, 6, 6, 2)).astype(np.float32)
     convert(model, x)
-    right = convert_module._RULES[L.BatchNormalization]
+    right = RULES[L.BatchNormalization]
 
     def wrong(low, layer, inputs, shape):
         name = right(low, layer, inputs, shape)
         low.nodes[name].arrays["scale"] = low.nodes[name].arrays["scale"] * 1.01
         return name
 
-    monkeypatch.setitem(convert_module._RULES, L.BatchNormalization, wrong)
+    monkeypatch.setitem(RULES, L.BatchNormalization, wrong)
     with pytest.raises(ConversionError, match=r"from layer 'norm' on, outputs that reach 40.* dB"):
         convert(model, x)
     with pytest.warns(UserWarning, match="from layer 'norm' on"):
@@ -466,7 +465,7 @@ def with_statistics(mean, variance, features=8):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_numbers_far_from_zero_are_normalised_without_cancelling(dtype):
-    """Dates in seconds: the difference from their mean is what float32 barely tells."""
+    """Dates in seconds: float32 barely resolves the difference from their mean."""
     layers = [L.Normalization(mean=1.7e9, variance=1e8), L.Dense(6, activation="relu"), L.Dense(3)]
     model = keras.Sequential([keras.Input((8,)), *layers])
     x = (1.7e9 + 1e4 * np.random.default_rng(0).normal(size=(200, 8))).astype(dtype)
@@ -502,14 +501,14 @@ def test_rounding_of_keras_is_no_wrong_conversion(layers):
 )
 def test_the_layer_named_is_the_first_behind_any_front(front, monkeypatch):
     model = keras.Sequential([keras.Input((4, 4)), *front(), L.Flatten(), L.Dense(3, name="last")])
-    right = convert_module._RULES[L.Dense]
+    right = RULES[L.Dense]
 
     def wrong(low, layer, inputs, shape):
         name = right(low, layer, inputs, shape)
         low.nodes[name].arrays["weights"] = low.nodes[name].arrays["weights"] * 1.05
         return name
 
-    monkeypatch.setitem(convert_module._RULES, L.Dense, wrong)
+    monkeypatch.setitem(RULES, L.Dense, wrong)
     x = np.random.default_rng(0).integers(0, 256, (64, 4, 4)).astype(np.uint8)
     with pytest.raises(ConversionError, match="from layer 'last' on"):
         convert(model, x)

@@ -1,4 +1,4 @@
-"""The model's face: everything that predict takes and refuses, and what a model tells."""
+"""The model's interface: everything that predict takes and refuses, and what a model reports."""
 
 import os
 import pickle
@@ -14,7 +14,7 @@ from pynq_circnn import BackendError, Model, ModelFileError, backends, load_mode
 from pynq_circnn import layers as L
 from pynq_circnn.backends import native, reference
 from pynq_circnn.errors import SaturationWarning
-from pynq_circnn.model import model as model_module
+from pynq_circnn.model import progress
 from pynq_circnn.model.metrics import confusion_matrix
 
 MODEL = examples.model()
@@ -270,7 +270,7 @@ def test_a_bar_when_asked_for(x, capsys):
 
 
 def test_a_bar_for_what_takes_long(capsys, monkeypatch):
-    monkeypatch.setattr(model_module, "_BAR_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "BAR_DELAY_SECONDS", 0.01)
     plan = MODEL.plan("reference")
     run = plan.run
     monkeypatch.setattr(
@@ -422,7 +422,7 @@ def test_models_that_are_not_there(tmp_path):
         load_model(tmp_path / "bad.circnn")
 
 
-# -- what a model tells -------------------------------------------------------------------------
+# -- what a model reports -----------------------------------------------------------------------
 
 
 def test_shipped_models_load_and_are_what_they_say():

@@ -1,8 +1,8 @@
-"""Which back end Keras uses, settled before Keras is imported.
+"""Which back end Keras uses, decided before Keras is imported.
 
 Keras takes the environment variable ``KERAS_BACKEND``, else the key ``backend`` of ``keras.json``
 in its folder (``KERAS_HOME``, by default ``~/.keras``), else TensorFlow, and fails if that is not
-installed (https://keras.io/getting_started/).  Here only that last case is mended: where nobody
+installed (https://keras.io/getting_started/).  Only that last case is handled here: where nobody
 chose and TensorFlow is not installed, JAX is taken, which the shipped models were trained with,
 else PyTorch.  What a user chose is never replaced.
 """
@@ -20,7 +20,7 @@ _VARIABLE = "KERAS_BACKEND"
 
 
 class Choice(NamedTuple):
-    """The back end that Keras will use, who chose it, and what stands against it."""
+    """The back end that Keras will use, who chose it, and what prevents its use, if anything."""
 
     name: str
     source: str
@@ -73,7 +73,7 @@ def find(
     name, source = environ.get(_VARIABLE), f"the environment variable {_VARIABLE}"
     if not name:
         name, source = _configured(environ), "keras.json"
-    # Keras writes that file itself, with its default: "tensorflow" in it is nobody's choice
+    # Keras writes that file itself, with its default: nobody chose a "tensorflow" in it
     if not name or (name == DEFAULT and source == "keras.json"):
         if installed(DEFAULT):
             return Choice(DEFAULT, "Keras's default")
@@ -89,7 +89,7 @@ def find(
 
 
 def choose() -> None:
-    """Make Keras use an installed back end, where nobody chose one; to be called before it.
+    """Make Keras use an installed back end where nobody chose one; call it before importing Keras.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The model: a quantised network with a Keras-like face."""
+"""The model: a quantised network with a Keras-like interface."""
 
 from .model import Model, load_model, shipped_models
 

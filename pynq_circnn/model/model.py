@@ -1,30 +1,26 @@
-"""The model: a quantised network with a Keras-like face."""
+"""The model: a quantised network with a Keras-like interface."""
 
-import collections.abc
-import itertools
 import os
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from .. import backends
 from ..arithmetic.floating import softmax
-from ..backends.base import BasePlan, cores
-from ..errors import BackendError, CompileError, NotFiniteError, warn_user
+from ..backends.base import BasePlan
+from ..errors import BackendError, CompileError, warn_user
 from ..layers.base import Layer, size_of
-from ..layers.matrix import BlockCirculant
 from ..layers.softmax import Softmax
 from ..network import modelfile
 from ..network.quantized import QuantizedNetwork
 from ..turns import Turns
+from . import report, threads
+from .inputs import Reader, check_call, yields_batches
 from .metrics import METRICS
+from .progress import progress_bar
 from .saturation import SaturationWatch, beyond_range, limited_words
 
 _ZOO = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "zoo")
-_THREAD_SAMPLES = 256  # fewer than that are not worth a thread
-# An offset of so many bits of words would cancel what float32 can tell: float64 scales then.
-_EXACT_BITS = 20
-_BAR_DELAY_SECONDS = 1.0  # verbose="auto" shows a bar for what takes longer
 
 
 class Model:
@@ -37,7 +33,7 @@ class Model:
     name : str
     labels : sequence of str, optional
         A name for each output.
-    provenance : dict, optional
+    provenance : mapping, optional
         Where it comes from, as JSON values: data set, recipe, figures.
 
     Notes
@@ -50,7 +46,7 @@ class Model:
         network: QuantizedNetwork,
         name: str = "model",
         labels: Optional[Sequence[str]] = None,
-        provenance: Optional[Dict[str, Any]] = None,
+        provenance: Optional[Mapping[str, Any]] = None,
     ) -> None:
         self.network = network
         self.name = name
@@ -58,9 +54,8 @@ class Model:
         self.provenance = dict(provenance or {})
         if network.calibration:
             self.provenance.setdefault("calibration", dict(network.calibration))
+        self._reader = Reader(network)
         self._watch = SaturationWatch(network)
-        largest = 2.0 ** (_EXACT_BITS + network.exponents[network.input.name])
-        self._cancels = bool(np.abs(network.input.offset).max() >= largest)
         self._plans: Dict[str, BasePlan] = {}
         self._turns = Turns()
         if not isinstance(name, str):
@@ -98,7 +93,7 @@ class Model:
         Raises
         ------
         ValueError
-            If there is none, with the names that there are.
+            If there is none; the message lists the names.
         """
         for layer in self.layers:
             if layer.name == name:
@@ -121,49 +116,7 @@ class Model:
         network without compression; ``bytes`` counts everything stored, ``dense_bytes`` the dense
         twin's weights and biases in float32.
         """
-        layers = [self._layer_info(layer) for layer in self.layers]
-        total = {
-            key: sum(layer[key] for layer in layers)
-            for key in ("weights", "dense_weights", "params", "dense_params", "bytes")
-        }
-        return {
-            "name": self.name,
-            "input_shape": list(self.input_shape),
-            "output_shape": list(self.output_shape),
-            "labels": self.labels,
-            **total,
-            "dense_bytes": 4 * total["dense_params"],
-            "compression": _ratio(total["dense_weights"], total["weights"]),
-            "calibration": self.provenance.get("calibration"),
-            "source_comparison": self.provenance.get("source_comparison"),
-            "provenance": self.provenance,
-            "layers": layers,
-        }
-
-    def _layer_info(self, layer: Layer) -> Dict[str, Any]:
-        arrays = self.network.arrays[layer.name]
-        inputs = [self.network.shapes[name] for name in layer.inputs]
-        dense_params = layer.dense_parameters(*inputs)
-        matrix = isinstance(layer, BlockCirculant)
-        outputs = self.network.shapes[layer.name][-1]
-        weights = arrays["weights"].size if matrix else 0
-        dense_weights = dense_params - outputs if matrix else 0
-        return {
-            "name": layer.name,
-            "kind": layer.kind,
-            "inputs": list(layer.inputs),
-            "output_shape": list(self.network.shapes[layer.name]),
-            "activation": getattr(layer, "activation", None),
-            "block": getattr(layer, "block", None),
-            "weights": weights,
-            "dense_weights": dense_weights,
-            "params": sum(array.size for array in arrays.values()),
-            "dense_params": dense_params,
-            "bytes": sum(array.nbytes for array in arrays.values()),
-            "compression": _ratio(dense_weights, weights),
-            "exponent": self.network.exponents[layer.name],
-            "snr_db": self.network.snr_db.get(layer.name),
-        }
+        return report.info(self.network, self.name, self.labels, self.provenance)
 
     def summary(self, print_fn: Callable[[str], None] = print) -> None:
         """Print the layers with shapes, block sizes, parameters, compression and accuracy.
@@ -171,47 +124,13 @@ class Model:
         ``SNR`` is the signal to noise of a layer's 16-bit output against floating point, over
         all layers up to it, on the calibration data.
         """
-        info = self.info()
-        rows = [("Layer", "Kind", "Output shape", "Block", "Weights", "Dense", "Ratio", "SNR")]
-        for layer in info["layers"]:
-            matrix = layer["weights"] > 0
-            rows.append(
-                (
-                    layer["name"],
-                    layer["kind"],
-                    str(tuple(layer["output_shape"])),
-                    str(layer["block"]) if matrix else "",
-                    f"{layer['weights']:,}" if matrix else "",
-                    f"{layer['dense_weights']:,}" if matrix else "",
-                    f"{layer['compression']:.1f}x" if matrix else "",
-                    "" if layer["snr_db"] is None else f"{layer['snr_db']:.1f} dB",
-                )
-            )
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        line = "  ".join("-" * width for width in widths)
-        print_fn(f"Model: {self.name}")
-        for number, row in enumerate(rows):
-            cells = [
-                cell.ljust(width) if column < 3 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths))
-            ]
-            print_fn("  ".join(cells).rstrip())
-            if number == 0:
-                print_fn(line)
-        print_fn(line)
-        fewer = f" ({info['compression']:.1f}x fewer)" if info["weights"] else ""
-        print_fn(
-            f"{info['weights']:,} weights instead of {info['dense_weights']:,}{fewer}; "
-            f"weights, scales and biases take {info['bytes']:,} bytes instead of "
-            f"{info['dense_bytes']:,} in the dense float32 network"
-        )
-        for line in _origin(info):
+        for line in report.summary_lines(self.info()):
             print_fn(line)
 
     # -- what it does ---------------------------------------------------------------------------
 
     def plan(self, backend: str = "auto") -> BasePlan:
-        """Return the network made ready for a back end; its ``name`` says which one it is.
+        """Return the network prepared for a back end; its ``name`` says which one it is.
 
         Raises
         ------
@@ -277,7 +196,7 @@ class Model:
         verbose : "auto", 0 or 1
             Whether to show a progress bar; "auto" does for what takes longer than a second.
         backend : str
-            "auto" takes the fastest that is available here, which ``model.plan().name`` tells;
+            "auto" takes the fastest that is available here, and ``model.plan().name`` says which;
             one asked for by name is used or refused, never replaced.
         steps : int, optional
             The most batches taken from an iterable; all of them if left out.
@@ -296,17 +215,17 @@ class Model:
         SaturationWarning
             Once a model, if more than a thousandth of a layer's words had to be limited.
         """
-        _check_call(batch_size, verbose, steps)
+        check_call(batch_size, verbose, steps)
         plan = self.plan(backend)
-        if not isinstance(x, np.ndarray) and _yields_batches(x):
+        if not isinstance(x, np.ndarray) and yields_batches(x):
             out = [np.empty((0, *self.output_shape), dtype=np.float32)]
-            with _bar(plan, verbose, None) as bar:
-                for piece in itertools.islice(_batches(x), steps):
+            with progress_bar(plan.name, verbose, None) as bar:
+                for batch in self._reader.batches(x, steps):
                     done = sum(map(len, out))
-                    out.append(self._watched(plan, self._inputs(piece), batch_size, 0, done))
-                    bar.update(len(out[-1]))
+                    out.append(self._watched(plan, batch, batch_size, 0, done))
+                    bar.update(len(batch))
             return np.concatenate(out)
-        batch, single = self._batch(x)
+        batch, single = self._reader.batch(x)
         result = self._watched(plan, batch, batch_size, verbose)
         return result[0] if single else result
 
@@ -320,43 +239,14 @@ class Model:
     ) -> np.ndarray:
         """Return the outputs of a batch that begins with sample `first`, and watch the limits."""
         counts = self._watch.counters(plan)
-        out = self._run(plan, batch, batch_size, verbose, counts, first)
-        if counts is not None:
-            self._watch.look(batch, counts)
-        return out
-
-    def _run(
-        self,
-        plan: BasePlan,
-        batch: np.ndarray,
-        batch_size: int,
-        verbose: Union[str, int],
-        counts: Optional[np.ndarray],
-        first: int = 0,
-    ) -> np.ndarray:
-        """Return the outputs of a batch and, in `counts`, add what its layers limited."""
-        out = np.empty((len(batch), *self.output_shape), dtype=np.float32)
-        found = None if counts is None else np.zeros_like(counts)
-        threads = max(1, min(cores(), len(batch) // _THREAD_SAMPLES))
-        step = max(batch_size, plan.samples_at_once)
-        if threads > 1:
-            step = max(step, threads * _THREAD_SAMPLES)
-        if len(batch) <= step and verbose != 1:  # a bar would take longer
-            _run_part(plan, batch, out, first, found, threads)
-        else:
-            with _bar(plan, verbose, len(batch)) as bar:
-                for start in range(0, len(batch), step):
-                    part = slice(start, start + step)
-                    _run_part(plan, batch[part], out[part], first + start, found, threads)
-                    bar.update(len(out[part]))
-        if counts is not None and found is not None:
-            counts += beyond_range(self.network, batch, found)
+        out = threads.run(plan, batch, batch_size, verbose, counts, first)
+        self._watch.look(batch, counts)
         return self._finish(out)
 
     async def predict_async(self, x: Any, backend: str = "auto") -> np.ndarray:
         """Return what :meth:`predict` does, leaving the event loop to others meanwhile.
 
-        On a board the end of the engine's work is told by an interrupt; elsewhere a thread works.
+        On a board an interrupt reports that the engine has finished; elsewhere a thread works.
 
         Parameters
         ----------
@@ -366,11 +256,10 @@ class Model:
             As :meth:`predict` takes it.
         """
         plan = self.plan(backend)
-        batch, single = self._batch(x)
+        batch, single = self._reader.batch(x)
         counts = self._watch.counters(plan)
         out = self._finish(await plan.run_async(batch, counts))
-        if counts is not None:
-            self._watch.look(batch, beyond_range(self.network, batch, counts))
+        self._watch.look(batch, counts)
         return out[0] if single else out
 
     def _finish(self, out: np.ndarray) -> np.ndarray:
@@ -381,68 +270,7 @@ class Model:
 
         That is a C-contiguous array of shape ``(n,) + input_shape``, ``float32`` or ``uint8``.
         """
-        return self._batch(x)[0]
-
-    def _batch(self, x: Any) -> Tuple[np.ndarray, bool]:
-        """Return `x` as a batch that a plan takes, and whether it was one sample."""
-        try:
-            x = np.asarray(x)
-        except ValueError as error:  # ragged lists, on newer NumPy
-            raise ValueError(f"x must be an array of numbers. Received: {error}") from error
-        if x.dtype.kind not in "fiu":
-            raise ValueError(
-                f"x must be real numbers. Received: dtype={x.dtype}. "
-                "Convert it, for example x.astype('float32')."
-            )
-        shape = self.input_shape
-        if x.size == 0 and x.ndim == 1:
-            x = x.reshape((0, *shape))
-        grey = len(shape) == 3 and shape[-1] == 1 and x.shape != shape
-        if grey and x.ndim in (2, 3) and x.shape[-2:] == shape[:2]:
-            x = x[..., None]  # grey images without a channel axis
-        single = x.shape == shape
-        if single:
-            x = x[None]
-        if x.shape[1:] != shape:
-            raise ValueError(
-                f"x must have shape (n, {', '.join(map(str, shape))}), or {shape} for one sample. "
-                f"Received: {x.shape}."
-                + (" Reshape it." if x.ndim and x.size == len(x) * size_of(shape) else "")
-            )
-        return self._numbers(x), single
-
-    def _numbers(self, x: np.ndarray) -> np.ndarray:
-        entry = self.network.input
-        if x.dtype.kind in "iu" and entry.uint8_scale is not None:
-            if x.dtype == np.uint8:
-                return np.ascontiguousarray(x)
-            if not entry.rescales:
-                if x.size and not (0 <= x.min() and x.max() <= 255):
-                    raise ValueError(
-                        "integers must be unscaled bytes, 0 ... 255, for this model. "
-                        f"Received: {x.min()} ... {x.max()}. Pass scaled numbers as floats."
-                    )
-                return np.ascontiguousarray(x, dtype=np.uint8)
-        with np.errstate(over="ignore"):  # what becomes infinite is refused next
-            x = np.ascontiguousarray(x, dtype=np.float32)
-            if entry.rescales:
-                x = entry.scaled(x.astype(np.float64) if self._cancels else x)
-                x = x.astype(np.float32, copy=False)
-        return x
-
-    def _inputs(self, piece: Any) -> np.ndarray:
-        """Return a batch out of what an iterable yielded: an array, or a pair of x and y."""
-        return self._batch(piece[0] if self._is_pair(piece) else piece)[0]
-
-    def _is_pair(self, piece: Any) -> bool:
-        if isinstance(piece, tuple):
-            return len(piece) > 0
-        if not isinstance(piece, list) or len(piece) not in (2, 3):
-            return False
-        if not all(hasattr(part, "shape") for part in piece):
-            return False  # samples as lists of numbers
-        first, second = piece[0].shape, piece[1].shape
-        return bool(first != second or len(first) > len(self.input_shape))
+        return self._reader.batch(x)[0]
 
     def evaluate(
         self,
@@ -481,10 +309,10 @@ class Model:
         unknown = [name for name in metrics if name not in METRICS]
         if unknown:
             raise ValueError(f"metrics must be among {', '.join(METRICS)}. Received: {unknown}.")
-        _check_call(batch_size, verbose, steps)
+        check_call(batch_size, verbose, steps)
         plan = self.plan(backend)
-        counts = np.zeros(len(self.layers), dtype=np.int64)
-        batches = not isinstance(x, np.ndarray) and _yields_batches(x)
+        limited = np.zeros(len(self.layers), dtype=np.int64)
+        batches = not isinstance(x, np.ndarray) and yields_batches(x)
         if batches == (y is not None) or not (
             batches or (hasattr(x, "__len__") and hasattr(y, "__len__"))
         ):
@@ -493,7 +321,7 @@ class Model:
                 f"out. Received: {type(x).__name__} and {type(y).__name__}."
             )
         if batches:
-            predictions, y = self._evaluate_batches(plan, x, batch_size, verbose, counts, steps)
+            predictions, y = self._predict_pairs(plan, x, batch_size, verbose, limited, steps)
         else:
             samples, answers = len(x), len(y)  # type: ignore[arg-type]
             if samples != answers or not samples:
@@ -501,44 +329,48 @@ class Model:
                     "x and y must have the same number of samples, at least one. "
                     f"Received: {samples} and {answers}."
                 )
-            predictions = self._run(plan, self._batch(x)[0], batch_size, verbose, counts)
+            batch = self._reader.batch(x)[0]
+            predictions = self._counted(plan, batch, batch_size, verbose, limited)
         y = np.asarray(y)
         found: Dict[str, Any] = {name: METRICS[name](y, predictions) for name in metrics}
-        return {**found, "limited_words": limited_words(self.network, counts)}
+        return {**found, "limited_words": limited_words(self.network, limited)}
 
-    def _evaluate_batches(
+    def _predict_pairs(
         self,
         plan: BasePlan,
         x: Iterable[Any],
         batch_size: int,
         verbose: Union[str, int],
-        counts: np.ndarray,
+        limited: np.ndarray,
         steps: Optional[int],
     ) -> Tuple[np.ndarray, np.ndarray]:
-        """Return predictions and truth of all batches."""
+        """Return predictions and truth of all batches that `x` yields."""
         predictions: List[np.ndarray] = []
         truth: List[np.ndarray] = []
-        with _bar(plan, verbose, None) as bar:
-            for piece in itertools.islice(_batches(x), steps):
-                if not self._is_pair(piece) or len(piece) < 2:
-                    raise ValueError(
-                        "x must yield pairs (x, y) where y is left out. "
-                        f"Received: {type(piece).__name__}. Pass y, or yield both."
-                    )
+        with progress_bar(plan.name, verbose, None) as bar:
+            for batch, answers in self._reader.pairs(x, steps):
                 done = sum(map(len, predictions))
-                batch, single = self._batch(piece[0])
-                predictions.append(self._run(plan, batch, batch_size, 0, counts, done))
-                answers = np.asarray(piece[1])
-                truth.append(answers[None] if single or not answers.ndim else answers)
-                if len(truth[-1]) != len(batch):
-                    raise ValueError(
-                        "x and y of a batch must have the same number of samples. "
-                        f"Received: {len(batch)} and {len(truth[-1])} in batch {len(truth) - 1}."
-                    )
+                predictions.append(self._counted(plan, batch, batch_size, 0, limited, done))
+                truth.append(answers)
                 bar.update(len(batch))
         if not truth:
             raise ValueError("x must yield at least one batch (x, y). Received: none.")
         return np.concatenate(predictions), np.concatenate(truth)
+
+    def _counted(
+        self,
+        plan: BasePlan,
+        batch: np.ndarray,
+        batch_size: int,
+        verbose: Union[str, int],
+        limited: np.ndarray,
+        first: int = 0,
+    ) -> np.ndarray:
+        """Return the outputs of a batch, and add to `limited` what its layers limited."""
+        counts = np.zeros_like(limited)
+        out = threads.run(plan, batch, batch_size, verbose, counts, first)
+        limited += beyond_range(self.network, batch, counts)
+        return self._finish(out)
 
     # -- keeping it -----------------------------------------------------------------------------
 
@@ -576,7 +408,7 @@ def load_model(name: Union[str, "os.PathLike[str]"]) -> Model:
     Raises
     ------
     FileNotFoundError
-        If there is neither, with the names that there are.
+        If there is neither; the message lists the names.
     ModelFileError
         If the file is damaged or of another format version.
 
@@ -592,79 +424,3 @@ def load_model(name: Union[str, "os.PathLike[str]"]) -> Model:
             f"Received: {os.fspath(name)!r}."
         )
     return Model(*modelfile.read(path))
-
-
-def _origin(info: Dict[str, Any]) -> Iterator[str]:
-    """Return lines on the conversion that a model came from, as far as it says."""
-    comparison, calibration = info["source_comparison"], info["calibration"]
-    if isinstance(comparison, dict):
-        yield (
-            f"{comparison.get('snr_db')} dB of signal to noise against the source model "
-            f"on {comparison.get('samples')} calibration samples"
-        )
-    if isinstance(calibration, dict) and calibration.get("clip_percentile"):
-        gained = calibration.get("bits_gained") or {}
-        shown = ", ".join(f"{name} {bits}" for name, bits in gained.items()) or "none"
-        yield (
-            f"calibrated to the {calibration['clip_percentile']:g}th percentile, which limits "
-            f"{calibration.get('clipped')} of {calibration.get('measured_on')} measured samples; "
-            f"bits gained: {shown}"
-        )
-
-
-def _ratio(dense: int, stored: int) -> Optional[float]:
-    return round(dense / stored, 3) if stored else None
-
-
-def _check_call(batch_size: Any, verbose: Any, steps: Any = None) -> None:
-    for name, value in (("batch_size", batch_size), ("steps", 1 if steps is None else steps)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} must be a positive integer. Received: {value!r}.")
-    if verbose not in ("auto", 0, 1):
-        raise ValueError(f"verbose must be 'auto', 0 or 1. Received: {verbose!r}.")
-
-
-def _yields_batches(x: Any) -> bool:
-    """Whether `x` is a generator, data set or loader of batches rather than an array of numbers."""
-    if hasattr(x, "__array__") or hasattr(x, "__array_interface__"):
-        return False
-    if isinstance(x, (collections.abc.Sequence, collections.abc.Mapping, str)):
-        return False
-    if hasattr(x, "__next__") or hasattr(x, "__iter__"):
-        return True
-    return hasattr(x, "__getitem__") and hasattr(x, "__len__")
-
-
-def _batches(x: Any) -> Iterator[Any]:
-    """Return the batches of a generator, loader or data set; the last ends where it says."""
-    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):  # keras.utils.PyDataset
-        return (x[index] for index in range(len(x)))
-    return iter(x)
-
-
-def _run_part(
-    plan: BasePlan,
-    x: np.ndarray,
-    out: np.ndarray,
-    start: int,
-    counts: Optional[np.ndarray],
-    threads: int = 1,
-) -> None:
-    """Run a part of the samples, so that an error names the sample's number in the whole."""
-    try:
-        plan.run(x, out, counts, threads)
-    except NotFiniteError as error:
-        raise NotFiniteError(start + error.sample) from None
-
-
-def _bar(plan: BasePlan, verbose: Union[str, int], total: Optional[int]) -> Any:
-    from tqdm.auto import tqdm  # slow to import, and most programs never show a bar
-
-    return tqdm(
-        total=total,
-        desc=f"predict [{plan.name}]",
-        unit="sample",
-        leave=verbose == 1,
-        disable=verbose == 0,
-        delay=_BAR_DELAY_SECONDS if verbose == "auto" else 0,
-    )

@@ -1,4 +1,4 @@
-"""What a model had to limit: counted as it predicts, told once."""
+"""What a model had to limit: counted as it predicts, and warned of once."""
 
 from typing import Dict, Optional
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backends.base import BasePlan
 from ..errors import SaturationWarning, warn_user
-from ..layers import size_of
+from ..layers.base import size_of
 from ..network.quantized import QuantizedNetwork
 
 WARNING_SHARE = 1e-3  # of a layer's output words; held-out data of the shipped models stay below
@@ -19,7 +19,7 @@ def beyond_range(network: QuantizedNetwork, batch: np.ndarray, counts: np.ndarra
     """Return a call's saturation counts without inputs that were only rounded to the largest word.
 
     An input of exactly the largest value calibrated for, such as a white pixel, is limited by one
-    unit of the last place: no reason for anyone to act.
+    unit of the last place, which is no reason to warn.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class SaturationWatch:
     """Watches the predictions of one model and warns once if many words were limited.
 
     Where counting takes time (the native back end), it looks at the first 1,024 samples and then
-    at one call in 256; elsewhere at all of them.  After its warning it looks no more.
+    at one call in 256; elsewhere at all of them.  After its warning it stops looking.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class SaturationWatch:
         self._warned = False
 
     def counters(self, plan: BasePlan) -> Optional[np.ndarray]:
-        """Return where this call's limited words are to be counted, or ``None`` for nowhere."""
+        """Return zeros in which this call's limited words are counted, or ``None`` for no count."""
         if self._warned:
             return None
         if not plan.counts_at_no_cost and self._samples >= FIRST_SAMPLES:
@@ -73,11 +73,22 @@ class SaturationWatch:
                 return None
         return np.zeros(len(self._words), dtype=np.int64)
 
-    def look(self, batch: np.ndarray, counts: np.ndarray) -> None:
-        """Add what a call counted for its batch, and warn if it has become too much."""
+    def look(self, batch: np.ndarray, counts: Optional[np.ndarray]) -> None:
+        """Add what a call counted for its batch, and warn if it has become too much.
+
+        Parameters
+        ----------
+        batch : array
+            As the plan took it.
+        counts : array or None
+            As :meth:`counters` returned it, and the plan counted in it.
+        """
+        if counts is None:
+            return
         if self._samples < FIRST_SAMPLES:
             self._check_scale(batch)
         self._samples += len(batch)
+        counts = beyond_range(self._network, batch, counts)
         self._counts += counts
         if not counts.any() or self._warned:
             return
@@ -119,5 +130,5 @@ class SaturationWatch:
         return (
             f"{what}. Received: {count:,} words limited, {100 * count / words:.2g} % of "
             f"{words:,} in {self._samples:,} samples. {remedy}, or convert the model again with "
-            "calibration data like these; evaluate() tells what every layer limited."
+            "calibration data like these; evaluate() reports what every layer limited."
         )

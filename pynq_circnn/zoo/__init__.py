@@ -15,8 +15,8 @@ def results(path: str = RESULTS) -> Dict[str, Any]:
 
     Of a model: the recipe's settings, the number of weights of it and its dense twin, the bytes
     of their weights, scales and biases, and for every seed the held-out accuracy in float and in
-    the engine's 16 bits.  Of a front: one run for each block size.  Empty if the file does not
-    exist.
+    the engine's 16 bits.  A front is accuracy against size: one run for each block size.  Both
+    are empty if the file does not exist.
     """
     if not os.path.exists(path):
         return {"models": {}, "fronts": {}}
@@ -25,7 +25,7 @@ def results(path: str = RESULTS) -> Dict[str, Any]:
 
 
 def mean(runs: Sequence[Mapping[str, Any]], figure: str) -> float:
-    """Return a figure's mean over runs."""
+    """Return the mean of a figure over runs."""
     return sum(float(run[figure]) for run in runs) / len(runs)
 
 
@@ -73,7 +73,7 @@ def rows(measured: Mapping[str, Any], folder: str = os.path.dirname(RESULTS)) ->
 
 
 def front_rows(front: Sequence[Mapping[str, Any]]) -> List[List[str]]:
-    """Return the table of one model's front: a head and one row for each block size, as text."""
+    """Return the table of accuracy against size: a head and one row for each block size."""
     table = [["block size", "weights", "weights, scales and biases", "16 bit", "float"]]
     for point in front:
         accuracies = [f"{100 * point[key]:.2f} %" for key in ("accuracy_int16", "accuracy")]

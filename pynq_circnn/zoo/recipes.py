@@ -105,7 +105,8 @@ def distort(
     upper = padded[corner] + left * (padded[corner + 1] - padded[corner])
     corner += width + 2
     lower = padded[corner] + left * (padded[corner + 1] - padded[corner])
-    return upper + top * (lower - upper)
+    distorted: np.ndarray = upper + top * (lower - upper)
+    return distorted
 
 
 class _Batches(keras.utils.PyDataset):

@@ -1,9 +1,10 @@
 """Block-circulant Keras layers: ordinary Keras 3 layers on any Keras back end.
 
 The trained weights are the defining vectors of :mod:`pynq_circnn.arithmetic.circulant`: the first
-column of every circulant block, ``(p, q, k)`` for a matrix and ``(kh, kw, p, q, k)`` for a convolution,
-``y = W x``.  (PEFT's C3A stores first rows: see :mod:`pynq_circnn.arithmetic.circulant`.)  Widths
-that are no multiple of the block are padded: inputs with zeros, and surplus outputs are dropped.
+column of every circulant block, ``(p, q, k)`` for a matrix and ``(kh, kw, p, q, k)`` for a
+convolution, ``y = W x``.  (PEFT's C3A stores first rows: see
+:mod:`pynq_circnn.arithmetic.circulant`.)  Widths that are no multiple of the block are padded:
+inputs with zeros, and surplus outputs are dropped.
 
 Models with these layers are saved as any other.  To read one back, ``import pynq_circnn.keras``
 first, which registers the layers with Keras, or call :func:`pynq_circnn.keras.load`.
@@ -24,9 +25,9 @@ def expand(vectors: Any, inputs: int, outputs: int) -> Any:
     """Return the dense Keras kernel that the defining vectors stand for.
 
     The transpose of :func:`pynq_circnn.arithmetic.circulant.expand`, for tensors of the Keras back
-    end and with a gradient.  It is made of copies alone, since the gradient of a gather would be a slow
-    scatter: ``2k - 1`` copies of a vector, cut into rows of ``2k - 1``, begin each row one element
-    later.
+    end and with a gradient.  It is made of copies alone, since the gradient of a gather would be a
+    slow scatter: ``2k - 1`` copies of a vector, cut into rows of ``2k - 1``, begin each row one
+    element later.
 
     Parameters
     ----------
@@ -188,7 +189,8 @@ class BlockCirculant(keras.layers.Layer):
 
         Measured by ``circnn bench training`` (JAX, two CPU cores): for a matrix the
         spectral step is faster from about 256 x 256 at blocks of 8 and more.  Convolutions wider
-        than one pixel are expanded, since the dense convolution is better tuned than its spectral parts.
+        than one pixel are expanded, since the dense convolution is better tuned than its spectral
+        parts.
         """
         if self.block_size == 1:
             return "expanded"
@@ -213,7 +215,7 @@ class BlockCirculant(keras.layers.Layer):
         return self.activation(y)
 
     def get_config(self) -> Dict[str, Any]:
-        config = super().get_config()
+        config: Dict[str, Any] = super().get_config()
         config[self._outputs_name] = self._outputs
         config["block_size"] = self.block_size
         config["use_bias"] = self.use_bias

@@ -12,6 +12,9 @@ from keras.src.activations.activations import ReLU
 from keras.src.ops.nn import LeakyRelu, Relu, Relu6, Sigmoid, Softmax
 from keras.src.ops.numpy import Add, Multiply, Subtract, Tanh, TrueDivide
 
+from ...layers.base import Shape
+from ..builder import Builder, Unsupported
+
 __all__ = ["ACTIVATIONS", "ARITHMETIC", "SUPPORTED", "LeakyRelu", "ReLU", "Softmax"]
 
 ACTIVATIONS = {Relu: "relu", Relu6: "relu6", Sigmoid: "sigmoid", Tanh: "tanh"}
@@ -60,6 +63,11 @@ _ADVICE = {
 }
 
 
+def to_array(value: Any) -> np.ndarray:
+    """Return a tensor, a variable or numbers of Keras as float64."""
+    return np.asarray(keras.ops.convert_to_numpy(value), dtype=np.float64)
+
+
 def written(operation: Any) -> str:
     """Return an operation as a user writes it; a layer is written by its class."""
     kind = type(operation).__name__
@@ -74,21 +82,25 @@ def advice(operation: Any) -> str:
     return _ADVICE.get(type(operation).__name__, "replace it by supported layers")
 
 
-def scale_and_bias(node: Any) -> Tuple[Any, Any]:
-    """Return the constants ``(scale, bias)`` that one tensor's arithmetic with another stands for.
+def arithmetic(builder: Builder, node: Any, inputs: Tuple[str, ...], shape: Shape) -> str:
+    """Append ``x + y`` for two tensors, or a tensor's arithmetic with a constant."""
+    operation = node.operation
+    if len(inputs) == 1:
+        scale, bias = _scale_and_bias(node)
+        return builder.scale_bias(operation.name, inputs[0], shape, scale, bias)
+    shapes = {tuple(tensor.shape) for tensor in node.input_tensors}
+    if written(operation) != "x + y" or len(shapes) != 1:
+        raise Unsupported(advice(operation))
+    return builder.sum(operation.name, *inputs)
 
-    Raises
-    ------
-    ValueError
-        If it is no scale and bias: the constant is divided by the tensor.
-    """
+
+def _scale_and_bias(node: Any) -> Tuple[Any, Any]:
+    """Return the constants that one tensor's arithmetic with another stands for."""
     named = node.arguments.kwargs
     operands: List[Any] = [*node.arguments.args, *(named[x] for x in ("x1", "x2") if x in named)]
     first, second = operands
     reverse = second is node.input_tensors[0]
-    constant = np.asarray(
-        keras.ops.convert_to_numpy(first if reverse else second), dtype=np.float64
-    )
+    constant = to_array(first if reverse else second)
     kind = type(node.operation)
     if kind is Add:
         return 1.0, constant
@@ -97,5 +109,20 @@ def scale_and_bias(node: Any) -> Tuple[Any, Any]:
     if kind is Multiply:
         return constant, 0.0
     if reverse:
-        raise ValueError(advice(node.operation))
+        raise Unsupported(advice(node.operation))
     return 1 / constant, 0.0
+
+
+def check_dtype(node: Any) -> None:
+    """Refuse sums and products that Keras computes in the integers of an integer input."""
+    if isinstance(node.operation, keras.layers.Add):  # which says float32 of its output
+        dtype = node.input_tensors[0].dtype
+    elif isinstance(node.operation, ARITHMETIC):
+        dtype = node.outputs[0].dtype
+    else:
+        return
+    if "int" in str(dtype):
+        raise Unsupported(
+            f"is computed in {dtype}, which wraps around: use keras.layers.Rescaling, or a "
+            "keras.Input of dtype float32"
+        )
