@@ -41,7 +41,7 @@ IMAGE = L.Input("in", (), (6, 5, 4))
         ([IMAGE, L.Reshape("a", ("in",), (7, -1, 1))], "hold 120 elements"),
         ([IMAGE, L.Reshape("a", ("in",), (-1, -1, 4))], "hold 120 elements"),
         ([IMAGE, L.Reshape("a", ("in",), (119,))], "hold 120 elements"),
-        ([IMAGE, L.Reshape("a", ("in",), (10, 12))], "1 or 3 extents"),
+        ([IMAGE, L.Reshape("a", ("in",), (2, 5, 2, 6))], "1 to 3 extents"),
         ([L.Input("in", (), (65, 64, 1)), L.GlobalAveragePool2D("a", ("in",))], "4096 pixels"),
         ([L.Input("in", (), (65535,)), L.Reshape("r", ("in",), (-1, 1, 1)),
           L.ZeroPadding2D("p", ("r",), ((1, 0), (0, 0)))], "rows and columns"),

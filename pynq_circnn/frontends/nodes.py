@@ -6,10 +6,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..layers.add import Add
 from ..layers.base import Layer
-from ..layers.reshape import Reshape
 from ..layers.scale_bias import ScaleBias
+from ..layers.scaled import Scaled
 
 
 @dataclass
@@ -63,7 +62,7 @@ def fuse(nodes: Mapping[str, Node], last: str) -> Tuple[List[Node], Dict[str, st
             and before is not None
             and readers[layer.inputs[0]] == 1
             and getattr(before.layer, "activation", "") == "linear"
-            and (not node.arrays or not isinstance(before.layer, Add))
+            and (not node.arrays or isinstance(before.layer, Scaled))
         ):
             if node.arrays:
                 scale, bias = node.arrays["scale"], node.arrays["bias"]
@@ -141,6 +140,6 @@ def _first_scaling(nodes: Sequence[Node]) -> Tuple[List[str], Optional[Node]]:
         if isinstance(reader.layer, ScaleBias):
             plain = reader.layer.activation == "linear" and {"scale", "bias"} <= set(reader.arrays)
             return unscaled, reader if plain else None
-        if not isinstance(reader.layer, Reshape):
+        if not reader.layer.is_view:
             return unscaled, None
         unscaled.append(reader.name)  # the same numbers

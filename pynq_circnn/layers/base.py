@@ -76,6 +76,15 @@ def size_of(shape: Shape) -> int:
     return size
 
 
+def as_image(shape: Shape) -> Tuple[int, int, int]:
+    """Return how the engine sees a tensor: a vector is one pixel, a sequence one row of them.
+
+    >>> as_image((5,)), as_image((9, 5)), as_image((3, 3, 5))
+    ((1, 1, 5), (1, 9, 5), (3, 3, 5))
+    """
+    return (*(1,) * (3 - len(shape)), *shape)  # type: ignore[return-value]  # of length 3
+
+
 def is_number(value: Any) -> bool:
     """Return whether a value is an ordinary number, which ``True`` and ``False`` are not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

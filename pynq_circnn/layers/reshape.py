@@ -22,7 +22,7 @@ class Reshape(Exact):
         size = size_of(inputs[0])
         ok = (
             isinstance(self.shape, tuple)
-            and len(self.shape) in (1, 3)
+            and len(self.shape) in (1, 2, 3)
             and all(isinstance(e, int) and not isinstance(e, bool) for e in self.shape)
             and all(e == -1 or 1 <= e <= LIMITS["extent"] for e in self.shape)
             and self.shape.count(-1) <= 1
@@ -33,7 +33,7 @@ class Reshape(Exact):
             if size % known == 0 and (free or size == known):
                 return tuple(size // known if e == -1 else e for e in self.shape)
         raise ValueError(
-            f"shape of layer {self.name!r} must have 1 or 3 extents that hold {size} elements. "
+            f"shape of layer {self.name!r} must have 1 to 3 extents that hold {size} elements. "
             f"Received: shape={self.shape!r} for an input of {inputs[0]}."
         )
 

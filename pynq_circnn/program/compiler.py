@@ -1,13 +1,13 @@
 """The compiler: a quantised network becomes a program for one engine configuration."""
 
-from typing import List, Mapping, Tuple
+from typing import List, Mapping
 
 import numpy as np
 
 from ..arithmetic.fixed import byte_rule
 from ..contract import CONFIGURATIONS, LIMITS, OPCODES, OPERATIONS, STREAM_INPUT, STREAM_WEIGHTS
 from ..errors import CompileError
-from ..layers.base import Layer, Shape, size_of
+from ..layers.base import Layer, as_image, size_of
 from ..layers.lowering import Fields, Sections
 from ..network.quantized import QuantizedNetwork
 from .allocator import ALIGN_WORDS, allocate
@@ -85,7 +85,7 @@ def _descriptor(
     layer: Layer, network: QuantizedNetwork, addresses: Mapping[str, int], sections: Sections
 ) -> Fields:
     """Return all fields of a layer's descriptor, and fill the sections."""
-    images = [_image(network.shapes[name]) for name in (layer.inputs[0], layer.name)]
+    images = [as_image(network.shapes[name]) for name in (layer.inputs[0], layer.name)]
     extents = [
         (f"{side}_{extent}", value)
         for side, image in zip(("in", "out"), images)
@@ -101,10 +101,6 @@ def _descriptor(
     if len(layer.inputs) > 1:
         fields["second_address"] = addresses[layer.inputs[1]]
     return fields
-
-
-def _image(shape: Shape) -> Tuple[int, int, int]:
-    return (1, 1, shape[0]) if len(shape) == 1 else (shape[0], shape[1], shape[2])
 
 
 # -- what a hardware engine needs besides --------------------------------------------------------

@@ -12,10 +12,11 @@ from ..contract import (
     CONTRACT,
     ENGINE,
     IDENTITY,
-    OPCODES,
+    OPERATIONS,
     PACKET_KINDS,
     REPLY_FIELDS,
     STATUS_NAMES,
+    STREAM_WEIGHTS,
 )
 from ..errors import ProgramError
 from .program import Program
@@ -59,9 +60,7 @@ def program_packet(program: Program) -> np.ndarray:
 def layer_weights(program: Program, index: int) -> np.ndarray:
     """Return the weights of one layer as the engine reads them: whole beats."""
     layer = program.layers[index]
-    positions = layer["kernel_height"] * layer["kernel_width"]
-    blocks = layer["block_rows"] * layer["block_columns"] * positions
-    words = blocks << layer["block_log2"]
+    words = OPERATIONS[layer["opcode"]].section_words(layer)["weights"]
     begin = layer.get("weights_offset", 0)
     return program.weights[begin : begin + -(-words // 8) * 8]
 
@@ -111,7 +110,7 @@ class RunPackets:
         self._streamed = [
             layer_weights(program, index).view("u1")
             for index, layer in enumerate(program.layers)
-            if layer["opcode"] == OPCODES["matrix"] and layer.get("stream", 0) & 2
+            if layer.get("stream", 0) & STREAM_WEIGHTS
         ]
         self._weight_bytes = sum(map(len, self._streamed))
         self.batch = batch_samples(program) if self._streamed else 0

@@ -5,7 +5,7 @@ from . import sampler
 
 @sampler("Dense")
 def dense(draw):
-    if draw.is_image:
+    if len(draw.shape) != 1:
         return None
     units = int(draw.rng.integers(1, 2 * draw.block + 10))
     return L.Dense(draw.name, (draw.source,), units=units, block=draw.block, **draw.activated)

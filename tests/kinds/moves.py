@@ -5,7 +5,8 @@ from . import sampler
 
 @sampler("Reshape")
 def reshape(draw):
-    return L.Reshape(draw.name, (draw.source,), (-1,) if draw.is_image else (1, 1, -1))
+    shapes = [(-1,), (1, 1, -1), (1, -1), (-1, 1)]
+    return L.Reshape(draw.name, (draw.source,), shapes[int(draw.rng.integers(len(shapes)))])
 
 
 @sampler("ZeroPadding2D")

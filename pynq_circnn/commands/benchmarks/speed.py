@@ -21,7 +21,9 @@ import numpy as np
 from ... import __version__
 from ...arithmetic.circulant import expand
 from ...backends import native
-from ...layers import Conv2D, Dense, Input
+from ...layers.base import size_of
+from ...layers.input import Input
+from ...layers.matrix import BlockCirculant, Dense
 from ...model import model as models
 from ...network.graph import Network
 from ...network.quantized import QuantizedNetwork
@@ -107,15 +109,11 @@ def multiply_adds(network: QuantizedNetwork) -> int:
     """Return the 16-bit multiply-adds of one sample's spectral products: 4 for a complex one."""
     total = 0
     for layer in network.layers:
-        if isinstance(layer, (Dense, Conv2D)):
-            p, q, k = network.arrays[layer.name]["weights"].shape[-3:]
+        if isinstance(layer, BlockCirculant):
+            weights = network.arrays[layer.name]["weights"]
+            k = weights.shape[-1]
             bin_products = 4 * (k // 2 - 1) + 2 if k > 1 else 1
-            positions = pixels = 1
-            if isinstance(layer, Conv2D):
-                positions = layer.kernel_size[0] * layer.kernel_size[1]
-                shape = network.shapes[layer.name]
-                pixels = shape[0] * shape[1]
-            total += p * q * bin_products * positions * pixels
+            total += weights.size // k * bin_products * size_of(network.shapes[layer.name][:-1])
     return total
 
 
