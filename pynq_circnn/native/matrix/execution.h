@@ -3,6 +3,8 @@
 #ifndef CIRCNN_MATRIX_EXECUTION_H
 #define CIRCNN_MATRIX_EXECUTION_H
 
+#include <string.h>
+
 #include "epilogue.h"
 #include "kernels.h"
 #include "matrix/planning.h"

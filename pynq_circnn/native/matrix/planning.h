@@ -7,6 +7,7 @@
 #ifndef CIRCNN_MATRIX_PLANNING_H
 #define CIRCNN_MATRIX_PLANNING_H
 
+#include "arithmetic.h"
 #include "kernels.h"
 #include "sizes.h"
 #include "vector.h"

@@ -12,6 +12,8 @@
 #ifndef CIRCNN_MATRIX_PRODUCT_H
 #define CIRCNN_MATRIX_PRODUCT_H
 
+#include <string.h>
+
 #include "matrix/planning.h"
 #include "vector.h"
 

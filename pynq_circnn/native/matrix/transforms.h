@@ -6,6 +6,8 @@
 #ifndef CIRCNN_MATRIX_TRANSFORMS_H
 #define CIRCNN_MATRIX_TRANSFORMS_H
 
+#include <string.h>
+
 #include "kernels.h"
 #include "matrix/planning.h"
 #include "sizes.h"
