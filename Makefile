@@ -9,7 +9,7 @@ OLD := .venv-board
 PYNQ ?= 3.1.2
 EMULATED := .venv-emulated$(patsubst %,-%,$(filter-out 3.1.2,$(PYNQ)))
 SOURCES := setup.py pyproject.toml $(wildcard pynq_circnn/contract/*) \
-           $(wildcard pynq_circnn/native/*)
+           $(wildcard pynq_circnn/native/*) $(wildcard pynq_circnn/native/*/*)
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint test-board test-emulated soak clean

@@ -33,9 +33,8 @@ static double work_of(const uint8_t *bytes, size_t size, circnn_program *program
     for (int32_t i = 0; i < program->header.layers; i++) {
         circnn_descriptor d;
         if (circnn_program_layer(program, (size_t)i, &d)) exit(5);
-        const int window = d.opcode == CIRCNN_OP_MATRIX || d.opcode == CIRCNN_OP_MAX_POOL ||
-                           d.opcode == CIRCNN_OP_AVERAGE_POOL;
-        const double taps = window ? (double)d.kernel_height * d.kernel_width : 1;
+        const int windowed = circnn_opcode_traits[d.opcode].windowed;
+        const double taps = windowed ? (double)d.kernel_height * d.kernel_width : 1;
         const double k = 1 << d.block_log2;
         work += ((double)circnn_out_words(&d) + k) * taps * (d.block_columns + 1) +
                 ((double)circnn_in_words(&d) + k) * d.block_log2;

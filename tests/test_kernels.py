@@ -1,8 +1,12 @@
 """Every set of kernels that this machine can run, forced in turn: the bits of the reference."""
 
+import glob
 import os
+import shutil
+import subprocess
 import sys
 
+import driver
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +16,7 @@ from networks import KINDS, random_input, random_network
 from pynq_circnn import backends
 from pynq_circnn import layers as L
 from pynq_circnn.backends import native
-from pynq_circnn.contract import BLOCK_SIZES
+from pynq_circnn.contract import BLOCK_SIZES, OPCODES, headers
 from pynq_circnn.network.quantized import QuantizedNetwork
 
 pytestmark = pytest.mark.skipif(native.lib is None, reason="the native back end is not built")
@@ -214,6 +218,27 @@ def test_time_is_told_by_part():
     assert parts.shape == (len(native.PARTS),) and (parts >= 0).all() and parts.sum() > 0
     assert plan.time_kernels(x, plan.run(x), 3) > 0
     assert plan.multiply_adds(10) > 0
+
+
+def test_each_opcode_has_a_header_of_its_own():
+    assert sorted(os.listdir(os.path.join(driver.NATIVE, "kinds"))) == sorted(
+        name + ".h" for name in OPCODES
+    )
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+def test_every_header_compiles_on_its_own(tmp_path):
+    """Given the widths that vector.h documents, each includes whatever else it needs."""
+    headers.write_headers(str(tmp_path), headers.native_headers())
+    paths = glob.glob(os.path.join(driver.NATIVE, "**", "*.h"), recursive=True)
+    names = {os.path.relpath(path, driver.NATIVE) for path in paths} - {"kernel_set.h"}
+    assert {f"kinds/{name}.h" for name in OPCODES} < names
+    for name in sorted(names):
+        source = f'#define LANES 8\n#define SLOTS 4\n#define TILE 4\n#include "{name}"\n'
+        command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function"]
+        command += ["-fsyntax-only", f"-I{driver.NATIVE}", f"-I{tmp_path}", "-x", "c", "-"]
+        done = subprocess.run(command, input=source, capture_output=True, text=True)
+        assert done.returncode == 0, f"{name}: {done.stderr}"
 
 
 if __name__ == "__main__":

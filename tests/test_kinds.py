@@ -57,7 +57,7 @@ def test_an_activated_kind_without_its_exponent_cannot_be_defined():
 
 
 def test_a_kind_of_no_opcode_cannot_be_defined():
-    with pytest.raises(TypeError, match="must be an opcode of the contract.*'fly'"):
+    with pytest.raises(TypeError, match=r"must be an opcode of the contract.*'fly'"):
 
         @dataclasses.dataclass(frozen=True)
         class Fly(L.MaxPool2D):
@@ -66,9 +66,9 @@ def test_a_kind_of_no_opcode_cannot_be_defined():
 
 def test_an_opcode_without_a_meaning_stops_the_import(monkeypatch):
     monkeypatch.setitem(instruction.OPCODES, "fly", 99)
-    with pytest.raises(TypeError, match="must have a meaning.*none for fly"):
+    with pytest.raises(TypeError, match=r"must have a meaning.*none for fly"):
         instruction.check_meanings()
-    with pytest.raises(TypeError, match="defined once.*'add'"):
+    with pytest.raises(TypeError, match=r"defined once.*'add'"):
         instruction.meaning("add")(lambda *arguments: None)
 
 

@@ -6,8 +6,8 @@ computes), its lowering to the engine's program, and what the program's instruct
 module of this folder is imported here, and a kind is registered by being defined; ``Layer.kinds``
 lists them, and each can be had from this package by its name.
 
-Tensors are channels last, without the batch: vectors ``(features,)``, sequences ``(steps, features)``
-and images ``(height, width, channels)``.
+Tensors are channels last, without the batch: vectors ``(features,)``, sequences
+``(steps, features)`` and images ``(height, width, channels)``.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-/* The engine's scalar arithmetic: the C twin of pynq_circnn/fixed.py. */
+/* The engine's scalar arithmetic: in C what pynq_circnn/arithmetic/fixed.py is in Python. */
 #ifndef CIRCNN_ARITHMETIC_H
 #define CIRCNN_ARITHMETIC_H
 

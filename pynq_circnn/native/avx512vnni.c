@@ -1,4 +1,4 @@
-/* The kernels for x86 processors with AVX-512 and VNNI, whose multiply-add takes the sum along. */
+/* The kernels for x86 processors with AVX-512 and VNNI, which multiplies and adds in one step. */
 #include "kernels.h"
 
 #if defined(__x86_64__)

@@ -1,8 +1,8 @@
-/* The native back end: runs programs of the engine, to the bit as the reference does.
+/* The native back end: runs programs of the engine, with the same bits as the reference.
  *
  * A plan is made from a program's bytes, is immutable, and may be run by any number of threads at
- * once, each with a workspace of its own.  Running allocates nothing.  Functions return a status
- * of the contract, CIRCNN_STATUS_OK being 0. */
+ * once, each with a workspace of its own.  Running allocates no memory.  Functions return a status
+ * of the contract; CIRCNN_STATUS_OK is 0. */
 #ifndef CIRCNN_H
 #define CIRCNN_H
 
@@ -11,11 +11,11 @@
 
 typedef struct circnn_plan circnn_plan;
 
-/* What the elements of a plan's input are. */
+/* The format of a plan's input. */
 enum { CIRCNN_FLOAT32 = 0, CIRCNN_UINT8 = 1 };
 
-/* The name of a set of kernels that this machine can run, the fastest being number 0; NULL behind
- * the last. */
+/* The name of a set of kernels that this machine can run; number 0 is the fastest.  NULL for
+ * numbers after the last. */
 const char *circnn_kernels_name(size_t number);
 
 /* Make a plan from a program; the bytes are copied.  `kernels` is the name of a set, or NULL for
@@ -26,12 +26,12 @@ int circnn_plan_create(const uint8_t *program, size_t bytes, const char *kernels
 
 void circnn_plan_destroy(circnn_plan *plan);
 
-/* Bytes of workspace with which up to `samples` are worked on at once; any size from that for one
- * sample on is enough for any batch. */
+/* Bytes of workspace with which up to `samples` are worked on at once.  The workspace for one
+ * sample is enough for a batch of any size; a larger one is faster. */
 size_t circnn_plan_workspace_bytes(const circnn_plan *plan, size_t samples);
 
-/* What a call brings along: memory to work in, not shared with another call in progress, and where
- * to tell what is worth telling. */
+/* What a call needs besides input and output: memory to work in, not shared with another call in
+ * progress, and where to write what it counts and measures. */
 typedef struct {
     uint8_t *workspace; /* of any alignment */
     size_t workspace_bytes;
@@ -52,7 +52,7 @@ int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y
 /* The name of the kernels that the plan uses. */
 const char *circnn_plan_kernels(const circnn_plan *plan);
 
-/* Do as many 16-bit multiply-adds as the plan's kernels can, `rounds` times; returns how many. */
+/* Do as many 16-bit multiply-adds as the registers hold, `rounds` times; returns how many. */
 int64_t circnn_plan_multiply_adds(const circnn_plan *plan, size_t rounds);
 
 #endif

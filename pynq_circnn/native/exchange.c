@@ -11,7 +11,7 @@ enum { STATUS = 0x04 / 4, ADDRESS = 0x18 / 4, ADDRESS_HIGH = 0x1C / 4, LENGTH = 
 enum { CONTROL = 0, START = 1 }; /* of the engine */
 enum { HALTED = 1, IDLE = 2, ERRORS = 0x70, DONE = 0x1000, CLEAR = 0x7000 };
 enum { LENGTH_MASK = (1 << CIRCNN_ENGINE_DMA_LENGTH_BITS) - 1 };
-enum { SPIN_NS = 200000, NAP_NS = 20000 }; /* poll at first, then leave the processor to others */
+enum { SPIN_NS = 200000, NAP_NS = 20000 }; /* poll without pause at first, then sleep in between */
 
 static int64_t now_ns(void) {
     struct timespec t;
@@ -33,7 +33,7 @@ int circnn_exchange_start(circnn_exchange *exchange) {
     if ((exchange->send_status | exchange->receive_status) & HALTED) return CIRCNN_EXCHANGE_HALTED;
     dma[SEND + STATUS] = CLEAR;
     dma[RECEIVE + STATUS] = CLEAR;
-    __sync_synchronize(); /* buffers are in memory, the interrupt bits down */
+    __sync_synchronize(); /* buffers are in memory, the interrupt bits cleared */
     transfer(dma + RECEIVE, exchange->receive_address, exchange->receive_bytes);
     exchange->engine[CONTROL] = START;
     transfer(dma + SEND, exchange->send_address, exchange->send_bytes);
@@ -58,7 +58,7 @@ int circnn_exchange_wait(circnn_exchange *exchange, int64_t timeout_ns) {
         if (passed > SPIN_NS) nanosleep(&(struct timespec){0, NAP_NS}, 0);
     }
     exchange->received = dma[RECEIVE + LENGTH] & LENGTH_MASK;
-    __sync_synchronize(); /* what is read of the buffers is read after this */
+    __sync_synchronize(); /* the buffers are read after this */
     return CIRCNN_EXCHANGE_OK;
 }
 

@@ -1,8 +1,6 @@
-/* The interface behind which kernels are exchanged: one function a layer kind, over a batch.
+/* The interface that all sets of kernels share: one kernel for each layer kind, over a batch.
  *
- * Every set of kernels computes the same bits.  `samples` tensors lie one behind the other in
- * `in` and `out`, which do not overlap; CIRCNN_SLACK_WORDS behind `in` may be read.
- * `saturations` is NULL, or where the number of words that had to be limited is added. */
+ * Every set of kernels computes the same bits. */
 #ifndef CIRCNN_KERNELS_H
 #define CIRCNN_KERNELS_H
 
@@ -16,6 +14,7 @@ enum {
     CIRCNN_MAX_POINTS = CIRCNN_MAX_BLOCK / 2,    /* of the complex transform */
     CIRCNN_QUARTER_TURN = CIRCNN_MAX_POINTS / 2, /* steps of the twiddles' table */
     CIRCNN_SLACK_WORDS = 16 * CIRCNN_MAX_BLOCK,  /* so that vectors may be read whole */
+    CIRCNN_MAX_OPERANDS = 2,                     /* tensors that a layer reads */
 };
 
 /* A twiddle w as two rows of a matrix: (a + ib) w = a re[0] + b re[1] + i (a im[0] + b im[1]). */
@@ -34,7 +33,7 @@ typedef enum {
     CIRCNN_TRANSFORM,  /* forward and inverse, with what brings blocks to and from the lanes */
     CIRCNN_PRODUCT,
     CIRCNN_EPILOGUE, /* scale, bias and activation */
-    CIRCNN_OTHER,    /* layers that are no matrix */
+    CIRCNN_OTHER,    /* layers without weights in blocks */
     CIRCNN_PARTS,
 } circnn_part;
 
@@ -42,12 +41,12 @@ typedef struct {
     circnn_descriptor d;
     const int16_t *scales;  /* of this layer: scales, or an average's multipliers */
     const int32_t *biases;  /* of this layer */
-    const int16_t *weights; /* of this layer, as the program holds them */
+    const int16_t *weights; /* of this layer, as the program holds them; only while preparing */
     const circnn_tables *tables;
-    void *prepared; /* the weights in the order that the kernels want */
+    void *prepared; /* what the kind has prepared: weights in the order that its kernel reads */
 } circnn_layer;
 
-/* A stop watch that adds up nanoseconds by part; NULL keeps none. */
+/* A stop watch that adds up nanoseconds by part. */
 typedef struct {
     int64_t last;
     int64_t *nanoseconds;
@@ -55,41 +54,50 @@ typedef struct {
 
 void circnn_clock_lap(circnn_clock *clock, circnn_part part);
 
+/* Add the time since the last lap to a part; without a clock (NULL) do nothing. */
 static inline void circnn_lap(circnn_clock *clock, circnn_part part) {
     if (clock) circnn_clock_lap(clock, part);
 }
 
-typedef void circnn_unary(const circnn_layer *layer, const int16_t *in, int16_t *out,
-                          size_t samples, int64_t *saturations);
+/* What a kernel works with besides its layer and tensors. */
+typedef struct {
+    void *scratch;        /* the kind's scratch_bytes of memory, aligned to a cache line */
+    int64_t *saturations; /* NULL, or where the number of words that had to be limited is added */
+    circnn_clock *clock;  /* NULL, or where a spectral kind adds the time of its parts */
+} circnn_work;
+
+/* Run a layer.  The kind's number of operands is read, and `out` written; in each, the tensors of
+ * `samples` samples lie one behind the other.  `out` overlaps no operand, and CIRCNN_SLACK_WORDS
+ * behind an operand may be read. */
+typedef void circnn_kernel(const circnn_layer *layer, const int16_t *const *operands, int16_t *out,
+                           size_t samples, const circnn_work *work);
+
+/* A layer kind.  Only spectral kinds, those with weights in blocks, have more than a kernel. */
+typedef struct {
+    circnn_kernel *run;
+
+    /* Bring the weights into the order in which the kernel reads them, when a plan is made. */
+    size_t (*prepared_bytes)(const circnn_layer *layer);
+    void (*prepare)(circnn_layer *layer);
+
+    /* Scratch memory of the kernel, for any number of samples. */
+    size_t (*scratch_bytes)(const circnn_layer *layer);
+} circnn_kind;
 
 typedef struct {
     const char *name;
     int (*available)(void); /* whether this machine has the instructions */
 
-    /* Reorder a matrix's weights once, when the plan is made. */
-    size_t (*prepared_bytes)(const circnn_layer *layer);
-    void (*prepare)(circnn_layer *layer);
+    const circnn_kind *kinds[CIRCNN_OPCODES]; /* by opcode */
 
-    /* Scratch memory of the matrix kernel, for any number of samples. */
-    size_t (*scratch_bytes)(const circnn_layer *layer);
-    void (*matrix)(const circnn_layer *layer, const int16_t *in, int16_t *out, size_t samples,
-                   int64_t *saturations, void *scratch, circnn_clock *clock);
-
-    circnn_unary *max_pool;
-    circnn_unary *average_pool;
-    circnn_unary *scale_bias;
-    circnn_unary *pad;
-    void (*add)(const circnn_layer *layer, const int16_t *first, const int16_t *second,
-                int16_t *out, size_t samples, int64_t *saturations);
-
-    /* Between the host's numbers and words; quantize tells whether all values were finite. */
+    /* Between the host's numbers and words; quantize returns whether all values were finite. */
     int (*quantize)(const circnn_header *header, const float *x, int16_t *out, size_t count,
                     int64_t *saturations);
     void (*quantize_bytes)(const circnn_header *header, const uint8_t *x, int16_t *out,
                            size_t count, int64_t *saturations);
     void (*dequantize)(const circnn_header *header, const int16_t *in, float *y, size_t count);
 
-    /* As many 16-bit multiply-adds as the machine can do, `rounds` times; returns how many. */
+    /* As many 16-bit multiply-adds as the registers hold, `rounds` times; returns how many. */
     int64_t (*multiply_adds)(size_t rounds);
 } circnn_kernels;
 

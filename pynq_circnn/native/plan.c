@@ -1,15 +1,16 @@
+/* Plans: a program made ready for a set of kernels, and its runs (see circnn.h). */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "circnn.h"
+#include "kernels.h"
 #include "program.h"
+#include "sizes.h"
 
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
 #error "float32 expressions must be evaluated as float32 (on 32-bit x86: -msse2 -mfpmath=sse)"
 #endif
-
-enum { ALIGN_BYTES = 64 };
 
 struct circnn_plan {
     circnn_header header;
@@ -19,10 +20,6 @@ struct circnn_plan {
     uint8_t *data;        /* the program's scales and biases, and the prepared weights */
     circnn_layer layers[];
 };
-
-static size_t aligned(size_t bytes) {
-    return (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
-}
 
 /* -- sets of kernels ---------------------------------------------------------------------------*/
 
@@ -72,12 +69,22 @@ static void fill_tables(circnn_tables *tables) {
         }
 }
 
+static const circnn_kind *kind_of(const circnn_plan *plan, const circnn_layer *layer) {
+    return plan->kernels->kinds[layer->d.opcode];
+}
+
+static const circnn_traits *traits_of(const circnn_layer *layer) {
+    return &circnn_opcode_traits[layer->d.opcode];
+}
+
 static size_t data_bytes(const circnn_plan *plan) {
     const circnn_header *h = &plan->header;
     size_t bytes = aligned(2 * (size_t)h->scales_words) + aligned(4 * (size_t)h->biases_words);
-    for (int32_t i = 0; i < h->layers; i++)
-        if (plan->layers[i].d.opcode == CIRCNN_OP_MATRIX)
-            bytes += aligned(plan->kernels->prepared_bytes(&plan->layers[i]));
+    for (int32_t i = 0; i < h->layers; i++) {
+        const circnn_layer *layer = &plan->layers[i];
+        if (traits_of(layer)->spectral)
+            bytes += aligned(kind_of(plan, layer)->prepared_bytes(layer));
+    }
     return bytes + ALIGN_BYTES;
 }
 
@@ -85,7 +92,7 @@ static uint8_t *align_pointer(uint8_t *pointer) {
     return pointer + (size_t)(-(uintptr_t)pointer % ALIGN_BYTES);
 }
 
-/* Copy what the kernels need out of the program, the weights in the order that they want. */
+/* Copy what the kernels need out of the program, the weights in the order of their reading. */
 static int load(circnn_plan *plan, const circnn_program *program) {
     const circnn_header *h = &plan->header;
     int16_t *weights = malloc(2 * (size_t)h->weights_words + 2);
@@ -106,14 +113,15 @@ static int load(circnn_plan *plan, const circnn_program *program) {
         circnn_layer *layer = &plan->layers[i];
         layer->scales = scales + layer->d.scales_offset;
         layer->biases = biases + layer->d.biases_offset;
-        if (layer->d.opcode != CIRCNN_OP_MATRIX) continue;
+        if (!traits_of(layer)->spectral) continue;
+        const circnn_kind *kind = kind_of(plan, layer);
         layer->weights = weights + layer->d.weights_offset;
         layer->prepared = next;
         layer->tables = &plan->tables;
-        next += aligned(plan->kernels->prepared_bytes(layer));
-        plan->kernels->prepare(layer);
+        next += aligned(kind->prepared_bytes(layer));
+        kind->prepare(layer);
         layer->weights = NULL;
-        const size_t scratch = plan->kernels->scratch_bytes(layer);
+        const size_t scratch = kind->scratch_bytes(layer);
         if (scratch > plan->scratch_bytes) plan->scratch_bytes = scratch;
     }
     free(weights);
@@ -165,7 +173,8 @@ void circnn_clock_lap(circnn_clock *clock, circnn_part part) {
     clock->last = now;
 }
 
-/* Activations of the samples, then what the kernels need, with slack for reading in vectors. */
+/* The workspace holds the activations of the samples, slack for reading in vectors, and the scratch
+ * memory of the kernels. */
 static size_t sample_bytes(const circnn_plan *plan) {
     return 2 * (size_t)plan->header.activation_words;
 }
@@ -193,42 +202,27 @@ static size_t read_input(const circnn_plan *plan, const void *x, int format, int
     return samples;
 }
 
-/* Memory of a call: a tensor at address a of one sample lies at a * tile, the samples of a tile
- * one behind the other. */
+/* The activation memory of a call, for a tile of samples.  What one sample has at address a begins
+ * at a * tile; the samples lie one behind the other. */
 typedef struct {
-    int16_t *memory;
+    int16_t *words;
     size_t tile;
-    void *scratch;
-    circnn_clock *clock;
-} workspace;
+} activations;
 
-static void run_layer(const circnn_plan *plan, const circnn_layer *layer, const workspace *work,
-                      size_t samples, int64_t *saturations) {
-    const circnn_kernels *kernels = plan->kernels;
-    const int16_t *in = work->memory + work->tile * (size_t)layer->d.input_address;
-    int16_t *out = work->memory + work->tile * (size_t)layer->d.output_address;
-    switch (layer->d.opcode) {
-    case CIRCNN_OP_MATRIX:
-        kernels->matrix(layer, in, out, samples, saturations, work->scratch, work->clock);
-        return;
-    case CIRCNN_OP_MAX_POOL:
-        kernels->max_pool(layer, in, out, samples, saturations);
-        break;
-    case CIRCNN_OP_AVERAGE_POOL:
-        kernels->average_pool(layer, in, out, samples, saturations);
-        break;
-    case CIRCNN_OP_SCALE_BIAS:
-        kernels->scale_bias(layer, in, out, samples, saturations);
-        break;
-    case CIRCNN_OP_PAD:
-        kernels->pad(layer, in, out, samples, saturations);
-        break;
-    case CIRCNN_OP_ADD:
-        kernels->add(layer, in, work->memory + work->tile * (size_t)layer->d.second_address, out,
-                     samples, saturations);
-        break;
-    }
-    circnn_lap(work->clock, CIRCNN_OTHER);
+static int16_t *tensor_at(const activations *memory, int32_t address) {
+    return memory->words + memory->tile * (size_t)address;
+}
+
+static void run_layer(const circnn_plan *plan, const circnn_layer *layer,
+                      const activations *memory, size_t samples, const circnn_work *work) {
+    const circnn_descriptor *d = &layer->d;
+    const int32_t addresses[CIRCNN_MAX_OPERANDS] = {d->input_address, d->second_address};
+    const int16_t *operands[CIRCNN_MAX_OPERANDS] = {NULL};
+    int16_t *out = tensor_at(memory, d->output_address);
+    for (int i = 0; i < 1 + traits_of(layer)->two_operands; i++)
+        operands[i] = tensor_at(memory, addresses[i]);
+    kind_of(plan, layer)->run(layer, operands, out, samples, work);
+    if (!traits_of(layer)->spectral) circnn_lap(work->clock, CIRCNN_OTHER);
 }
 
 int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y, size_t samples,
@@ -240,29 +234,29 @@ int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y
 
     circnn_clock clock = {0, call->nanoseconds};
     int64_t *saturations = call->saturations;
-    const size_t fit = (bytes - shared_bytes(plan)) / sample_bytes(plan);
-    workspace work = {.tile = fit < samples ? fit : samples,
-                      .clock = call->nanoseconds ? &clock : NULL};
     uint8_t *base = align_pointer(call->workspace);
-    work.memory = (int16_t *)(void *)base;
+    const size_t fit = (bytes - shared_bytes(plan)) / sample_bytes(plan);
+    const activations memory = {(int16_t *)(void *)base, least(fit, samples)};
+    circnn_work work = {.clock = call->nanoseconds ? &clock : NULL};
     work.scratch =
-        align_pointer(base + work.tile * sample_bytes(plan) + 2 * CIRCNN_SLACK_WORDS);
+        align_pointer(base + memory.tile * sample_bytes(plan) + 2 * CIRCNN_SLACK_WORDS);
 
     circnn_lap(work.clock, CIRCNN_PARTS);
-    for (size_t first = 0; first < samples; first += work.tile) {
-        const size_t now = samples - first < work.tile ? samples - first : work.tile;
-        int16_t *input = work.memory + work.tile * (size_t)h->input_address;
+    for (size_t first = 0; first < samples; first += memory.tile) {
+        const size_t now = least(samples - first, memory.tile);
+        int16_t *input = tensor_at(&memory, h->input_address);
         const size_t finite = read_input(plan, x, format, input, first, now, saturations);
         if (finite < now) {
             call->bad_sample = first + finite;
             return CIRCNN_STATUS_NOT_FINITE;
         }
         circnn_lap(work.clock, CIRCNN_CONVERSION);
-        for (int32_t i = 0; i < h->layers; i++)
-            run_layer(plan, &plan->layers[i], &work, now,
-                      saturations ? saturations + 1 + i : NULL);
-        const int16_t *output = work.memory + work.tile * (size_t)h->output_address;
-        plan->kernels->dequantize(h, output, y + first * (size_t)h->output_words,
+        for (int32_t i = 0; i < h->layers; i++) {
+            if (saturations) work.saturations = saturations + 1 + i;
+            run_layer(plan, &plan->layers[i], &memory, now, &work);
+        }
+        plan->kernels->dequantize(h, tensor_at(&memory, h->output_address),
+                                  y + first * (size_t)h->output_words,
                                   now * (size_t)h->output_words);
         circnn_lap(work.clock, CIRCNN_CONVERSION);
     }

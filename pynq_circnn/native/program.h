@@ -1,4 +1,4 @@
-/* Reading a program: every field in its range, every address in its memory. */
+/* Reading a program and checking it: every field in its range, every address in its memory. */
 #ifndef CIRCNN_PROGRAM_H
 #define CIRCNN_PROGRAM_H
 
@@ -12,7 +12,7 @@ typedef struct {
     const uint8_t *weights, *scales, *biases; /* little-endian words, unaligned */
 } circnn_program;
 
-/* Check the bytes and tell where their parts lie. */
+/* Check the header and fill in where the parts of the program lie in the bytes. */
 int circnn_program_open(const uint8_t *bytes, size_t size, circnn_program *program);
 
 /* Read and check one descriptor. */

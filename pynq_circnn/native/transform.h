@@ -1,8 +1,8 @@
 /* The transforms between real blocks and packed half spectra, LANES blocks side by side.
  *
- * The rules are those of pynq_circnn/fixed.py: radix-2 decimation in time, sums halved with
- * rounding up, differences with rounding down, every result saturated.  Two stages are computed
- * in one go wherever two are left, so that the points go to memory half as often.
+ * The rules are those of pynq_circnn/arithmetic/fixed.py: radix-2 decimation in time, sums halved
+ * with rounding up, differences with rounding down, every result saturated.  Two stages are
+ * computed at once wherever two are left, so that the points go to memory half as often.
  *
  * Arguments that are constant at each call (inverse, counts == NULL, whether a stage halves)
  * select code when it is compiled. */
@@ -36,7 +36,7 @@ INLINE point rotated(point b, enum rotation rotation, const circnn_twiddle *w, i
     return t;
 }
 
-/* a + t takes the place of a, a - t that of b. */
+/* Replace a by a + t and b by a - t. */
 INLINE void butterfly(point *a, point *b, point t, int halve, words *counts) {
     const point old = *a;
     add_subtract(old.re, t.re, halve, &a->re, &b->re, counts);

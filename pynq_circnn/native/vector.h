@@ -1,14 +1,14 @@
-/* The vectors that the kernels are written over.
+/* The vector types and operations that the kernels are written in.
  *
- * A source that defines a set of kernels says how wide they are before it includes this:
+ * A source that defines a set of kernels defines how wide they are before it includes this:
  *
  *   LANES  blocks that a transform works on side by side, 8 or 16
  *   SLOTS  32-bit sums that a product works on side by side, 4, 8 or 16
  *   TILE   rows of blocks times pixels that a product holds in registers
  *
- * Everything is said in GCC's vector extensions, which every compiler for the board or a computer
- * understands; only what C has no operator for (saturation, widening products, shuffles) is an
- * operation with a name, and only those use an instruction by its name, where there is one. */
+ * All is written in GCC's vector extensions, which every compiler for the board or a computer
+ * understands.  Only what C has no operator for (saturation, widening products, shuffles) is a
+ * function, and only these functions use an instruction by its name, where the target has one. */
 #ifndef CIRCNN_VECTOR_H
 #define CIRCNN_VECTOR_H
 
@@ -16,13 +16,7 @@
 #include <string.h>
 
 #include "circnn_contract.h"
-
-#define INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "compiler.h"
 
 /* Nothing here passes a vector between functions that are not inlined into each other. */
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -33,7 +27,7 @@ _Static_assert(LANES % ROW == 0, "lanes are whole rows of words");
 
 typedef int16_t words __attribute__((vector_size(2 * LANES)));   /* a word of each block */
 typedef uint16_t bits __attribute__((vector_size(2 * LANES)));   /* the same, wrapping round */
-typedef uint32_t twins __attribute__((vector_size(2 * LANES)));  /* the same in twos */
+typedef uint32_t twins __attribute__((vector_size(2 * LANES)));  /* neighbouring words as one */
 typedef int16_t row __attribute__((vector_size(2 * ROW)));       /* neighbouring words */
 typedef int32_t sums __attribute__((vector_size(4 * SLOTS)));  /* a sum of each slot */
 
@@ -128,8 +122,8 @@ INLINE words interleave_high(words a, words b) {
     return SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/* Lane by lane in plain loops, which compilers know to turn into the vectors that there are; as
- * functions of their own, since there may be none. */
+/* Lane by lane in plain loops, which compilers turn into vector instructions where the target has
+ * them; not inlined, because where it has none they are long. */
 #define BY_LANE(RESULT)                                                                           \
     do {                                                                                          \
         int16_t a_[LANES], b_[LANES], result_[LANES];                                             \
@@ -323,8 +317,8 @@ INLINE void store_rows(int16_t *x, size_t stride, words v) {
     if (LANES > ROW) store_row(x + ROW * stride, high_row(v));
 }
 
-/* Three perfect shuffles of 8 x 8 words are their transpose: each moves the six bits of a word's
- * place, (row, column), round by one. */
+/* Three perfect shuffles of 8 x 8 words are their transpose: each rotates the six bits of a word's
+ * place, (row, column), by one. */
 INLINE void transpose(words v[ROW]) {
     for (int round = 0; round < 3; round++) {
         words shuffled[ROW];
@@ -336,7 +330,7 @@ INLINE void transpose(words v[ROW]) {
     }
 }
 
-/* Differences that may wrap round: lanes that hold no block hold any bits. */
+/* Differences that may wrap round: lanes without a block hold arbitrary bits. */
 INLINE words minus(words a, words b) { return (words)((bits)a - (bits)b); }
 INLINE words negative(words a) { return minus((words){0}, a); }
 
@@ -349,7 +343,7 @@ INLINE words conjugate_pairs(words v) {
     return minus(v ^ second, second);
 }
 
-/* -- the arithmetic of fixed.py on vectors -----------------------------------------------------*/
+/* -- the engine's rounding and saturation on vectors -------------------------------------------*/
 
 /* (a + b + 1) >> 1 without a 17th bit. */
 INLINE words halved_sum(words a, words b) {

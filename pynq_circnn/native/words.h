@@ -1,6 +1,6 @@
 /* Numbers to words and back, in the rows of a packet: for the board's driver.
  *
- * The arithmetic is "Input and output" of hw/ENGINE.md, as pynq_circnn/fixed.py defines it. */
+ * The arithmetic is "Input and output" of hw/ENGINE.md, by the code of the native back end. */
 #ifndef CIRCNN_WORDS_H
 #define CIRCNN_WORDS_H
 
