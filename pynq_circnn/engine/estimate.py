@@ -6,7 +6,7 @@ from ..contract import CONFIGURATIONS, OPCODES
 from ..errors import CompileError
 from ..layers import Conv2D, Dense, Reshape, Softmax, size_of
 from ..network.quantized import QuantizedNetwork
-from ..program.arrangement import Engine, arrange
+from ..program.arrangement import EngineSizes, arrange
 from ..program.compiler import compile_program
 from ..program.packets import batch_samples, reply_beats, sample_beats
 from ..program.program import Program
@@ -41,7 +41,7 @@ def dense_operations(network: QuantizedNetwork) -> int:
 
 def _memories(program: Program) -> Dict[str, Dict[str, int]]:
     sizes = CONFIGURATIONS[program.configuration]
-    engine = Engine.of(program.configuration)
+    engine = EngineSizes.of(program.configuration)
     matrices = [(f, arrange(f, engine)) for f in program.layers if f["opcode"] == OPCODES["matrix"]]
     resident = sum(a.weights_rows for f, a in matrices if not f.get("stream", 0) & 2)
     window = max((a.weights_rows for f, a in matrices if f.get("stream", 0) & 2), default=0)

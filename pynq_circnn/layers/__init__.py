@@ -349,14 +349,21 @@ class Window:
 
     def counts(self) -> np.ndarray:
         """Return how many pixels of the image each window covers: (out_height, out_width)."""
+        rows = covered(self.out_height, self.strides[0], self.top, self.kernel[0], self.height)
+        columns = covered(self.out_width, self.strides[1], self.left, self.kernel[1], self.width)
+        pixels: np.ndarray = rows[:, None] * columns[None, :]
+        return pixels
 
-        def along(out: int, stride: int, before: int, kernel: int, size: int) -> np.ndarray:
-            first = np.arange(out) * stride - before
-            return np.minimum(first + kernel, size) - np.maximum(first, 0)
 
-        rows = along(self.out_height, self.strides[0], self.top, self.kernel[0], self.height)
-        columns = along(self.out_width, self.strides[1], self.left, self.kernel[1], self.width)
-        return rows[:, None] * columns[None, :]
+def covered(out: int, stride: int, before: int, kernel: int, size: int) -> np.ndarray:
+    """Return how many pixels each of `out` windows covers along one axis of `size` pixels.
+
+    >>> covered(3, 2, 1, 3, 5)
+    array([2, 3, 2])
+    """
+    first = np.arange(out) * stride - before
+    pixels: np.ndarray = np.minimum(first + kernel, size) - np.maximum(first, 0)
+    return pixels
 
 
 def _extent(size: int, kernel: int, stride: int, padding: str) -> Tuple[int, int]:
