@@ -17,8 +17,8 @@ circnn_csim *circnn_csim_create(void);
 void circnn_csim_destroy(circnn_csim *csim);
 
 // One start: a packet in, TLAST on its last beat, and the packet out.  Returns the beats of the
-// latter, of which at most `room` are stored.  `registers`: status, detail, samples, saturations,
-// product_trips, beats_in, beats_out.
+// latter, of which at most `room` are stored.  `registers`, if not NULL, takes seven: status,
+// detail, samples, saturations, product_trips, beats_in, beats_out.
 size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats, uint64_t *reply,
                         size_t room, uint32_t *registers);
 
@@ -26,6 +26,11 @@ size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats,
 // product, inverse, vector, epilogue, write), and of the input, output and weights loops.
 void circnn_csim_clear_trips(circnn_csim *csim);
 void circnn_csim_trips(const circnn_csim *csim, uint64_t *layers, uint64_t *moves);
+
+// How a spectral layer of the loaded program runs, as the engine worked it out: the values of the
+// fields that circnn_csim_layer_fields names, a space behind each, in that order.
+const char *circnn_csim_layer_fields(void);
+void circnn_csim_layer(const circnn_csim *csim, int32_t index, int32_t *fields);
 
 #ifdef __cplusplus
 }
