@@ -1,4 +1,4 @@
-"""The whole build with the stand-in for the vendor's tools, and what it says when things lack."""
+"""The whole build with the stand-in for the vendor's tools, and what it reports as missing."""
 
 import glob
 import json
@@ -24,12 +24,8 @@ def checkout(tmp_path):
     """A copy of the hardware build with a source that only the stand-in would take."""
     ignored = shutil.ignore_patterns("__pycache__", "src", "test")
     shutil.copytree(tools.HW, tmp_path / "hw", ignore=ignored)
-    (tmp_path / "pynq_circnn" / "contract").mkdir(parents=True)
-    for name in ("__init__.py", "contract.json", "tables.json"):
-        shutil.copy(
-            os.path.join(tools.ROOT, "pynq_circnn", "contract", name),
-            tmp_path / "pynq_circnn" / "contract",
-        )
+    contract = os.path.join("pynq_circnn", "contract")
+    shutil.copytree(os.path.join(tools.ROOT, contract), tmp_path / contract, ignore=ignored)
     (tmp_path / "hw" / "src").mkdir()
     (tmp_path / "hw" / "src" / "circnn_engine.cpp").write_text(tools.SOURCE)
     return tmp_path
