@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import zlib
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -20,16 +21,17 @@ from pynq_circnn.contract import (
     DESCRIPTOR,
     HEADER,
     OPCODES,
+    OPERATIONS,
     REGISTERS,
     STATUS,
     configuration_digest,
     hardware_configurations,
 )
+from pynq_circnn.contract.headers import engine_headers, write_headers
 from pynq_circnn.engine.cycles import UNITS, batch_cycles
 from pynq_circnn.errors import CompileError, ProgramError
 from pynq_circnn.program import packets
-from pynq_circnn.program.arrangement import Engine as Sizes
-from pynq_circnn.program.arrangement import arrange
+from pynq_circnn.program.arrangement import EngineSizes, arrange
 from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.simulation import build as csim_build
 from pynq_circnn.simulation.engine import MOVES
@@ -330,7 +332,7 @@ def test_what_does_not_fit_is_told():
 
 
 def test_the_arrangement_fills_the_lanes():
-    sizes = Sizes.of("z2")
+    sizes = EngineSizes.of("z2")
     for block, outputs, side, places in (
         (8, 16, 2, 4),
         (16, 16, 1, 4),
@@ -345,6 +347,71 @@ def test_the_arrangement_fills_the_lanes():
         }  # fmt: skip
         arrangement = arrange(fields, sizes)
         assert (arrangement.side, arrangement.places) == (side, places)
+
+
+def decoded_layers(program):
+    """What the engine works out for each matrix layer of a program: dicts of fields by index."""
+    lib = csim_build.load(csim_build.build(program.configuration))
+    engine = lib.circnn_csim_create()
+    try:
+        beats, reply = packets.program_packet(program), np.zeros(4, "<u8")
+        sent = lib.circnn_csim_step(
+            engine, beats.ctypes.data, len(beats), reply.ctypes.data, len(reply), None
+        )
+        assert packets.read_reply(reply[:sent]).status == "ok"
+        names, layers = lib.circnn_csim_layer_fields().decode().split(), {}
+        for index, fields in enumerate(program.layers):
+            if OPERATIONS[fields["opcode"]].spectral:
+                values = np.zeros(len(names), np.int32)
+                lib.circnn_csim_layer(engine, index, values.ctypes.data)
+                layers[index] = dict(zip(names, values.tolist()))
+        return layers
+    finally:
+        lib.circnn_csim_destroy(engine)
+
+
+def matrix_networks(count):
+    """Networks of matrix layers alone, on images and vectors up to 512 channels."""
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        if seed % 3 == 0:
+            units, block = int(rng.integers(1, 300)), 2 ** int(rng.integers(9))
+            yield dense_stack(units, block, 2, features=int(rng.integers(1, 512)))[0]
+            continue
+        height, width = (int(size) for size in rng.integers(1, 24, 2))
+        shape = (height, 1 if seed % 3 == 1 else width, int(rng.integers(1, 64)))
+        network = random_network(rng, ["Conv2D"] * int(rng.integers(1, 4)), shape)
+        if network is not None:
+            yield network
+
+
+@pytest.mark.parametrize("configuration", HARDWARE)
+def test_engine_and_compiler_arrange_alike(configuration):
+    """Every field of every matrix layer: the twins in Python and in C++ agree."""
+    sizes, compared, seen = EngineSizes.of(configuration), 0, {}
+    for network in matrix_networks(90):
+        try:
+            program = compile_program(network, configuration)
+        except CompileError:
+            continue
+        resident = 0
+        for index, actual in decoded_layers(program).items():
+            fields = program.layers[index]
+            arrangement = arrange(fields, sizes)
+            expected = {name: int(value) for name, value in asdict(arrangement).items()}
+            stream = fields.get("stream", 0)
+            expected.update(from_stream=stream & 1, streamed=stream >> 1)
+            if stream & 2:
+                del actual["weights_row"]  # behind all that stay
+            else:
+                expected["weights_row"] = resident
+                resident += arrangement.weights_rows
+            assert actual == expected
+            compared += 1
+            for name, value in expected.items():
+                seen.setdefault(name, set()).add(value)
+    assert compared >= 60
+    assert all(len(seen[name]) > 1 for name in asdict(arrangement))
 
 
 # -- the contract -------------------------------------------------------------------------------
@@ -368,6 +435,29 @@ def test_register_offsets_of_the_source():
     assert found == expected
     for name, offset in expected.items():
         assert REGISTERS[f"{name}_control"] == offset + 4
+
+
+def test_two_operands_are_read_as_whole_tensors():
+    """What the units that read pairs of words rely on."""
+    assert all(operation.two_operands == operation.flat for operation in OPERATIONS.values())
+
+
+def test_every_opcode_has_its_header(tmp_path):
+    """A layer kind is one header; without one of its rules nothing compiles."""
+    folder = os.path.join(csim_build.source_folder(), "src")
+    kinds = os.path.join(folder, "kinds")
+    assert sorted(os.listdir(kinds)) == sorted(f"{name}.hpp" for name in OPCODES)
+    write_headers(str(tmp_path), engine_headers("tiny"))
+    compiler = csim_build.compiler()
+    for rule in (None, "extent", "combine", "result", "serial_result"):
+        lines = [f'#include "{folder}/kinds.hpp"', ""]
+        if rule is not None:  # the kind pad has it under another name
+            lines[:0] = [f"#define {rule} other", '#include "kinds/pad.hpp"', f"#undef {rule}"]
+        file = tmp_path / f"{rule}.cpp"
+        file.write_text("\n".join(lines))
+        command = [compiler, "-std=c++14", "-w", "-fsyntax-only", f"-I{folder}", f"-I{tmp_path}"]
+        done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == (rule is None), done.stderr
 
 
 def test_unit_names():

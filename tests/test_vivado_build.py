@@ -1,4 +1,4 @@
-"""The whole build with the stand-in for the vendor's tools, and what it says when things lack."""
+"""The whole build with the stand-in for the vendor's tools, and what it reports as missing."""
 
 import glob
 import json
@@ -25,7 +25,7 @@ def checkout(tmp_path):
     ignored = shutil.ignore_patterns("__pycache__", "src", "test")
     shutil.copytree(tools.HW, tmp_path / "hw", ignore=ignored)
     contract = os.path.join("pynq_circnn", "contract")
-    shutil.copytree(os.path.join(tools.ROOT, contract), tmp_path / contract)
+    shutil.copytree(os.path.join(tools.ROOT, contract), tmp_path / contract, ignore=ignored)
     (tmp_path / "hw" / "src").mkdir()
     (tmp_path / "hw" / "src" / "circnn_engine.cpp").write_text(tools.SOURCE)
     return tmp_path

@@ -81,7 +81,7 @@ def test_utilization():
 
 
 def test_a_utilization_report_without_a_table_is_an_error():
-    with pytest.raises(reports.ReportError, match="must tell of dsp"):
+    with pytest.raises(reports.ReportError, match="must list dsp"):
         reports.utilization(_sample("utilization.rpt").replace("| DSPs ", "| Other"))
 
 

@@ -53,7 +53,7 @@ def hls_reports(build: str) -> Dict[str, str]:
 
 
 def hls_loops(build: str) -> List[reports.Loop]:
-    """Return every pipelined loop and function that the C synthesis tells of, reports and log."""
+    """Return every pipelined loop and function of the C synthesis, from its reports and its log."""
     found = [
         reports.Loop(f"{name[: -len('_csynth.rpt')]}: {loop.name}", loop.achieved, loop.target)
         for name, text in hls_reports(build).items()

@@ -29,7 +29,7 @@ FORMAT = 1
 
 
 def bit_header(data: bytes) -> Dict[str, str]:
-    """Return what the header of a .bit file says: design, part, date, time and data bytes.
+    """Return the header of a .bit file: design, part, date, time and number of data bytes.
 
     Raises
     ------

@@ -28,7 +28,7 @@ class Synthesis(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """The design timing summary of a routed design; slacks in ns, ``None`` where nothing is."""
+    """The design timing summary of a routed design; slacks in ns, ``None`` where there is none."""
 
     setup_slack_ns: Optional[float]
     hold_slack_ns: Optional[float]
@@ -84,7 +84,7 @@ _PIPELINED = re.compile(
 
 
 def pipelined(log: str) -> List[Loop]:
-    """Return the loops and functions that a log of Vitis HLS tells the pipelining result of.
+    """Return the loops and functions whose pipelining result is in a log of Vitis HLS.
 
     The reports have no target for a pipelined function; only the log has.
     """
@@ -192,7 +192,7 @@ _RESOURCES = {
 
 
 def utilization(text: str) -> Dict[str, Use]:
-    """Return what a ``report_utilization`` says of LUTs, registers, block RAM, URAM and DSPs.
+    """Return the LUTs, registers, block RAM, URAM and DSPs of a ``report_utilization``.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def utilization(text: str) -> Dict[str, Use]:
     missing = [key for key in _RESOURCES if key not in found and key != "uram"]
     if missing:
         raise ReportError(
-            f"a utilisation report must tell of {', '.join(missing)}. Received: none. Run "
+            f"a utilisation report must list {', '.join(missing)}. Received: none. Run "
             "make -C hw timing again, and look into build/hw/BOARD/timing.log."
         )
     return found

@@ -4,10 +4,10 @@
 
     python3 hw/scripts/settings.py pynq-z2 BUILD
 
-Writes ``settings.tcl`` for the Tcl steps and the two headers that the HLS sources include, each
-only if it changes, so that make repeats no step in vain. Needs nothing but the standard library of
-Python 3.8, so that the machine with Vivado on it needs no package. Everything that the Tcl steps
-are told comes from here; they hold no number themselves.
+Writes ``settings.tcl`` for the Tcl steps and the headers that the HLS sources include, each only if
+it changes, so that make repeats no step in vain. Needs nothing but the standard library of
+Python 3.8, so that the machine with Vivado on it needs no package. The Tcl steps take every number
+from here.
 """
 
 import importlib

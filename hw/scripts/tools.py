@@ -1,4 +1,4 @@
-"""Finds Vivado and Vitis HLS and tells their versions.
+"""Finds Vivado and Vitis HLS and their versions.
 
 ::
 

@@ -58,3 +58,39 @@ void circnn_csim_trips(const circnn_csim *csim, uint64_t *layers, uint64_t *move
     moves[1] = e.output_trips;
     moves[2] = e.weight_trips;
 }
+
+// X(name, value) for what follows from a spectral layer's descriptor.
+#define CIRCNN_LAYER_FIELDS(X)            \
+    X(block, 1 << layer.d.block_log2)     \
+    X(side, layer.side)                   \
+    X(places, layer.places)               \
+    X(by_sample, layer.by_sample)         \
+    X(chunks, layer.chunks)               \
+    X(row_groups, layer.row_groups)       \
+    X(column_groups, layer.column_groups) \
+    X(terms, layer.terms)                 \
+    X(passes, layer.passes)               \
+    X(points, 1 << layer.points_log2)     \
+    X(strip, layer.strip)                 \
+    X(columns, layer.columns)             \
+    X(kept_columns, layer.kept_columns)   \
+    X(line_rows, layer.line_rows)         \
+    X(ring_lines, layer.ring_lines)       \
+    X(pace, layer.pace)                   \
+    X(weights_row, layer.weights_row)     \
+    X(from_stream, layer.from_stream)     \
+    X(streamed, layer.streamed)
+
+const char *circnn_csim_layer_fields(void) {
+#define CIRCNN_NAME(name, value) #name " "
+    return CIRCNN_LAYER_FIELDS(CIRCNN_NAME);
+#undef CIRCNN_NAME
+}
+
+void circnn_csim_layer(const circnn_csim *csim, int32_t index, int32_t *fields) {
+    const Layer &layer = csim->engine.layers[index];
+#define CIRCNN_VALUE(name, value) static_cast<int32_t>(value),
+    const int32_t values[] = {CIRCNN_LAYER_FIELDS(CIRCNN_VALUE)};
+#undef CIRCNN_VALUE
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) fields[i] = values[i];
+}

@@ -30,6 +30,11 @@ void circnn_csim_registers(const circnn_csim *csim, uint32_t registers[7]);
 void circnn_csim_clear_trips(circnn_csim *csim);
 void circnn_csim_trips(const circnn_csim *csim, uint64_t *layers, uint64_t *moves);
 
+// How a spectral layer of the loaded program runs, as the engine worked it out: the values of the
+// fields that circnn_csim_layer_fields names, a space behind each, in that order.
+const char *circnn_csim_layer_fields(void);
+void circnn_csim_layer(const circnn_csim *csim, int32_t index, int32_t *fields);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,4 +1,5 @@
-// The engine's scalar arithmetic: the twin of pynq_circnn/fixed.py.  No function has a loop.
+// The engine's scalar arithmetic: the twin of pynq_circnn/arithmetic/fixed.py.  No function
+// has a loop.
 #ifndef CIRCNN_ARITHMETIC_HPP
 #define CIRCNN_ARITHMETIC_HPP
 
@@ -7,6 +8,15 @@
 static_assert((-3 >> 1) == -2, "right shift of a negative number must round down");
 
 constexpr int32_t kValueMax = CIRCNN_VALUE_MAX;
+
+inline int32_t ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
+
+inline int32_t padded(int32_t words, int32_t multiple) {
+    return ceil_div(words, multiple) * multiple;
+}
+
+inline int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
+inline int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
 inline int32_t clamp(int32_t v, int32_t low, int32_t high) {
     return v < low ? low : v > high ? high : v;
@@ -94,10 +104,6 @@ inline int32_t interpolate(const Word *table, int32_t word) {
     const int32_t at = (1 << (15 - bits)) + step;
     const int32_t left = table[at], right = table[at + 1];
     return left + round_shift((right - left) * rest, bits);
-}
-
-inline bool is_table(int32_t activation) {
-    return activation == CIRCNN_ACTIVATION_SIGMOID || activation == CIRCNN_ACTIVATION_TANH;
 }
 
 // One rounding shift of a 32-bit sum and a table.

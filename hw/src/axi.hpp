@@ -36,7 +36,7 @@ inline void axi_write(AxiStream &stream, const AxiBeat &beat) {
 
 #else
 
-// Beyond it lies the DMA: nothing of the design's own is to be found out by bounding it.
+// The DMA is on the other side: a bound here would not show anything about the design.
 typedef Stream<AxiBeat, 1 << 30> AxiStream;
 
 inline AxiBeat axi_read(AxiStream &stream) { return stream.read(); }

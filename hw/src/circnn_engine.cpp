@@ -1,7 +1,13 @@
 // Only wires: the units of a layer, the layers of a batch, the batches of a packet.
 #include "circnn_engine.hpp"
 
+#include "forward.hpp"
+#include "inverse.hpp"
 #include "parallel.hpp"
+#include "product.hpp"
+#include "read.hpp"
+#include "vector.hpp"
+#include "write.hpp"
 
 // -- one layer ----------------------------------------------------------------------------------
 
@@ -9,8 +15,8 @@
 // port and the writer the other, and no layer writes over what it reads.
 static void run_units(const Layer &layer, const Batch &batch, const ActivationBank *read_port,
                       ActivationBank *write_port, const Word weights[kWeightRows][kRow],
-                      Word spectra[kSpectraRows][kRow], const Channels &channels, AxiStream &in, PacketReader &packet,
-                      Count counts[kUnits]) {
+                      Word spectra[kSpectraRows][kRow], const Channels &channels, AxiStream &in,
+                      PacketReader &packet, Count counts[kUnits]) {
 #pragma HLS DATAFLOW
     BlockStream blocks("blocks");
     RowStream rows("rows");
@@ -122,8 +128,7 @@ output:
 // -- packets ------------------------------------------------------------------------------------
 
 static bool takes_input_from_stream(const Engine &engine) {
-    return engine.header.layers > 0 && engine.layers[0].d.opcode == CIRCNN_OP_MATRIX &&
-           engine.layers[0].from_stream;
+    return engine.header.layers > 0 && engine.layers[0].from_stream;
 }
 
 static void run_batch(Engine &engine, const Batch &batch, Payload &payload, AxiStream &in,
@@ -132,7 +137,7 @@ static void run_batch(Engine &engine, const Batch &batch, Payload &payload, AxiS
 layers:
     for (int32_t i = 0; i < engine.header.layers; i++) {
         const Layer &layer = engine.layers[i];
-        if (layer.d.opcode == CIRCNN_OP_MATRIX && layer.streamed) {
+        if (layer.streamed) {
             Count count = {0, 0};
             load_weights(layer, payload, in, engine.weights, count);
 #ifndef __SYNTHESIS__
@@ -177,9 +182,14 @@ counters:
 }
 
 static void send_reply(const Report &report, AxiStream &out, uint32_t &beats) {
-    const uint32_t words[8] = {CIRCNN_ENGINE_REPLY_MAGIC, report.status,        report.detail,
-                               report.samples,            report.saturations,   report.product_trips,
-                               report.beats_in,           CIRCNN_CONFIG_DIGEST};
+    const uint32_t words[8] = {CIRCNN_ENGINE_REPLY_MAGIC,
+                               report.status,
+                               report.detail,
+                               report.samples,
+                               report.saturations,
+                               report.product_trips,
+                               report.beats_in,
+                               CIRCNN_CONFIG_DIGEST};
 reply:
     for (int i = 0; i < 8; i += 2) {
 #pragma HLS PIPELINE II = 1
@@ -189,7 +199,7 @@ reply:
 
 static void load_layer_weights(Engine &engine, uint32_t index, Payload &payload, AxiStream &in) {
     const bool known = index < static_cast<uint32_t>(engine.header.layers) &&
-                       engine.layers[index].d.opcode == CIRCNN_OP_MATRIX &&
+                       traits_of(engine.layers[index]).spectral &&
                        !engine.layers[index].streamed;
     if (!known) {
         complain(payload, CIRCNN_STATUS_BAD_PACKET, -1);
@@ -200,7 +210,7 @@ static void load_layer_weights(Engine &engine, uint32_t index, Payload &payload,
     load_weights(engine.layers[index], payload, in, engine.weights, count);
 }
 
-// What a packet asks for; findings go to `payload`.
+// Does what a packet asks for; an error goes to `payload`.
 static void handle(Engine &engine, uint32_t kind, uint32_t argument, uint32_t format,
                    Payload &payload, AxiStream &in, AxiStream &out, Report &report) {
     const bool loaded = engine.loaded;
@@ -228,7 +238,8 @@ static void handle(Engine &engine, uint32_t kind, uint32_t argument, uint32_t fo
 void engine_step(Engine &engine, AxiStream &in, AxiStream &out, Report &report) {
     report = Report{0, 0, 0, 0, 0, 0, 0};
     Payload payload = {packet_begin(), 0, CIRCNN_STATUS_OK, -1};
-    const uint64_t first = packet_beat(payload.packet, in), second = packet_beat(payload.packet, in);
+    const uint64_t first = packet_beat(payload.packet, in);
+    const uint64_t second = packet_beat(payload.packet, in);
     const uint32_t kind = half_of(first, 1);
     if (payload.packet.truncated)
         complain(payload, CIRCNN_STATUS_TRUNCATED, -1);
@@ -243,13 +254,15 @@ void engine_step(Engine &engine, AxiStream &in, AxiStream &out, Report &report) 
     if (!payload.packet.kept) complain(payload, CIRCNN_STATUS_BAD_PACKET, -1);
 
     const bool ok = payload.status == CIRCNN_STATUS_OK;
-    if (ok && (kind == CIRCNN_PACKET_PROGRAM || kind == CIRCNN_PACKET_WEIGHTS)) engine.loaded = true;
+    if (ok && (kind == CIRCNN_PACKET_PROGRAM || kind == CIRCNN_PACKET_WEIGHTS))
+        engine.loaded = true;
     report.status = static_cast<uint32_t>(payload.status);
     report.detail = static_cast<uint32_t>(payload.detail);
     report.beats_in = payload.packet.beats;
     if (kind == CIRCNN_PACKET_RUN && ok) {
     total:
-        for (int32_t i = 0; i <= engine.header.layers; i++) report.saturations += engine.saturations[i];
+        for (int32_t i = 0; i <= engine.header.layers; i++)
+            report.saturations += engine.saturations[i];
         send_counters(engine, out, report);
     }
     send_reply(report, out, report.beats_out);

@@ -2,16 +2,12 @@
 #ifndef CIRCNN_ENGINE_HPP
 #define CIRCNN_ENGINE_HPP
 
-#include "forward.hpp"
 #include "load.hpp"
-#include "product.hpp"
-#include "read.hpp"
-#include "write.hpp"
 
 // The units whose trips are counted.
 enum Unit { kRead, kForward, kProduct, kInverse, kVector, kEpilogue, kWrite, kUnits };
 
-// What the engine tells of a packet: its registers and its reply.
+// The engine's reply to a packet, which its registers repeat.
 struct Report {
     uint32_t status, detail, samples, saturations, product_trips, beats_in, beats_out;
 };

@@ -36,7 +36,8 @@ static_assert(CIRCNN_CONFIG_WEIGHTS_WORDS % kRow == 0, "weights must fill whole 
 static_assert(CIRCNN_CONFIG_SPECTRA_WORDS % kRow == 0, "spectra must fill whole rows");
 static_assert(kActivationWords % kBanks == 0, "activations must fill whole rows of banks");
 static_assert(kChannelWords % kBeat == 0, "channels must fill whole rows");
-static_assert(2 * kMinPoints % kRow == 0 && kMinPoints % kTripPoints == 0, "whole rows, whole trips");
+static_assert(2 * kMinPoints % kRow == 0, "a transform's batch must fill whole rows");
+static_assert(kMinPoints % kTripPoints == 0, "and take whole trips");
 
 typedef int16_t Word;
 

@@ -1,6 +1,8 @@
-// What the simulation does about a mistake of the design, never of its input: it says so and stops.
+// What the simulation does about a mistake in the design, never in its input: a message and a stop.
 #ifndef CIRCNN_FAULT_HPP
 #define CIRCNN_FAULT_HPP
+
+#ifndef __SYNTHESIS__
 
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +11,8 @@
     std::fprintf(stderr, "circnn_engine: %s%s\n", what, where);
     std::abort();
 }
+
+#endif
 
 // A statement of the design that the simulation checks and synthesis leaves out.
 #ifdef __SYNTHESIS__

@@ -232,7 +232,7 @@ inline void send_row(const Points &ready, int32_t batch, int32_t row, RowStream 
 }
 
 inline void forward_transform(const Layer &layer, BlockStream &in, RowStream &out, Count &count) {
-    if (layer.d.opcode != CIRCNN_OP_MATRIX) return;
+    if (!traits_of(layer).spectral) return;
     ForwardMemory memory = {};
 #pragma HLS ARRAY_PARTITION variable = memory.loaded.bank complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = memory.work.bank complete dim = 1

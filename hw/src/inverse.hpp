@@ -7,6 +7,7 @@
 #ifndef CIRCNN_INVERSE_HPP
 #define CIRCNN_INVERSE_HPP
 
+#include "results.hpp"
 #include "transform.hpp"
 
 inline void merge_zero(Point &x, int shift) {
@@ -183,13 +184,6 @@ inline void send_values(const Layer &layer, const Points &ready, int32_t batch, 
     out.write(beat);
 }
 
-// Beats that the product sends for all samples of the batch.
-inline uint32_t sum_beats(const Layer &layer, int32_t samples) {
-    const int32_t outputs = layer.d.out_height * layer.strip * layer.row_groups * layer.chunks;
-    return static_cast<uint32_t>(sample_groups(layer, samples)) *
-           static_cast<uint32_t>(outputs * kRowBeats);
-}
-
 // Beats of the next batch: the last is the shortest possible, since nothing hides its latency.
 inline int32_t next_batch(uint32_t left, int32_t batch_beats, int32_t shortest) {
     const uint32_t before = left > static_cast<uint32_t>(shortest)
@@ -201,7 +195,7 @@ inline int32_t next_batch(uint32_t left, int32_t batch_beats, int32_t shortest) 
 
 inline void inverse_transform(const Layer &layer, const Batch &batch, SumStream &in,
                               ValueStream &out, Count &count) {
-    if (layer.d.opcode != CIRCNN_OP_MATRIX) return;
+    if (!traits_of(layer).spectral) return;
     InverseMemory memory = {};
 #pragma HLS ARRAY_PARTITION variable = memory.loaded.bank complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = memory.work.bank complete dim = 1
@@ -211,7 +205,7 @@ inline void inverse_transform(const Layer &layer, const Batch &batch, SumStream 
 #pragma HLS BIND_STORAGE variable = memory.ready.bank type = ram_1wnr impl = lutram
 #pragma HLS DEPENDENCE variable = memory.work.bank inter false
     const int32_t batch_beats = (1 << layer.points_log2) / (kBeat / 2);
-    uint32_t left = sum_beats(layer, batch.samples);
+    uint32_t left = result_beats(layer, batch.samples);
     int32_t beats[3] = {0, 0, 0};  // of the batches loaded, worked on and sent
 batches:
     for (uint32_t number = 0; number < kMaxTrips; number++) {

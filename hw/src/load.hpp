@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "decode.hpp"
 #include "epilogue.hpp"
 #include "packet.hpp"
+#include "transform.hpp"
 
 // CRC-32 as zlib's, a byte a step; eight steps are one trip.
 inline uint32_t crc_byte(uint32_t crc, uint32_t byte) {
@@ -35,7 +37,7 @@ struct Payload {
 };
 
 inline void complain(Payload &payload, int32_t status, int32_t detail) {
-    if (payload.status != CIRCNN_STATUS_OK) return;  // the first finding counts
+    if (payload.status != CIRCNN_STATUS_OK) return;  // the first error counts
     payload.status = status;
     payload.detail = detail;
 }
@@ -194,7 +196,7 @@ inline circnn_descriptor descriptor_of(const uint32_t words[CIRCNN_PROGRAM_DESCR
 
 // Check that streamed weights fit behind the resident ones, and give them their place.
 inline void place_streamed(Layer &layer, int32_t resident_rows, Payload &payload, int32_t index) {
-    if (layer.d.opcode != CIRCNN_OP_MATRIX || !layer.streamed) return;
+    if (!layer.streamed) return;
     layer.weights_row = resident_rows;
     const int64_t rows = static_cast<int64_t>(layer.row_groups) * layer.chunks * layer.terms;
     if (resident_rows + rows > kWeightRows) complain(payload, CIRCNN_STATUS_TOO_LARGE, index);
@@ -207,7 +209,7 @@ inline void load_sections(const circnn_header &h, const Layer layers[kMaxLayers]
 section:
     for (int32_t i = 0; i < h.layers; i++) {
         const Layer &layer = layers[i];
-        if (layer.d.opcode != CIRCNN_OP_MATRIX) continue;
+        if (!traits_of(layer).spectral) continue;
         const int32_t words = padded((layer.d.block_rows * layer.terms) << layer.d.block_log2,
                                      kBeat);
         if (layer.streamed)
@@ -222,7 +224,7 @@ section:
     load_biases(h.biases_words, payload, in, channels);
 }
 
-// Tells in `payload.status` whether the program is whole and all of it is loaded.
+// Afterwards `payload.status` is ok if the program is whole and all of it is loaded.
 inline void load_program(uint32_t bytes, Payload &payload, AxiStream &in, circnn_header &h,
                          Layer layers[kMaxLayers], Word weights[kWeightRows][kRow],
                          Channels &channels, Count &count) {

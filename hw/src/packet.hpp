@@ -4,7 +4,7 @@
 
 #include "types.hpp"
 
-// A packet being read.  Behind its end it reads as zeros, and says that it is truncated.
+// A packet being read.  Behind its end it reads as zeros and is marked truncated.
 struct PacketReader {
     bool ended;
     bool truncated;
@@ -26,7 +26,7 @@ inline uint64_t packet_beat(PacketReader &reader, AxiStream &in) {
     return beat.data;
 }
 
-// Drop what is left; tells whether there was anything.
+// Drop what is left; returns whether there was anything.
 inline bool packet_drain(PacketReader &reader, AxiStream &in) {
     const bool overlong = !reader.ended;
 drain:

@@ -7,6 +7,7 @@
 #ifndef CIRCNN_POINTS_HPP
 #define CIRCNN_POINTS_HPP
 
+#include "fault.hpp"
 #include "types.hpp"
 
 constexpr int kPointBanks = kTripPoints;

@@ -4,12 +4,12 @@
 // accumulators (output-stationary: the sum of one output is finished before the next is begun).
 // The sums move to a holding register, from which they leave eight a trip, so that one output
 // takes at least kRow / 8 trips.  While the rows of the image under one line of windows are read,
-// those that the next line needs besides are accepted from the transform, one every `pace` trips;
+// those that only the next line needs are accepted from the transform, one every `pace` trips;
 // the spectra memory is a ring of rows of the image, and read and write never meet in it.
 #ifndef CIRCNN_PRODUCT_HPP
 #define CIRCNN_PRODUCT_HPP
 
-#include "decode.hpp"
+#include "kinds.hpp"
 
 // One line of windows: the rows of the image that lie in it.
 struct Line {
@@ -20,11 +20,11 @@ struct Line {
 
 inline Line line_at(const circnn_descriptor &d, int32_t group, int32_t y, int32_t seen) {
     Line line;
-    const int32_t top = y * d.stride_height - d.pad_top;
+    const Extent e = kinds::matrix::extent(d, y, 0);
     line.group = group;
     line.y = y;
-    line.begin = most(top, 0);
-    line.end = most(least(top + d.kernel_height, d.in_height), line.begin);
+    line.begin = e.top;
+    line.end = most(e.bottom, e.top);
     line.fresh = line.end - most(line.begin, least(seen, line.end));
     return line;
 }
@@ -141,7 +141,7 @@ inline void next_term(const Layer &layer, OutputCursor &c) {
     c.u++;
 }
 
-// Step to the next output; tells whether the line is finished.
+// Step to the next output; returns whether the line is finished.
 inline bool next_output(const Layer &layer, OutputCursor &c) {
     c.trip = c.u = c.v = c.block = c.lane_block = c.group_of_blocks = 0;
     if (++c.chunk < layer.chunks) return false;
@@ -156,7 +156,7 @@ inline int32_t wrapped(int32_t line, int32_t lines) { return line >= lines ? lin
 inline void product(const Layer &layer, const Batch &batch, const Word weights[kWeightRows][kRow],
                     Word spectra[kSpectraRows][kRow], RowStream &in, SumStream &out,
                     Count &count) {
-    if (layer.d.opcode != CIRCNN_OP_MATRIX) return;
+    if (!traits_of(layer).spectral) return;
 #pragma HLS DEPENDENCE variable = spectra inter false
     const circnn_descriptor &d = layer.d;
     const int32_t groups = sample_groups(layer, batch.samples);

@@ -2,7 +2,7 @@
 #ifndef CIRCNN_READ_HPP
 #define CIRCNN_READ_HPP
 
-#include "decode.hpp"
+#include "kinds.hpp"
 #include "memory.hpp"
 #include "packet.hpp"
 
@@ -183,30 +183,6 @@ struct OperandCursor {
     int32_t sample, y, x, channel, u, v;
 };
 
-// What of a window lies in the image.
-struct Extent {
-    int32_t top, bottom, left, right;
-};
-
-inline Extent window_at(const circnn_descriptor &d, int32_t y, int32_t x) {
-    Extent e;
-    if (d.opcode == CIRCNN_OP_MAX_POOL || d.opcode == CIRCNN_OP_AVERAGE_POOL) {
-        const int32_t top = y * d.stride_height - d.pad_top;
-        const int32_t left = x * d.stride_width - d.pad_left;
-        e.top = most(top, 0);
-        e.bottom = least(top + d.kernel_height, d.in_height);
-        e.left = most(left, 0);
-        e.right = least(left + d.kernel_width, d.in_width);
-    } else {  // one pixel: the one at the same place, or for pad the one that is copied here
-        const bool pad = d.opcode == CIRCNN_OP_PAD;
-        e.top = pad ? y - d.pad_top : y;
-        e.left = pad ? x - d.pad_left : x;
-        e.bottom = e.top + 1;
-        e.right = e.left + 1;
-    }
-    return e;
-}
-
 inline void read_windows(const Layer &layer, const Batch &batch, const ActivationBank *memory,
                          OperandStream &out, Count &count) {
     const circnn_descriptor &d = layer.d;
@@ -215,7 +191,7 @@ read_windows:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
         count.trips++;
-        const Extent e = window_at(d, c.y, c.x);
+        const Extent e = extent_of(d, c.y, c.x);
         const int32_t row = e.top + c.u, column = e.left + c.v;
         const bool inside = row >= 0 && row < d.in_height && column >= 0 && column < d.in_width;
         const int32_t address = c.sample * batch.stride + d.input_address +
@@ -300,9 +276,9 @@ read_pairs:
 inline void read_layer(const Layer &layer, const Batch &batch, const ActivationBank *memory,
                        AxiStream &in, PacketReader &packet, BlockStream &blocks,
                        OperandStream &operands, Count &count) {
-    if (layer.d.opcode == CIRCNN_OP_MATRIX)
+    if (traits_of(layer).spectral)
         read_blocks(layer, batch, memory, in, packet, blocks, count);
-    else if (layer.d.opcode == CIRCNN_OP_ADD)
+    else if (traits_of(layer).two_operands)
         read_pairs(layer, batch, memory, operands, count);
     else
         read_windows(layer, batch, memory, operands, count);

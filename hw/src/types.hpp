@@ -65,8 +65,9 @@ struct Count {
 };
 
 // A descriptor and what follows from it.  A row of the spectra memory holds `side` blocks of each
-// of `places` pixels: side * places * k = kRow for k < kRow.  The places are strips of the image,
-// each with the columns that its windows reach, or the samples of the batch.
+// of `places` pixels: side * places * k = kRow for k < kRow.  The image is cut into as many strips
+// of columns as there are places, and each place works on one strip, with the columns beside it
+// that its windows reach; of an image one pixel wide, each place works on a sample of the batch.
 struct Layer {
     circnn_descriptor d;
     int32_t in_words, out_words;
@@ -81,7 +82,7 @@ struct Layer {
     int32_t columns;           // input columns that a place transforms ...
     int32_t kept_columns;      // ... of which windows reach the first so many
     int32_t line_rows;         // rows of spectra memory for one row of the image
-    int32_t ring_lines;        // rows of the image that the spectra memory holds in turn
+    int32_t ring_lines;        // rows of the image in the spectra memory, the oldest replaced first
     int32_t pace;              // product trips between two rows accepted
     int32_t passes;            // of a transform over its batch
     int32_t points_log2;       // complex points of a transform's batch

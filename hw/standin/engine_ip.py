@@ -25,15 +25,22 @@ CONTRACT = os.path.join(
 HLS_RANGE = 1 << 16  # of the address block, whatever the registers take (.hwh of 2019.2 to 2025.2)
 ACCESS = {"r": "read-only", "w": "write-only", "rw": "read-write"}
 CONTROL = {
-    0x0: ("CTRL", "AP_START 0 1 read-write AP_DONE 1 1 read-only AP_IDLE 2 1 read-only "
-          "AP_READY 3 1 read-only RESERVED_1 4 3 read-only AUTO_RESTART 7 1 read-write "
-          "RESERVED_2 8 1 read-only INTERRUPT 9 1 read-only RESERVED_3 10 22 read-only"),
+    0x0: (
+        "CTRL",
+        "AP_START 0 1 read-write AP_DONE 1 1 read-only AP_IDLE 2 1 read-only "
+        "AP_READY 3 1 read-only RESERVED_1 4 3 read-only AUTO_RESTART 7 1 read-write "
+        "RESERVED_2 8 1 read-only INTERRUPT 9 1 read-only RESERVED_3 10 22 read-only",
+    ),
     0x4: ("GIER", "Enable 0 1 read-write RESERVED 1 31 read-only"),
-    0x8: ("IP_IER", "CHAN0_INT_EN 0 1 read-write CHAN1_INT_EN 1 1 read-write "
-          "RESERVED_0 2 30 read-only"),
-    0xC: ("IP_ISR", "CHAN0_INT_ST 0 1 read-write CHAN1_INT_ST 1 1 read-write "
-          "RESERVED_0 2 30 read-only"),
-}  # fmt: skip
+    0x8: (
+        "IP_IER",
+        "CHAN0_INT_EN 0 1 read-write CHAN1_INT_EN 1 1 read-write RESERVED_0 2 30 read-only",
+    ),
+    0xC: (
+        "IP_ISR",
+        "CHAN0_INT_ST 0 1 read-write CHAN1_INT_ST 1 1 read-write RESERVED_0 2 30 read-only",
+    ),
+}
 
 
 def contract() -> Dict[str, Any]:

@@ -49,14 +49,14 @@ def handoff(board: str, path: str) -> None:
     """
     with tempfile.TemporaryDirectory() as build:
         prepare(board, build)
+        vivado, design = os.path.join(STANDIN, "vivado.tcl"), os.path.join(HW, "tcl", "bd.tcl")
         done = subprocess.run(
-            ["tclsh", os.path.join(STANDIN, "vivado.tcl"), "-mode", "batch", "-source",
-             os.path.join(HW, "tcl", "bd.tcl")],
+            ["tclsh", vivado, "-mode", "batch", "-source", design],
             env={**os.environ, "CIRCNN_HW": HW, "CIRCNN_BUILD": build},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         if done.returncode:
             said = done.stdout.decode("utf-8", "replace").strip()
             raise RuntimeError(f"the design must be sound. Received: {said}")

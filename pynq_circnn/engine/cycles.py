@@ -10,25 +10,32 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from ..contract import ACTIVATION_CODES, OPCODES
-from ..program.arrangement import BEAT_WORDS, Arrangement, Engine, Fields, arrange, ceil_div, field
+from ..contract import ACTIVATION_CODES, OPERATIONS, TABLE_ACTIVATIONS, ceil_div
+from ..layers.window import covered
+from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields, arrange, field
 from ..program.packets import STREAM_WORDS, batch_samples, sample_beats
 from ..program.program import Program
 
 UNITS = ("read", "forward", "product", "inverse", "vector", "epilogue", "write")
 
 DEPTHS = {
-    "read": 6, "forward": 6, "product": 8, "inverse": 8, "vector": 3, "epilogue": 7, "write": 4,
-    "layer": 4, "packet": 12,
-}  # fmt: skip
+    "read": 6,
+    "forward": 6,
+    "product": 8,
+    "inverse": 8,
+    "vector": 3,
+    "epilogue": 7,
+    "write": 4,
+    "layer": 4,
+    "packet": 12,
+}
 """Cycles from the first trip of a unit to its first result, as the sources are meant to be
 pipelined at 100 MHz: an address with a multiplication 3, block RAM with its register 2, the
 DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, the last pass of a
 transform 4; and of starting a layer or a packet."""
 
 TRIP_POINTS = 16  # complex points that a transform takes in one trip
-_KIND = {code: name for name, code in OPCODES.items()}
-_TABLES = (ACTIVATION_CODES["sigmoid"], ACTIVATION_CODES["tanh"])
+_TABLES = tuple(ACTIVATION_CODES[name] for name in TABLE_ACTIVATIONS)
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class _Forward:
 
 
 def _forward(
-    fields: Fields, a: Arrangement, engine: Engine, groups: int, direct: bool, halves: bool
+    fields: Fields, a: Arrangement, engine: EngineSizes, groups: int, direct: bool, halves: bool
 ) -> _Forward:
     """Follow the phases of the forward transform.
 
@@ -75,13 +82,9 @@ def _forward(
     reads = loads
     if halves:
         words = fields["in_channels"]
-        long = np.array([
-            sum(
-                words - first > STREAM_WORDS
-                for first in range(group * a.side * a.block, (group + 1) * a.side * a.block, 8)
-            )
-            for group in range(a.column_groups)
-        ])  # fmt: skip
+        pixel = a.side * a.block
+        first = np.arange(0, a.column_groups * pixel, BEAT_WORDS)
+        long = (words - first > STREAM_WORDS).reshape(a.column_groups, -1).sum(axis=1)
         reads = loads + np.tile(long, groups)
     a_batch = max(2 * a.points // engine.row_words // a.chunks, 1)
     batches = ceil_div(len(loads), a_batch)
@@ -90,7 +93,8 @@ def _forward(
     def by_batch(values: np.ndarray) -> np.ndarray:
         padded = np.zeros(batches * a_batch, dtype=np.int64)
         padded[skipped:] = values
-        return padded.reshape(batches, a_batch).sum(axis=1)
+        sums: np.ndarray = padded.reshape(batches, a_batch).sum(axis=1)
+        return sums
 
     rows = np.full(batches, a_batch * a.chunks)
     compute = np.full(batches, a.passes * a.points // TRIP_POINTS)
@@ -111,7 +115,8 @@ def _phases(load: np.ndarray, compute: np.ndarray, send: np.ndarray) -> np.ndarr
         np.concatenate([zero, compute, zero]),
         np.concatenate([zero, zero, send]),
     )
-    return np.maximum.reduce(stages)
+    trips: np.ndarray = np.maximum.reduce(stages)
+    return trips
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class _Line:
     extra: int  # trips that only accept rows for the next line
 
 
-def _lines(fields: Fields, a: Arrangement, engine: Engine) -> Tuple[List[_Line], int]:
+def _lines(fields: Fields, a: Arrangement, engine: EngineSizes) -> Tuple[List[_Line], int]:
     """Return the lines of one group, and the trips of the last one before another group."""
     lines: List[Tuple[int, int, int, int]] = []
     seen = 0
@@ -148,7 +153,7 @@ def _lines(fields: Fields, a: Arrangement, engine: Engine) -> Tuple[List[_Line],
 
 
 def _matrix(
-    fields: Fields, engine: Engine, samples: int, direct: bool, unscaled: bool
+    fields: Fields, engine: EngineSizes, samples: int, direct: bool, unscaled: bool
 ) -> LayerCycles:
     a = arrange(fields, engine)
     groups = ceil_div(samples, a.samples_at_once())
@@ -206,50 +211,51 @@ def _matrix(
         "epilogue": (busy_from + engine.row_beats + compute, end),
     }
     products = groups * sum(line.products for line in lines)
-    return LayerCycles("matrix", trips, end + DEPTHS["layer"], products, spans)
+    return LayerCycles(
+        OPERATIONS[fields["opcode"]].name, trips, end + DEPTHS["layer"], products, spans
+    )
 
 
 def _epilogue_trips(fields: Fields, samples: int, beats: int) -> int:
     """Return the epilogue's trips: a beat each, or a word each through a table or a division."""
-    opcode = fields["opcode"]
-    activated = opcode in (OPCODES["matrix"], OPCODES["scale_bias"], OPCODES["add"])
-    table = activated and field(fields, "activation") in _TABLES
-    if not table and opcode != OPCODES["average_pool"]:
+    operation = OPERATIONS[fields["opcode"]]
+    table = operation.activated and field(fields, "activation") in _TABLES
+    if not table and not operation.serial:
         return beats
-    pixels = samples * fields["out_height"] * fields["out_width"]
-    words = pixels * fields["out_channels"]
-    used = pixels * ceil_div(fields["out_channels"], BEAT_WORDS)
-    if opcode == OPCODES["add"]:
-        used = samples * ceil_div(words // samples, BEAT_WORDS)
+    pixels, channels = _pixels(fields)
+    words = samples * pixels * channels
+    used = samples * pixels * ceil_div(channels, BEAT_WORDS)
     return words + beats - used
+
+
+def _pixels(fields: Fields) -> Tuple[int, int]:
+    """Return a sample's output pixels and their channels; a flat layer is one pixel."""
+    pixels, channels = fields["out_height"] * fields["out_width"], fields["out_channels"]
+    return (1, pixels * channels) if OPERATIONS[fields["opcode"]].flat else (pixels, channels)
 
 
 # -- the vector path ----------------------------------------------------------------------------
 
 
-def _covered(out: int, stride: int, before: int, kernel: int, size: int) -> np.ndarray:
-    first = np.arange(out) * stride - before
-    return np.minimum(first + kernel, size) - np.maximum(first, 0)
+def _window_pixels(fields: Fields) -> int:
+    """Return how many pixels all windows of one sample cover."""
+    total = 1
+    for before, axis in (("pad_top", "height"), ("pad_left", "width")):
+        out, stride = fields[f"out_{axis}"], fields[f"stride_{axis}"]
+        kernel, size = fields[f"kernel_{axis}"], fields[f"in_{axis}"]
+        total *= int(covered(out, stride, field(fields, before), kernel, size).sum())
+    return total
 
 
 def _vector(fields: Fields, samples: int) -> LayerCycles:
-    opcode = fields["opcode"]
-    height, width = fields["out_height"], fields["out_width"]
-    groups = ceil_div(fields["out_channels"], BEAT_WORDS)
-    if opcode == OPCODES["add"]:
-        words = height * width * fields["out_channels"]
-        beats = samples * ceil_div(words, BEAT_WORDS)
-        read, vector = samples * 2 * ceil_div(words, 2 * BEAT_WORDS) + 1, beats
-    else:
-        beats = samples * height * width * groups
-        read = beats
-        if opcode in (OPCODES["max_pool"], OPCODES["average_pool"]):
-            rows = _covered(height, fields["stride_height"], field(fields, "pad_top"),
-                            fields["kernel_height"], fields["in_height"])  # fmt: skip
-            columns = _covered(width, fields["stride_width"], field(fields, "pad_left"),
-                               fields["kernel_width"], fields["in_width"])  # fmt: skip
-            read = samples * int(rows.sum()) * int(columns.sum()) * groups
-        vector = read
+    operation = OPERATIONS[fields["opcode"]]
+    pixels, channels = _pixels(fields)
+    beats = samples * pixels * ceil_div(channels, BEAT_WORDS)
+    read = vector = beats
+    if operation.windowed:
+        read = vector = samples * _window_pixels(fields) * ceil_div(channels, BEAT_WORDS)
+    elif operation.two_operands:
+        read = samples * 2 * ceil_div(pixels * channels, 2 * BEAT_WORDS) + 1
     epilogue = _epilogue_trips(fields, samples, beats)
     trips = dict.fromkeys(UNITS, 0)
     trips.update(read=read, vector=vector, epilogue=epilogue, write=beats)
@@ -260,7 +266,7 @@ def _vector(fields: Fields, samples: int) -> LayerCycles:
         "vector": (DEPTHS["read"], max(read, epilogue) + DEPTHS["read"]),
         "epilogue": (DEPTHS["read"] + DEPTHS["vector"], cycles),
     }
-    return LayerCycles(_KIND[opcode], trips, cycles + DEPTHS["layer"], 0, spans)
+    return LayerCycles(operation.name, trips, cycles + DEPTHS["layer"], 0, spans)
 
 
 # -- a batch ------------------------------------------------------------------------------------
@@ -280,7 +286,7 @@ def streams_input(program: Program) -> bool:
     return bool(program.layers) and program.layers[0].get("stream", 0) & 1 == 1
 
 
-def weight_trips(fields: Fields, engine: Engine) -> int:
+def weight_trips(fields: Fields, engine: EngineSizes) -> int:
     """Return the trips of loading a layer's weights: up to a beat of four words each."""
     k = 1 << field(fields, "block_log2")
     at_once = 1 if k == 1 else 2 if k == 2 or k > engine.row_words else 4
@@ -301,13 +307,13 @@ def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
     unscaled : bool
         The input comes as bytes.
     """
-    engine = Engine.of(program.configuration)
+    engine = EngineSizes.of(program.configuration)
     direct = streams_input(program)
     layers = []
     moves = {"input": 0 if direct else samples * sample_beats(program, unscaled), "weights": 0}
     moves["output"] = samples * ceil_div(program.header["output_words"], STREAM_WORDS)
     for index, fields in enumerate(program.layers):
-        if fields["opcode"] == OPCODES["matrix"]:
+        if OPERATIONS[fields["opcode"]].spectral:
             layers.append(_matrix(fields, engine, samples, direct and index == 0, unscaled))
             if field(fields, "stream") & 2:
                 moves["weights"] += weight_trips(fields, engine)

@@ -7,7 +7,7 @@ from ..errors import CompileError
 from ..layers.base import size_of
 from ..layers.matrix import BlockCirculant
 from ..network.quantized import QuantizedNetwork
-from ..program.arrangement import Engine, arrange
+from ..program.arrangement import EngineSizes, arrange
 from ..program.compiler import compile_program
 from ..program.packets import batch_samples, reply_beats, sample_beats
 from ..program.program import Program
@@ -40,7 +40,7 @@ def dense_operations(network: QuantizedNetwork) -> int:
 
 def _memories(program: Program) -> Dict[str, Dict[str, int]]:
     sizes = CONFIGURATIONS[program.configuration]
-    engine = Engine.of(program.configuration)
+    engine = EngineSizes.of(program.configuration)
     matrices = [(f, arrange(f, engine)) for f in program.layers if OPERATIONS[f["opcode"]].spectral]
     resident = sum(a.weights_rows for f, a in matrices if not f.get("stream", 0) & STREAM_WEIGHTS)
     window = max(

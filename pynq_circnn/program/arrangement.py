@@ -1,13 +1,14 @@
 """How the layers of a program lie in a hardware engine's lanes and memories.
 
-The same rules as ``hw/src/decode.hpp``, where the engine works them out for itself; the compiler
-needs them to say what does not fit, and the cycle model to count.
+The same rules as ``hw/src/kinds/matrix.hpp``, where the engine works them out for itself; the
+compiler needs them to say what does not fit, and the cycle model to count.  A test compares the two
+field by field.
 """
 
 from dataclasses import dataclass
 from typing import Mapping
 
-from ..contract import CONFIGURATIONS, DESCRIPTOR, LIMITS, OPCODES
+from ..contract import CONFIGURATIONS, DESCRIPTOR, LIMITS, OPERATIONS, ceil_div
 
 BEAT_WORDS = 8  # words that the units other than the lanes take in one trip
 MAX_STRIDE = 1024
@@ -17,7 +18,7 @@ Fields = Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineSizes:
     """The sizes of a hardware configuration, in rows of as many words as the lanes take.
 
     Parameters
@@ -38,7 +39,7 @@ class Engine:
         return self.row_words // BEAT_WORDS
 
     @classmethod
-    def of(cls, configuration: str) -> "Engine":
+    def of(cls, configuration: str) -> "EngineSizes":
         """Return the sizes of a configuration by its name."""
         sizes = CONFIGURATIONS[configuration]
         row = 2 * sizes["lanes"]
@@ -49,7 +50,32 @@ class Engine:
 class Arrangement:
     """How one matrix layer lies in the lanes: the fields of ``Layer`` in ``hw/src/types.hpp``.
 
-    A row holds `side` blocks of each of `places` pixels or samples.
+    Parameters
+    ----------
+    block : int
+        Block size, k.
+    side, places : int
+        A row holds `side` blocks of each of `places` pixels.
+    by_sample : bool
+        Each place works on a sample of the batch, not on a strip of the image.
+    chunks : int
+        Rows that one block takes: k / row words, at least 1.
+    row_groups, column_groups : int
+        Output and input blocks of a pixel, `side` at a time.
+    terms : int
+        Products summed for one output.
+    passes, points : int
+        Passes of a transform over its batch, and the batch's complex points.
+    strip : int
+        Output columns of a place.
+    columns, kept_columns : int
+        Input columns that a place transforms, of which windows reach the first `kept_columns`.
+    line_rows : int
+        Rows of spectra memory for one row of the image.
+    ring_lines : int
+        Rows of the image that the spectra memory holds, the oldest replaced first.
+    pace : int
+        Product trips between two rows accepted from the transform.
     """
 
     block: int
@@ -90,14 +116,9 @@ def field(fields: Fields, name: str) -> int:
     return fields.get(name, 0)
 
 
-def ceil_div(a: int, b: int) -> int:
-    """Return a / b, rounded up."""
-    return -(-a // b)
-
-
-def arrange(fields: Fields, engine: Engine) -> Arrangement:
+def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
     """Return how the matrix layer of a descriptor lies in an engine's lanes."""
-    assert fields["opcode"] == OPCODES["matrix"]
+    assert OPERATIONS[fields["opcode"]].spectral
     log2 = field(fields, "block_log2")
     k, row = 1 << log2, engine.row_words
     p, q = fields["block_rows"], fields["block_columns"]

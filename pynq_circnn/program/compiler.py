@@ -11,7 +11,7 @@ from ..layers.base import Layer, as_image, size_of
 from ..layers.lowering import Fields, Sections
 from ..network.quantized import QuantizedNetwork
 from .allocator import ALIGN_WORDS, allocate
-from .arrangement import MAX_STRIDE, Engine, arrange
+from .arrangement import MAX_STRIDE, EngineSizes, arrange
 from .program import Program, join
 
 
@@ -112,7 +112,7 @@ def _stream(network: QuantizedNetwork, descriptors: List[Fields], configuration:
     Weights stay in the engine if all of them fit.  Else the largest layers come with every
     mini-batch, one after the other through the rows that are left.
     """
-    engine = Engine.of(configuration)
+    engine = EngineSizes.of(configuration)
     rows = {}
     for index, fields in enumerate(descriptors):
         if OPERATIONS[fields["opcode"]].spectral:
@@ -150,7 +150,7 @@ def _readers(network: QuantizedNetwork) -> int:
 
 def _misfits(descriptors: List[Fields], names: List[str], configuration: str) -> List[str]:
     """Return a line for each layer and memory that it does not fit, all by itself."""
-    engine = Engine.of(configuration)
+    engine = EngineSizes.of(configuration)
     words, lines = engine.row_words, []
     for fields, name in zip(descriptors, names):
         if not OPERATIONS[fields["opcode"]].spectral:
@@ -173,7 +173,7 @@ def _misfits(descriptors: List[Fields], names: List[str], configuration: str) ->
     return lines
 
 
-def _remedy(fields: Fields, engine: Engine) -> str:
+def _remedy(fields: Fields, engine: EngineSizes) -> str:
     """Return which block size would make a layer fit, if any does."""
     for log2 in range(fields["block_log2"] + 1, LIMITS["block_log2"] + 1):
         k = 1 << log2

@@ -156,4 +156,8 @@ def load(path: str) -> ctypes.CDLL:
     lib.circnn_csim_clear_trips.argtypes = [pointer]
     lib.circnn_csim_trips.restype = None
     lib.circnn_csim_trips.argtypes = [pointer, pointer, pointer]
+    lib.circnn_csim_layer_fields.restype = ctypes.c_char_p
+    lib.circnn_csim_layer_fields.argtypes = []
+    lib.circnn_csim_layer.restype = None
+    lib.circnn_csim_layer.argtypes = [pointer, ctypes.c_int32, pointer]
     return lib

@@ -1,0 +1,79 @@
+// In which order the results of a layer leave its units, eight at a time, and where each eight go.
+#ifndef CIRCNN_RESULTS_HPP
+#define CIRCNN_RESULTS_HPP
+
+#include "types.hpp"
+
+// Where a unit is among the results.  Of a spectral layer: group of samples, output row, column of
+// the place, group of blocks, place, beat.  Of any other: sample (`group`), pixel (`x`), beat.
+struct ResultCursor {
+    int32_t group, y, x, rows, place, beat;
+};
+
+// Where eight results belong: from `channel` on of a pixel, at `word` in the sample's output.
+struct ResultPlace {
+    int32_t sample, channel, word;
+    int32_t count;  // how many of the eight exist
+};
+
+// A flat layer is one pixel with all its words.
+inline int32_t pixels_of(const Layer &layer) {
+    return traits_of(layer).flat ? 1 : layer.d.out_height * layer.d.out_width;
+}
+
+inline int32_t channels_of(const Layer &layer) {
+    return traits_of(layer).flat ? layer.out_words : layer.d.out_channels;
+}
+
+// Beats of all samples of the batch.
+inline uint32_t result_beats(const Layer &layer, int32_t samples) {
+    if (!traits_of(layer).spectral)
+        return static_cast<uint32_t>(pixels_of(layer) * ceil_div(channels_of(layer), kBeat)) *
+               static_cast<uint32_t>(samples);
+    const int32_t outputs = layer.d.out_height * layer.strip * layer.row_groups * layer.chunks;
+    return static_cast<uint32_t>(sample_groups(layer, samples)) *
+           static_cast<uint32_t>(outputs * kRowBeats);
+}
+
+inline ResultPlace result_place(const Layer &layer, const Batch &batch, const ResultCursor &c) {
+    const circnn_descriptor &d = layer.d;
+    ResultPlace p;
+    if (!traits_of(layer).spectral) {
+        p.sample = c.group;
+        p.channel = c.beat * kBeat;
+        p.word = c.x * channels_of(layer) + p.channel;
+        p.count = least(channels_of(layer) - p.channel, kBeat);
+        return p;
+    }
+    const int32_t column = layer.by_sample ? c.x : c.place * layer.strip + c.x;
+    p.sample = layer.by_sample ? c.group * layer.places + c.place : c.group;
+    p.channel = ((c.rows * layer.side) << d.block_log2) + c.beat * kBeat;
+    p.word = (c.y * d.out_width + column) * d.out_channels + p.channel;
+    const bool exists = p.sample < batch.samples && column < d.out_width;
+    p.count = exists ? clamp(d.out_channels - p.channel, 0, kBeat) : 0;
+    return p;
+}
+
+inline void advance(const Layer &layer, ResultCursor &c) {
+    const bool spectral = traits_of(layer).spectral;
+    const int32_t words = spectral ? layer.side << layer.d.block_log2 : channels_of(layer);
+    if (++c.beat < ceil_div(words, kBeat)) return;
+    c.beat = 0;
+    if (!spectral) {
+        if (++c.x < pixels_of(layer)) return;
+        c.x = 0;
+        c.group++;
+        return;
+    }
+    if (++c.place < layer.places) return;
+    c.place = 0;
+    if (++c.rows < layer.row_groups) return;
+    c.rows = 0;
+    if (++c.x < layer.strip) return;
+    c.x = 0;
+    if (++c.y < layer.d.out_height) return;
+    c.y = 0;
+    c.group++;
+}
+
+#endif

@@ -1,0 +1,57 @@
+// What a layer kind consists of.  Each kind has a header in kinds/, named after its opcode, with
+// a namespace of that name and the four rules below; a kind that lacks one does not compile.  All
+// else that a unit needs to know about a kind is a trait in the contract: see traits_of.
+//
+//   Extent extent(const circnn_descriptor &d, int32_t y, int32_t x)
+//       The pixels of the input that the output pixel (y, x) is made of.
+//   int32_t combine(const circnn_descriptor &d, const OperandBeat &beat, int i, int32_t total)
+//       The vector unit: the total with word i of a beat taken in; the first beat of a window
+//       begins a new total.
+//   Word result(const circnn_descriptor &d, const Total &t, uint32_t &count)
+//       The epilogue: the word that a total becomes, where it makes eight a trip.
+//   Word serial_result(const circnn_descriptor &d, const Total &t, uint32_t &count)
+//       The same where it makes one a trip: through a table, or of a kind with the trait serial.
+#ifndef CIRCNN_RULES_HPP
+#define CIRCNN_RULES_HPP
+
+#include "fault.hpp"
+#include "types.hpp"
+
+// Pixels of an image: rows top to bottom - 1, columns left to right - 1.
+struct Extent {
+    int32_t top, bottom, left, right;
+};
+
+// What of a window lies in the image.
+inline Extent window(const circnn_descriptor &d, int32_t y, int32_t x) {
+    const int32_t top = y * d.stride_height - d.pad_top;
+    const int32_t left = x * d.stride_width - d.pad_left;
+    Extent e;
+    e.top = most(top, 0);
+    e.bottom = least(top + d.kernel_height, d.in_height);
+    e.left = most(left, 0);
+    e.right = least(left + d.kernel_width, d.in_width);
+    return e;
+}
+
+inline Extent one_pixel(int32_t y, int32_t x) { return Extent{y, y + 1, x, x + 1}; }
+
+// A total, with what belongs to its channel and its window.
+struct Total {
+    int32_t value;
+    int32_t pixels;   // of the window
+    Word scale;       // scale and bias: of a kind with the trait scaled
+    int32_t bias;
+    Word multiplier;  // of a kind with the trait serial: the scale for so many pixels
+};
+
+inline int32_t scaled(const Total &t) { return t.value * t.scale + t.bias; }
+
+// The rule of a unit that the kind never comes to.
+inline Word never(const char *kind) {
+    CIRCNN_CHECK(false, "a unit has no rule for the kind ", kind);
+    (void)kind;
+    return 0;
+}
+
+#endif
