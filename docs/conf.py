@@ -80,6 +80,7 @@ CONTENTS = """
 
 # -- API reference ------------------------------------------------------------------------------
 
+autosummary_generate = False  # the stubs are written below
 autodoc_default_options = {"members": True, "show-inheritance": True, "member-order": "bysource"}
 autodoc_mock_imports = ["pynq", "keras", "matplotlib", "ipywidgets", "sklearn"]
 suppress_warnings = ["ref.python"]  # a word in a docstring can name several modules or classes
