@@ -17,7 +17,6 @@ PYNQ ?= 3.1.2
 EMULATED := .venv-emulated$(patsubst %,-%,$(filter-out 3.1.2,$(PYNQ)))
 SOURCES := setup.py pyproject.toml $(wildcard pynq_circnn/contract/*) \
            $(wildcard pynq_circnn/native/*) $(wildcard pynq_circnn/native/*/*)
-C_SOURCES = $(shell find pynq_circnn hw tests -name '*.[ch]' -o -name '*.[ch]pp')
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint format fuzz coverage docs release test-board test-emulated soak clean
@@ -33,6 +32,7 @@ $(DEMO)/.ready: $(SOURCES)
 test: lint
 	$(TEST)/bin/python -m pytest -q
 
+C_SOURCES = $(shell find pynq_circnn hw tests -name '*.[ch]' -o -name '*.[ch]pp')
 lint: $(TEST)/.ready
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .
