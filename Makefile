@@ -1,18 +1,25 @@
-# make demo   sets itself up and classifies real handwritten digits (needs Python 3 and gcc)
-# make test   sets itself up and runs every check
+# make demo      sets itself up and classifies real handwritten digits (needs Python 3 and gcc)
+# make test      sets itself up and runs every check
 # make test-emulated   the same for driver and notebooks, under the real pynq on an emulated board
-# make soak   10,000 interrupts, 2,000 awaited predicts and 200 other overlays, there; some minutes
+# make soak      10,000 interrupts, 2,000 awaited predicts and 200 other overlays, there; some minutes
+# make fuzz      random networks, programs, packets and model files by the ten thousand; some minutes
+# make lint      ruff, mypy and clang-format; make format changes the files instead
+# make coverage  the tests once more, with the share of the package's lines that they run
+# make docs      the pages, the notebooks and the API reference, as HTML in build/docs
+# make release   sdist and wheel in dist/, each installed and tried in an environment of its own
 PYTHON ?= python3
 DEMO := .venv
 TEST := .venv-test
 OLD := .venv-board
+DOCS := .venv-docs
+RELEASE := .venv-release
 PYNQ ?= 3.1.2
 EMULATED := .venv-emulated$(patsubst %,-%,$(filter-out 3.1.2,$(PYNQ)))
 SOURCES := setup.py pyproject.toml $(wildcard pynq_circnn/contract/*) \
            $(wildcard pynq_circnn/native/*) $(wildcard pynq_circnn/native/*/*)
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint test-board test-emulated soak clean
+.PHONY: demo test lint format fuzz coverage docs release test-board test-emulated soak clean
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/circnn demo
@@ -25,14 +32,55 @@ $(DEMO)/.ready: $(SOURCES)
 test: lint
 	$(TEST)/bin/python -m pytest -q
 
+C_SOURCES = $(shell find pynq_circnn hw tests -name '*.[ch]' -o -name '*.[ch]pp')
 lint: $(TEST)/.ready
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/clang-format --dry-run --Werror $(C_SOURCES)
 	$(TEST)/bin/mypy
+
+format: $(TEST)/.ready
+	$(TEST)/bin/ruff check --fix .
+	$(TEST)/bin/ruff format .
+	$(TEST)/bin/clang-format -i $(C_SOURCES)
+
+# FUZZ multiplies the counts of random cases, which `make test` keeps small.
+FUZZ ?= 20
+fuzz: $(TEST)/.ready
+	$(TEST)/bin/python tests/fuzz_modelfile.py --count $$((2000 * $(FUZZ)))
+	$(TEST)/bin/python tests/fuzz_engine.py --count $$((2000 * $(FUZZ)))
+	CIRCNN_FUZZ=$(FUZZ) $(TEST)/bin/python -m pytest -q -m fuzz
+
+coverage: $(TEST)/.ready
+	@mkdir -p build
+	$(TEST)/bin/python -m pytest -q --cov --cov-report=term --cov-report=html --cov-report=json
 
 $(TEST)/.ready: $(SOURCES)
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/python $(PIP) -e ".[test,train,plot]"
+	touch $@
+
+docs: $(DOCS)/.ready
+	rm -rf build/docs
+	$(DOCS)/bin/sphinx-build -q -W --keep-going -b html -c docs . build/docs
+	@echo "build/docs/index.html"
+
+$(DOCS)/.ready: $(SOURCES)
+	@test -n "$(DOCS_PYTHON)" || { echo "make docs needs Python 3.11 or newer: DOCS_PYTHON=path"; exit 1; }
+	$(DOCS_PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python $(PIP) -e ".[docs]"
+	touch $@
+
+# Sphinx 9 needs Python 3.11 or newer; the package does not.
+DOCS_PYTHON ?= $(shell for python in $(PYTHON) python3.13 python3.12 python3.11; do \
+    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo $$python && break; done)
+
+release: $(RELEASE)/.ready
+	$(RELEASE)/bin/python scripts/release.py
+
+$(RELEASE)/.ready: setup.py
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python $(PIP) "build==1.*" "twine==7.*"
 	touch $@
 
 # The board's world: an old Python (3.8 to 3.10) with NumPy 1.2x and setuptools 59, without Keras.
@@ -70,4 +118,4 @@ $(EMULATED)/.ready-$(PYNQ): $(SOURCES)
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(OLD) .venv-emulated* build dist *.egg-info pynq_circnn/*.so
+	rm -rf $(DEMO) $(TEST) $(OLD) $(DOCS) $(RELEASE) .venv-emulated* docs/api build dist *.egg-info pynq_circnn/*.so

@@ -78,15 +78,19 @@ setup(
         "emulated": ["pynq==3.1.2", "pycparser<3", "setuptools<=80", "numpy<2"],
         "test": [
             "pytest",
+            "pytest-cov",
             "hypothesis",
             "scipy",
             "scikit-learn",
             "mpmath",
-            "ruff",
-            "mypy",
+            "ruff==0.17.6",  # exact: what they ask for changes with every version
+            "mypy==2.4.1; python_version >= '3.10'",
+            "mypy; python_version < '3.10'",
+            "clang-format==23.1.5",
             "tclint",
             "pynqmetadata>=0.2; python_version >= '3.10'",  # pynq's parser of hardware handoffs
         ],
+        "docs": ["sphinx==9.*", "numpydoc==1.*", "myst-parser==5.*", "myst-nb==1.*", "furo<2027"],
     },
     cffi_modules=["pynq_circnn/native/build.py:ffibuilder"],
     cmdclass={"build_ext": optional_build_ext},

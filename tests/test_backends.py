@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import KINDS, random_input, random_network
@@ -32,7 +33,8 @@ def test_native_is_there():
     assert "native" in OTHERS, backends.availability()["native"]
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.fuzz
+@settings(max_examples=times(100), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6),

@@ -9,6 +9,7 @@ import sys
 import driver
 import numpy as np
 import pytest
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import KINDS, random_input, random_network
@@ -61,7 +62,8 @@ def layer_network(rng, layer, shape, arrays, **schedule):
     return QuantizedNetwork(layers, schedules, {layer.name: words})
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.fuzz
+@settings(max_examples=times(150), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6),

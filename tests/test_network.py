@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,7 +135,8 @@ def keras_extent(size, window, stride, padding):
     return math.floor((size - (window if padding == "valid" else 1)) / stride) + 1
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.fuzz
+@settings(max_examples=times(150), deadline=None)
 @given(
     size=st.tuples(*[st.integers(1, 12)] * 2),
     window=st.tuples(*[st.integers(1, 5)] * 2),

@@ -6,6 +6,7 @@ import driver
 import examples
 import numpy as np
 import pytest
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import KINDS, random_input, random_layers, random_network
@@ -254,7 +255,8 @@ def places_in_use(layers, shapes):
         ]
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.fuzz
+@settings(max_examples=times(150), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1), kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=12)
 )
@@ -340,10 +342,12 @@ def mutated(rng, data):
     return sealed(bytes(changed))
 
 
+@pytest.mark.fuzz
+@pytest.mark.parametrize("turn", range(times(1)))
 @pytest.mark.skipif(not driver.compiler(), reason="no compiler with sanitizers here")
-def test_mutated_programs_never_leave_their_memory(tmp_path):
-    path, rng, records = driver.build(), np.random.default_rng(0), []
-    for seed in range(60):
+def test_mutated_programs_never_leave_their_memory(tmp_path, turn):
+    path, rng, records = driver.build(), np.random.default_rng(turn), []
+    for seed in range(60 * turn, 60 * turn + 60):
         own = np.random.default_rng(seed)
         kinds = own.choice(KINDS, 5).tolist()
         network = random_network(own, kinds, shape=tuple(own.integers(1, 7, 3).tolist()))
