@@ -32,7 +32,7 @@ $(DEMO)/.ready: $(SOURCES)
 test: lint
 	$(TEST)/bin/python -m pytest -q
 
-C_SOURCES = $(shell find pynq_circnn hw tests -name '*.[ch]' -o -name '*.[ch]pp')
+C_SOURCES = $(shell find pynq_circnn hw tests/native tests/*.c \( -name '*.[ch]' -o -name '*.[ch]pp' \))
 lint: $(TEST)/.ready
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .
@@ -76,7 +76,7 @@ DOCS_PYTHON ?= $(shell for python in $(PYTHON) python3.13 python3.12 python3.11;
     $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo $$python && break; done)
 
 release: $(RELEASE)/.ready
-	$(RELEASE)/bin/python scripts/release.py
+	$(RELEASE)/bin/python .ci/release.py
 
 $(RELEASE)/.ready: setup.py
 	$(PYTHON) -m venv $(RELEASE)

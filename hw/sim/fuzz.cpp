@@ -85,15 +85,14 @@ static void mutate(Beats &packet) {
                 packet.resize(packet.size() + random_below(40), random_word());
         }
     }
-    if (random_below(3) != 0 && packet.size() > 1 &&
-        (packet[0] >> 32) == CIRCNN_PACKET_PROGRAM)
+    if (random_below(3) != 0 && packet.size() > 1 && (packet[0] >> 32) == CIRCNN_PACKET_PROGRAM)
         mend(packet);
 }
 
 static Beats step(circnn_csim *engine, const Beats &packet, uint32_t &status) {
     static Beats reply(1 << 20);
-    const size_t sent =
-        circnn_csim_step(engine, packet.data(), packet.size(), reply.data(), reply.size());
+    const size_t sent = circnn_csim_step(engine, packet.data(), packet.size(), reply.data(),
+                                         reply.size());
     uint32_t registers[7];
     circnn_csim_registers(engine, registers);
     if (sent < 4 || sent > reply.size()) fault("a packet out of a wrong length", "");

@@ -83,8 +83,8 @@ inline Word difference(int32_t a, int32_t b, int shift, uint32_t &count) {
 }
 
 // high = a + t, low = a - t with t = b times the twiddle.
-inline void butterfly(const Point &a, const Point &b, int m, bool conjugate, int shift,
-                      Point &high, Point &low, uint32_t &count) {
+inline void butterfly(const Point &a, const Point &b, int m, bool conjugate, int shift, Point &high,
+                      Point &low, uint32_t &count) {
     const Point t = rotate(b, m, conjugate, count);
     uint32_t limited = 0;
     high.re = sum(a.re, t.re, shift, limited);

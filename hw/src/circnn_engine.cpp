@@ -182,14 +182,9 @@ counters:
 }
 
 static void send_reply(const Report &report, AxiStream &out, uint32_t &beats) {
-    const uint32_t words[8] = {CIRCNN_ENGINE_REPLY_MAGIC,
-                               report.status,
-                               report.detail,
-                               report.samples,
-                               report.saturations,
-                               report.product_trips,
-                               report.beats_in,
-                               CIRCNN_CONFIG_DIGEST};
+    const uint32_t words[8] = {
+        CIRCNN_ENGINE_REPLY_MAGIC, report.status,        report.detail,   report.samples,
+        report.saturations,        report.product_trips, report.beats_in, CIRCNN_CONFIG_DIGEST};
 reply:
     for (int i = 0; i < 8; i += 2) {
 #pragma HLS PIPELINE II = 1
@@ -199,8 +194,7 @@ reply:
 
 static void load_layer_weights(Engine &engine, uint32_t index, Payload &payload, AxiStream &in) {
     const bool known = index < static_cast<uint32_t>(engine.header.layers) &&
-                       traits_of(engine.layers[index]).spectral &&
-                       !engine.layers[index].streamed;
+                       traits_of(engine.layers[index]).spectral && !engine.layers[index].streamed;
     if (!known) {
         complain(payload, CIRCNN_STATUS_BAD_PACKET, -1);
         return;

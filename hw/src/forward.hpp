@@ -63,8 +63,8 @@ inline void split_zero(Point &z, int shift, uint32_t &count) {
 inline void split(Point &z, Point &c, int m, int shift, uint32_t &count) {
     const Point e = {static_cast<Word>((z.re + c.re + 1) >> 1),
                      static_cast<Word>((z.im - c.im + 1) >> 1), z.counted};
-    const Point o = {static_cast<Word>((z.im + c.im) >> 1),
-                     static_cast<Word>((c.re - z.re) >> 1), z.counted};
+    const Point o = {static_cast<Word>((z.im + c.im) >> 1), static_cast<Word>((c.re - z.re) >> 1),
+                     z.counted};
     Point low;
     butterfly(e, o, m, false, shift, z, low, count);
     c.re = low.re;

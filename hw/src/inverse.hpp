@@ -189,8 +189,7 @@ inline int32_t next_batch(uint32_t left, int32_t batch_beats, int32_t shortest) 
     const uint32_t before = left > static_cast<uint32_t>(shortest)
                                 ? left - static_cast<uint32_t>(shortest)
                                 : left;
-    return before < static_cast<uint32_t>(batch_beats) ? static_cast<int32_t>(before)
-                                                       : batch_beats;
+    return before < static_cast<uint32_t>(batch_beats) ? static_cast<int32_t>(before) : batch_beats;
 }
 
 inline void inverse_transform(const Layer &layer, const Batch &batch, SumStream &in,

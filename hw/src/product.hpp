@@ -111,8 +111,7 @@ inline int32_t counted_words(const Layer &layer, int32_t samples, const Holding 
     const int32_t sample = layer.by_sample ? held.group * layer.places + place : held.group;
     const int32_t x = layer.by_sample ? held.x : place * layer.strip + held.x;
     if (sample >= samples || x >= d.out_width) return 0;
-    const int32_t channel =
-        ((held.rows * layer.side) << d.block_log2) + word % place_words;
+    const int32_t channel = ((held.rows * layer.side) << d.block_log2) + word % place_words;
     return clamp((d.block_rows << d.block_log2) - channel, 0, kBeat);
 }
 
@@ -154,8 +153,7 @@ inline bool next_output(const Layer &layer, OutputCursor &c) {
 inline int32_t wrapped(int32_t line, int32_t lines) { return line >= lines ? line - lines : line; }
 
 inline void product(const Layer &layer, const Batch &batch, const Word weights[kWeightRows][kRow],
-                    Word spectra[kSpectraRows][kRow], RowStream &in, SumStream &out,
-                    Count &count) {
+                    Word spectra[kSpectraRows][kRow], RowStream &in, SumStream &out, Count &count) {
     if (!traits_of(layer).spectral) return;
 #pragma HLS DEPENDENCE variable = spectra inter false
     const circnn_descriptor &d = layer.d;
@@ -214,15 +212,13 @@ product:
         // multiply and accumulate
         if (computing) {
             const int32_t lines = line.end - line.begin;
-            const int32_t output_trips =
-                most(lines * d.kernel_width * d.block_columns, kRowBeats);
+            const int32_t output_trips = most(lines * d.kernel_width * d.block_columns, kRowBeats);
             if (c.u < lines) {
                 const int32_t top = line.y * d.stride_height - d.pad_top;
-                const int32_t position =
-                    (line.begin - top + c.u) * d.kernel_width + c.v;
-                const int32_t weights_row =
-                    layer.weights_row + (c.rows * layer.chunks + c.chunk) * layer.terms +
-                    position * d.block_columns + c.block;
+                const int32_t position = (line.begin - top + c.u) * d.kernel_width + c.v;
+                const int32_t weights_row = layer.weights_row +
+                                            (c.rows * layer.chunks + c.chunk) * layer.terms +
+                                            position * d.block_columns + c.block;
                 const int32_t column = c.x * d.stride_width + c.v;
                 const int32_t spectra_row =
                     wrapped(first_line + c.u, layer.ring_lines) * layer.line_rows +

@@ -82,13 +82,13 @@ struct Layer {
     int32_t columns;           // input columns that a place transforms ...
     int32_t kept_columns;      // ... of which windows reach the first so many
     int32_t line_rows;         // rows of spectra memory for one row of the image
-    int32_t ring_lines;        // rows of the image in the spectra memory, the oldest replaced first
-    int32_t pace;              // product trips between two rows accepted
-    int32_t passes;            // of a transform over its batch
-    int32_t points_log2;       // complex points of a transform's batch
-    int32_t weights_row;       // first row in the weights memory
-    bool from_stream;          // the input comes straight from the packet
-    bool streamed;             // the weights come with every mini-batch
+    int32_t ring_lines;  // rows of the image in the spectra memory, the oldest replaced first
+    int32_t pace;  // product trips between two rows accepted
+    int32_t passes;  // of a transform over its batch
+    int32_t points_log2;  // complex points of a transform's batch
+    int32_t weights_row;  // first row in the weights memory
+    bool from_stream;  // the input comes straight from the packet
+    bool streamed;  // the weights come with every mini-batch
 };
 
 // What the contract says of the layer's opcode.
@@ -100,7 +100,7 @@ inline const circnn_traits &traits_of(const Layer &layer) {
 struct Batch {
     int32_t samples;
     int32_t stride;  // words of activation memory from one sample to the next
-    bool bytes;      // the packet holds unscaled bytes
+    bool bytes;  // the packet holds unscaled bytes
     circnn_header header;
 };
 

@@ -16,8 +16,8 @@ static inline int circnn_fields_ok(const uint32_t *words, const circnn_range *ra
         if (i >= fields) {
             ok = ok && words[i] == 0;
         } else {
-            const int64_t value =
-                ranges[i].min < 0 ? (int64_t)(int32_t)words[i] : (int64_t)words[i];
+            const int64_t value = ranges[i].min < 0 ? (int64_t)(int32_t)words[i]
+                                                    : (int64_t)words[i];
             ok = ok && value >= ranges[i].min && value <= ranges[i].max;
         }
     }
@@ -52,9 +52,8 @@ static inline int circnn_section_ok(int64_t offset, int64_t words, int64_t secti
 static inline int circnn_check_format(const circnn_header *h, uint64_t bytes) {
     if (h->magic != CIRCNN_PROGRAM_MAGIC || h->version != CIRCNN_PROGRAM_VERSION)
         return CIRCNN_STATUS_BAD_HEADER;
-    return h->bytes == bytes && bytes % CIRCNN_PROGRAM_ALIGN_BYTES == 0
-               ? CIRCNN_STATUS_OK
-               : CIRCNN_STATUS_BAD_LENGTH;
+    return h->bytes == bytes && bytes % CIRCNN_PROGRAM_ALIGN_BYTES == 0 ? CIRCNN_STATUS_OK
+                                                                        : CIRCNN_STATUS_BAD_LENGTH;
 }
 
 static inline int64_t circnn_padded_bytes(int64_t bytes) {
@@ -99,8 +98,7 @@ static inline int circnn_check_layer(const circnn_header *h, const circnn_descri
                                      limits) &&
                    circnn_section_ok(d->scales_offset, circnn_scales_of(d), h->scales_words,
                                      limits) &&
-                   circnn_section_ok(d->biases_offset, circnn_biases_of(d), h->biases_words,
-                                     limits)
+                   circnn_section_ok(d->biases_offset, circnn_biases_of(d), h->biases_words, limits)
                ? CIRCNN_STATUS_OK
                : CIRCNN_STATUS_BAD_FIELD;
 }

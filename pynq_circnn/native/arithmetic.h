@@ -23,7 +23,7 @@ static inline int16_t circnn_saturate(int32_t v, int32_t *count) {
 }
 
 static inline int16_t circnn_saturate64(int64_t v, int32_t *count) {
-    int64_t limited = v < -CIRCNN_VALUE_MAX ? -CIRCNN_VALUE_MAX
+    int64_t limited = v < -CIRCNN_VALUE_MAX  ? -CIRCNN_VALUE_MAX
                       : v > CIRCNN_VALUE_MAX ? CIRCNN_VALUE_MAX
                                              : v;
     *count += limited != v;

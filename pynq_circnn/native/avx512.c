@@ -6,7 +6,7 @@
 #include <string.h>
 
 #ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl"))),  \
+#pragma clang attribute push(__attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl"))), \
                              apply_to = function)
 #else
 #pragma GCC target("prefer-vector-width=512,avx2,avx512f,avx512bw,avx512dq,avx512vl")
@@ -21,8 +21,8 @@
 
 #define KERNELS circnn_avx512_kernels
 #define KERNELS_NAME "avx512"
-#define AVAILABLE                                                                                 \
-    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                   \
+#define AVAILABLE                                                               \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && \
      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
 #include "kernel_set.h"
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #ifdef __clang__
-#pragma clang attribute push(                                                                     \
-    __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))),                \
-    apply_to = function)
+#pragma clang attribute push(__attribute__((                                                     \
+                                 target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+                             apply_to = function)
 #else
 #pragma GCC target("prefer-vector-width=512,avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #endif
@@ -22,9 +22,9 @@
 
 #define KERNELS circnn_avx512vnni_kernels
 #define KERNELS_NAME "avx512vnni"
-#define AVAILABLE                                                                                 \
-    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                   \
-     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&                  \
+#define AVAILABLE                                                                \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&  \
+     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && \
      __builtin_cpu_supports("avx512vnni"))
 #include "kernel_set.h"
 

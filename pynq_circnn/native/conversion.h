@@ -52,8 +52,8 @@ INLINE void floats_of_words(float unit, const int16_t *restrict in, float *restr
 }
 
 /* Unscaled bytes to words, by the integer rule in the program's header. */
-INLINE void words_of_bytes(const circnn_header *h, const uint8_t *restrict x,
-                           int16_t *restrict out, size_t count, int32_t *counts) {
+INLINE void words_of_bytes(const circnn_header *h, const uint8_t *restrict x, int16_t *restrict out,
+                           size_t count, int32_t *counts) {
     const int32_t scale = h->byte_scale, bias = h->byte_bias;
     int32_t limited = 0;
     for (size_t i = 0; i < count; i++)

@@ -11,11 +11,11 @@
 #include "kernels.h"
 
 /* Run CALL(activation) with the activation of the layer as a constant. */
-#define FOR_ACTIVATION(d)                                                                         \
+#define FOR_ACTIVATION(d) \
     switch ((d)->activation) { CIRCNN_FOR_ACTIVATIONS(ACTIVATION_CASE) }
-#define ACTIVATION_CASE(NAME, name)                                                               \
-    case CIRCNN_ACTIVATION_##NAME:                                                                \
-        CALL(CIRCNN_ACTIVATION_##NAME);                                                           \
+#define ACTIVATION_CASE(NAME, name)     \
+    case CIRCNN_ACTIVATION_##NAME:      \
+        CALL(CIRCNN_ACTIVATION_##NAME); \
         break;
 
 /* out = finish(in * scale + bias) for `count` channels. */
@@ -30,7 +30,7 @@ INLINE void finish_scaled(const circnn_descriptor *d, const int16_t *restrict in
 
 INLINE void finish_pixel(const circnn_layer *layer, const int16_t *in, int16_t *out,
                          size_t channels, int32_t *counts) {
-#define CALL(activation)                                                                          \
+#define CALL(activation) \
     finish_scaled(&layer->d, in, layer->scales, layer->biases, out, channels, activation, counts)
     FOR_ACTIVATION(&layer->d)
 #undef CALL

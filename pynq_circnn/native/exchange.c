@@ -40,9 +40,7 @@ int circnn_exchange_start(circnn_exchange *exchange) {
     return CIRCNN_EXCHANGE_OK;
 }
 
-static int complete(uint32_t status) {
-    return (status & (IDLE | DONE)) == (IDLE | DONE);
-}
+static int complete(uint32_t status) { return (status & (IDLE | DONE)) == (IDLE | DONE); }
 
 int circnn_exchange_wait(circnn_exchange *exchange, int64_t timeout_ns) {
     volatile uint32_t *dma = exchange->dma;

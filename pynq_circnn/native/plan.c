@@ -25,11 +25,12 @@ struct circnn_plan {
 
 static const circnn_kernels *const all_kernels[] = {
 #if defined(__x86_64__)
-    &circnn_avx512vnni_kernels, &circnn_avx512_kernels, &circnn_avx2_kernels,
+    &circnn_avx512vnni_kernels, &circnn_avx512_kernels,
+    &circnn_avx2_kernels,
 #elif defined(__ARM_NEON)
     &circnn_neon_kernels,
 #endif
-    &circnn_portable_kernels, NULL,
+    &circnn_portable_kernels,   NULL,
 };
 
 static const circnn_kernels *available_kernels(size_t number) {
@@ -213,8 +214,8 @@ static int16_t *tensor_at(const activations *memory, int32_t address) {
     return memory->words + memory->tile * (size_t)address;
 }
 
-static void run_layer(const circnn_plan *plan, const circnn_layer *layer,
-                      const activations *memory, size_t samples, const circnn_work *work) {
+static void run_layer(const circnn_plan *plan, const circnn_layer *layer, const activations *memory,
+                      size_t samples, const circnn_work *work) {
     const circnn_descriptor *d = &layer->d;
     const int32_t addresses[CIRCNN_MAX_OPERANDS] = {d->input_address, d->second_address};
     const int16_t *operands[CIRCNN_MAX_OPERANDS] = {NULL};
@@ -238,8 +239,7 @@ int circnn_plan_run(const circnn_plan *plan, const void *x, int format, float *y
     const size_t fit = (bytes - shared_bytes(plan)) / sample_bytes(plan);
     const activations memory = {(int16_t *)(void *)base, least(fit, samples)};
     circnn_work work = {.clock = call->nanoseconds ? &clock : NULL};
-    work.scratch =
-        align_pointer(base + memory.tile * sample_bytes(plan) + 2 * CIRCNN_SLACK_WORDS);
+    work.scratch = align_pointer(base + memory.tile * sample_bytes(plan) + 2 * CIRCNN_SLACK_WORDS);
 
     circnn_lap(work.clock, CIRCNN_PARTS);
     for (size_t first = 0; first < samples; first += memory.tile) {

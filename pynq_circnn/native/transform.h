@@ -53,8 +53,8 @@ INLINE void first_stage(point *z, int points, int halve, words *counts) {
  * then z[0], z[2 half] and z[half], z[3 half].  The second stage's twiddles are a quarter turn
  * apart. */
 INLINE void four_points(point *z, int half, enum rotation first, enum rotation second,
-                        const circnn_twiddle *w1, const circnn_twiddle *w2, int halve1,
-                        int halve2, int inverse, words *counts) {
+                        const circnn_twiddle *w1, const circnn_twiddle *w2, int halve1, int halve2,
+                        int inverse, words *counts) {
     point a = z[0], b = z[half], c = z[2 * half], d = z[3 * half];
     butterfly(&a, &b, rotated(b, first, w1, inverse, counts), halve1, counts);
     butterfly(&c, &d, rotated(d, first, w1, inverse, counts), halve1, counts);

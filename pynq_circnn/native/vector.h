@@ -34,9 +34,9 @@ typedef int32_t sums __attribute__((vector_size(4 * SLOTS)));  /* a sum of each 
 typedef uint32_t unsigned_sums __attribute__((vector_size(4 * SLOTS)));
 
 /* Limit to +-32767; a lane of *counts goes up where that changes a value. */
-#define COUNT(counts, changed)                                                                    \
-    do {                                                                                          \
-        if (counts) *(counts) -= (changed);                                                       \
+#define COUNT(counts, changed)              \
+    do {                                    \
+        if (counts) *(counts) -= (changed); \
     } while (0)
 
 /* -- operations with an instruction of their own -----------------------------------------------*/
@@ -84,7 +84,10 @@ INLINE words weighted_sum(words a, words b, const int16_t *w, words *wrapped) {
 
 #elif defined(VECTOR_NEON)
 
-INLINE words join(row low, row high) { (void)high; return low; }
+INLINE words join(row low, row high) {
+    (void)high;
+    return low;
+}
 INLINE row low_row(words v) { return v; }
 INLINE row high_row(words v) { return v; }
 
@@ -108,7 +111,10 @@ INLINE words weighted_sum(words a, words b, const int16_t *w, words *wrapped) {
 
 #else
 
-INLINE words join(row low, row high) { (void)high; return low; }
+INLINE words join(row low, row high) {
+    (void)high;
+    return low;
+}
 INLINE row low_row(words v) { return v; }
 INLINE row high_row(words v) { return v; }
 
@@ -118,24 +124,22 @@ INLINE row high_row(words v) { return v; }
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (words){__VA_ARGS__})
 #endif
 INLINE words interleave_low(words a, words b) { return SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-INLINE words interleave_high(words a, words b) {
-    return SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-}
+INLINE words interleave_high(words a, words b) { return SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
 
 /* Lane by lane in plain loops, which compilers turn into vector instructions where the target has
  * them; not inlined, because where it has none they are long. */
-#define BY_LANE(RESULT)                                                                           \
-    do {                                                                                          \
-        int16_t a_[LANES], b_[LANES], result_[LANES];                                             \
-        memcpy(a_, &a, sizeof a_);                                                                \
-        memcpy(b_, &b, sizeof b_);                                                                \
-        for (int lane = 0; lane < LANES; lane++) {                                                \
-            const int32_t a = a_[lane], b = b_[lane];                                             \
-            result_[lane] = (RESULT);                                                             \
-        }                                                                                         \
-        words r;                                                                                  \
-        memcpy(&r, result_, sizeof r);                                                            \
-        return r;                                                                                 \
+#define BY_LANE(RESULT)                               \
+    do {                                              \
+        int16_t a_[LANES], b_[LANES], result_[LANES]; \
+        memcpy(a_, &a, sizeof a_);                    \
+        memcpy(b_, &b, sizeof b_);                    \
+        for (int lane = 0; lane < LANES; lane++) {    \
+            const int32_t a = a_[lane], b = b_[lane]; \
+            result_[lane] = (RESULT);                 \
+        }                                             \
+        words r;                                      \
+        memcpy(&r, result_, sizeof r);                \
+        return r;                                     \
     } while (0)
 
 INLINE int16_t narrow(int32_t v) { return (int16_t)(v > 32767 ? 32767 : v < -32768 ? -32768 : v); }
@@ -186,9 +190,7 @@ INLINE pairs load_pairs(const int16_t *x, int slots) {
         return _mm512_loadu_si512(x);
     }
 }
-INLINE sums dot(sums sum, pairs w, pairs x) {
-    return (sums)MULTIPLY_ADD_512((__m512i)sum, w, x);
-}
+INLINE sums dot(sums sum, pairs w, pairs x) { return (sums)MULTIPLY_ADD_512((__m512i)sum, w, x); }
 INLINE sums between(sums v, int32_t low, int32_t high) {
     return (sums)_mm512_max_epi32(_mm512_min_epi32((__m512i)v, _mm512_set1_epi32(high)),
                                   _mm512_set1_epi32(low));
@@ -218,9 +220,7 @@ INLINE pairs load_pairs(const int16_t *x, int slots) {
         return _mm256_loadu_si256((const __m256i *)(const void *)x);
     }
 }
-INLINE sums dot(sums sum, pairs w, pairs x) {
-    return (sums)MULTIPLY_ADD_256((__m256i)sum, w, x);
-}
+INLINE sums dot(sums sum, pairs w, pairs x) { return (sums)MULTIPLY_ADD_256((__m256i)sum, w, x); }
 INLINE sums between(sums v, int32_t low, int32_t high) {
     return (sums)_mm256_max_epi32(_mm256_min_epi32((__m256i)v, _mm256_set1_epi32(high)),
                                   _mm256_set1_epi32(low));
@@ -355,9 +355,7 @@ INLINE words halved_sum(words a, words b) {
 }
 
 /* (a - b) >> 1, given the halved sum: a - ceil((a + b) / 2) = floor((a - b) / 2). */
-INLINE words halved_difference(words a, words halved_sum) {
-    return minus(a, halved_sum);
-}
+INLINE words halved_difference(words a, words halved_sum) { return minus(a, halved_sum); }
 
 INLINE words symmetric(words v) { return largest(v, (words){0} - CIRCNN_VALUE_MAX); }
 

@@ -77,8 +77,8 @@ static int differs(const job *j, size_t tile, int counting) {
 
 static void *check(void *argument) {
     job *j = argument;
-    j->failures = differs(j, j->t->samples, 1) + differs(j, j->t->samples, 0) +
-                  differs(j, 1, 1) + differs(j, 2, 0);
+    j->failures = differs(j, j->t->samples, 1) + differs(j, j->t->samples, 0) + differs(j, 1, 1) +
+                  differs(j, 2, 0);
     return NULL;
 }
 

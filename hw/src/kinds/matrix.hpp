@@ -58,10 +58,10 @@ inline bool arrange_ring(Layer &layer) {
     const int32_t last = d.in_width + d.pad_left - (places - 1) * between;
     layer.columns = most(most(layer.kept_columns, last), places > 1 ? between : 1);
     const int32_t output = most(layer.terms, kRowBeats);
-    const int64_t trips =
-        static_cast<int64_t>(output) * layer.strip * layer.row_groups * layer.chunks;
-    const int64_t rows =
-        static_cast<int64_t>(least(d.stride_height, d.kernel_height)) * layer.line_rows;
+    const int64_t trips = static_cast<int64_t>(output) * layer.strip * layer.row_groups *
+                          layer.chunks;
+    const int64_t rows = static_cast<int64_t>(least(d.stride_height, d.kernel_height)) *
+                         layer.line_rows;
     const int64_t pace = trips / rows;
     layer.pace = static_cast<int32_t>(pace < 1 ? 1 : pace > kMaxPace ? kMaxPace : pace);
     return true;

@@ -12,8 +12,8 @@ static void pad(const circnn_layer *layer, const int16_t *const *operands, int16
     const int16_t *in = operands[0];
     const size_t in_row = (size_t)d->in_width * (size_t)d->in_channels;
     const size_t out_row = (size_t)d->out_width * (size_t)d->out_channels;
-    const size_t begin =
-        (size_t)d->pad_top * out_row + (size_t)d->pad_left * (size_t)d->out_channels;
+    const size_t begin = (size_t)d->pad_top * out_row +
+                         (size_t)d->pad_left * (size_t)d->out_channels;
     (void)work; /* a copy limits nothing */
     memset(out, 0, samples * circnn_out_words(d) * sizeof *out);
     for (size_t sample = 0; sample < samples; sample++, out += circnn_out_words(d))

@@ -40,8 +40,8 @@ static void forward_row(const circnn_layer *layer, const matrix_plan *m, const i
 /* For each kernel position, the spectra of the pixel that it reads for one output pixel.  `slot` is
  * the place of the window's first row in the ring. */
 static void point_to_pixels(const circnn_descriptor *d, const matrix_plan *m,
-                            const int16_t *spectra, const int16_t *zeros, size_t slot,
-                            int64_t top, int64_t left, const int16_t **pixels) {
+                            const int16_t *spectra, const int16_t *zeros, size_t slot, int64_t top,
+                            int64_t left, const int16_t **pixels) {
     const int whole = left >= 0 && left + d->kernel_width <= d->in_width;
     if (whole && top >= 0 && top + d->kernel_height <= d->in_height &&
         slot + (size_t)d->kernel_height <= m->ring) {

@@ -14,7 +14,7 @@
 
 enum {
     PAIR_WORDS = 2 * SLOTS, /* of a vector */
-    GROUP = 16,             /* output pixels for which the weights are read once */
+    GROUP = 16, /* output pixels for which the weights are read once */
     TILE_BYTES = 192 << 10, /* scratch memory that a tile may take: a part of a level 2 cache */
 };
 
@@ -28,8 +28,8 @@ typedef struct matrix_plan matrix_plan;
 
 /* Multiply some vectors of weights by the spectra of some pixels and store the sums. */
 typedef void product_kernel(const matrix_plan *m, const int16_t *weights,
-                            const int16_t *const *pixels, size_t chunk, size_t vector,
-                            int16_t *out, int64_t *saturations);
+                            const int16_t *const *pixels, size_t chunk, size_t vector, int16_t *out,
+                            int64_t *saturations);
 
 /* Kernels for four vectors of weights and one pixel, one vector and one pixel, and one vector and
  * TILE pixels. */
@@ -42,24 +42,24 @@ struct matrix_plan {
     int log2, k;
     int slots; /* complex slots of a block; 1 for k = 1 */
     size_t rows, positions;
-    size_t terms;            /* of one position: blocks, or pairs of inputs for k = 1 */
-    size_t term_words;       /* from a term to the next, in a plane */
-    size_t pixel_words;      /* of a pixel, in a plane */
-    size_t sum_words;        /* of an output pixel, before the inverse transform */
-    size_t rows_per_vector;  /* of weights: a vector holds several rows of small blocks ... */
-    size_t chunks;           /* ... or a chunk of one row of a large one */
-    size_t vectors;          /* over all rows, for one chunk */
-    int shift;               /* of the sums */
-    int widens;              /* whether some sums need more than 32 bits */
-    int direct;              /* whether pixels are whole blocks, read where they lie */
-    int padded;              /* whether windows reach over the edge of the image */
+    size_t terms; /* of one position: blocks, or pairs of inputs for k = 1 */
+    size_t term_words; /* from a term to the next, in a plane */
+    size_t pixel_words; /* of a pixel, in a plane */
+    size_t sum_words; /* of an output pixel, before the inverse transform */
+    size_t rows_per_vector; /* of weights: a vector holds several rows of small blocks ... */
+    size_t chunks; /* ... or a chunk of one row of a large one */
+    size_t vectors; /* over all rows, for one chunk */
+    int shift; /* of the sums */
+    int widens; /* whether some sums need more than 32 bits */
+    int direct; /* whether pixels are whole blocks, read where they lie */
+    int padded; /* whether windows reach over the edge of the image */
 
     /* the tile */
-    size_t samples;          /* whole samples of a tile, or one ... */
-    size_t band;             /* ... of which a tile is this many output rows */
-    size_t ring;             /* input rows of a sample whose spectra are held, in a ring */
-    size_t row_pitch;        /* from one of them to the next, in words */
-    size_t plane, zeros;     /* words from plane 1 to 2, and to a pixel of zeros in a plane */
+    size_t samples; /* whole samples of a tile, or one ... */
+    size_t band; /* ... of which a tile is this many output rows */
+    size_t ring; /* input rows of a sample whose spectra are held, in a ring */
+    size_t row_pitch; /* from one of them to the next, in words */
+    size_t plane, zeros; /* words from plane 1 to 2, and to a pixel of zeros in a plane */
     size_t staging, sums, pointers, scratch; /* where the parts of the scratch begin, in bytes */
 
     /* what is prepared */
@@ -129,8 +129,9 @@ static void plan_tile(const circnn_descriptor *d, matrix_plan *m) {
     m->staging = aligned(2 * m->plane * sizeof(int16_t));
     m->sums = m->staging;
     if (!m->direct) m->sums += aligned((rows * width * m->pixel_words + slack) * sizeof(int16_t));
-    m->pointers = m->sums + aligned((m->samples * m->band * (size_t)d->out_width * m->sum_words +
-                                     slack) * sizeof(int16_t));
+    m->pointers = m->sums +
+                  aligned((m->samples * m->band * (size_t)d->out_width * m->sum_words + slack) *
+                          sizeof(int16_t));
     m->scratch = m->pointers + aligned(GROUP * m->positions * sizeof(int16_t *));
 }
 
@@ -227,9 +228,8 @@ static void plan_matrix(const circnn_layer *layer, matrix_plan *m) {
     uint8_t *next = (uint8_t *)layer->prepared + aligned(sizeof *m);
     m->weights = (int16_t *)(void *)next;
     m->runs = (segment *)(void *)(next + aligned(weight_words(m) * sizeof(int16_t)));
-    m->offsets =
-        (size_t *)(void *)((uint8_t *)m->runs +
-                           aligned(2 * m->positions * m->terms * sizeof(segment)));
+    m->offsets = (size_t *)(void *)((uint8_t *)m->runs +
+                                    aligned(2 * m->positions * m->terms * sizeof(segment)));
     for (size_t n = 0, width = (size_t)layer->d.kernel_width; n < m->positions; n++)
         m->offsets[n] = n / width * m->row_pitch + n % width * m->pixel_words;
     order_weights(layer, m);

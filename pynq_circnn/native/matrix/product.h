@@ -115,8 +115,7 @@ INLINE void product(const matrix_plan *m, const int16_t *w, const int16_t *const
             }
             w += vectors * PAIR_WORDS;
         } while (--term);
-        if (widens && run->ends_run)
-            UNROLL for (int i = 0; i < count; i++) {
+        if (widens && run->ends_run) UNROLL for (int i = 0; i < count; i++) {
                 carry(&re.low[i], &re.high[i]);
                 if (is_complex) carry(&im.low[i], &im.high[i]);
             }
@@ -130,22 +129,22 @@ INLINE void product(const matrix_plan *m, const int16_t *w, const int16_t *const
 }
 
 /* A function for each number of vectors, of pixels, and of slots that fill a vector. */
-#define PRODUCT(NAME, VECTORS, PIXELS, SLOTS_, COMPLEX, WIDENS)                                   \
-    static void NAME(const matrix_plan *m, const int16_t *weights, const int16_t *const *pixels,  \
-                     size_t chunk, size_t vector, int16_t *out, int64_t *saturations) {           \
-        product(m, weights, pixels, chunk, vector, out, saturations, VECTORS, PIXELS, SLOTS_,     \
-                COMPLEX, WIDENS);                                                                 \
+#define PRODUCT(NAME, VECTORS, PIXELS, SLOTS_, COMPLEX, WIDENS)                                  \
+    static void NAME(const matrix_plan *m, const int16_t *weights, const int16_t *const *pixels, \
+                     size_t chunk, size_t vector, int16_t *out, int64_t *saturations) {          \
+        product(m, weights, pixels, chunk, vector, out, saturations, VECTORS, PIXELS, SLOTS_,    \
+                COMPLEX, WIDENS);                                                                \
     }
-#define PRODUCTS(NAME, SLOTS_, COMPLEX)                                                           \
-    PRODUCT(NAME##_4, 4, 1, SLOTS_, COMPLEX, 0)                                                   \
-    PRODUCT(NAME##_1, 1, 1, SLOTS_, COMPLEX, 0)                                                   \
-    PRODUCT(NAME##_1_many, 1, TILE, SLOTS_, COMPLEX, 0)                                           \
-    PRODUCT(NAME##_4_wide, 4, 1, SLOTS_, COMPLEX, 1)                                              \
-    PRODUCT(NAME##_1_wide, 1, 1, SLOTS_, COMPLEX, 1)                                              \
-    PRODUCT(NAME##_1_many_wide, 1, TILE, SLOTS_, COMPLEX, 1)                                      \
-    static const product_kernels NAME[2] = {                                                      \
-        {NAME##_4, NAME##_1, NAME##_1_many},                                                      \
-        {NAME##_4_wide, NAME##_1_wide, NAME##_1_many_wide},                                       \
+#define PRODUCTS(NAME, SLOTS_, COMPLEX)                      \
+    PRODUCT(NAME##_4, 4, 1, SLOTS_, COMPLEX, 0)              \
+    PRODUCT(NAME##_1, 1, 1, SLOTS_, COMPLEX, 0)              \
+    PRODUCT(NAME##_1_many, 1, TILE, SLOTS_, COMPLEX, 0)      \
+    PRODUCT(NAME##_4_wide, 4, 1, SLOTS_, COMPLEX, 1)         \
+    PRODUCT(NAME##_1_wide, 1, 1, SLOTS_, COMPLEX, 1)         \
+    PRODUCT(NAME##_1_many_wide, 1, TILE, SLOTS_, COMPLEX, 1) \
+    static const product_kernels NAME[2] = {                 \
+        {NAME##_4, NAME##_1, NAME##_1_many},                 \
+        {NAME##_4_wide, NAME##_1_wide, NAME##_1_many_wide},  \
     };
 PRODUCTS(real_products, 1, 0)
 PRODUCTS(products_of_1, 1, 1)
