@@ -437,9 +437,12 @@ def test_register_offsets_of_the_source():
         assert REGISTERS[f"{name}_control"] == offset + 4
 
 
-def test_two_operands_are_read_as_whole_tensors():
-    """What the units that read pairs of words rely on."""
-    assert all(operation.two_operands == operation.flat for operation in OPERATIONS.values())
+def test_two_operands_are_whole_tensors_or_joined():
+    """What the engine's units that read them rely on."""
+    for operation in OPERATIONS.values():
+        assert operation.two_operands == (operation.flat or operation.joined)
+        assert not (operation.flat and operation.joined)
+        assert not (operation.joined and operation.scaled)  # rows of scales hold eight channels
 
 
 def test_every_opcode_has_its_header(tmp_path):

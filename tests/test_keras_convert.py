@@ -52,6 +52,17 @@ def residual():
     return keras.Model(image, BlockCirculantDense(7, 2)(L.Add()([pooled, flat])))
 
 
+def branches():
+    """Features of several sizes, joined: images, then vectors."""
+    image = keras.Input((9, 8, 3))
+    small = L.Conv2D(5, 1, activation="relu")(image)
+    large = BlockCirculantConv2D(16, 3, 8, padding="same")(image)
+    x = L.Concatenate()([image, small, L.BatchNormalization()(large)])
+    x = L.Activation("relu")(L.Concatenate(axis=3)([x, L.MaxPooling2D(3, 1, "same")(x)]))
+    pooled = L.Concatenate(axis=-1)([L.GlobalAveragePooling2D()(x), L.GlobalMaxPooling2D()(x)])
+    return keras.Model(image, L.Dense(6)(pooled))
+
+
 def trained(build):
     """Return a model and data, every weight and statistic away from its initial value."""
     rng = np.random.default_rng(0)
@@ -65,7 +76,7 @@ def trained(build):
     return model, x
 
 
-@pytest.mark.parametrize("build", [mlp, residual])
+@pytest.mark.parametrize("build", [mlp, residual, branches])
 def test_networks_equal_keras(build):
     model, x = trained(build)
     network = to_network(model)
@@ -73,7 +84,7 @@ def test_networks_equal_keras(build):
     np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-4)
 
 
-@pytest.mark.parametrize("build", [mlp, residual])
+@pytest.mark.parametrize("build", [mlp, residual, branches])
 def test_integers_equal_keras_up_to_their_noise(build):
     """The error is what the last layer's signal to noise on the calibration data says.
 

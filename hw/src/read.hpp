@@ -178,15 +178,19 @@ read_blocks:
 
 // -- operands for the vector unit ---------------------------------------------------------------
 
-// Where the reader of operands is: sample, output pixel, group of channels, pixel of the window.
+// Where the reader of operands is: sample, output pixel, operand (a joined layer has a second one),
+// group of channels, pixel of the window.
 struct OperandCursor {
-    int32_t sample, y, x, channel, u, v;
+    int32_t sample, y, x;
+    bool second;
+    int32_t channel, u, v;
 };
 
 inline void read_windows(const Layer &layer, const Batch &batch, const ActivationBank *memory,
                          OperandStream &out, Count &count) {
     const circnn_descriptor &d = layer.d;
-    OperandCursor c = {0, 0, 0, 0, 0, 0};
+    const bool joined = traits_of(layer).joined;
+    OperandCursor c = {0, 0, 0, false, 0, 0, 0};
 read_windows:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
@@ -194,10 +198,12 @@ read_windows:
         const Extent e = extent_of(d, c.y, c.x);
         const int32_t row = e.top + c.u, column = e.left + c.v;
         const bool inside = row >= 0 && row < d.in_height && column >= 0 && column < d.in_width;
-        const int32_t address = c.sample * batch.stride + d.input_address +
-                                (row * d.in_width + column) * d.in_channels + c.channel;
+        const int32_t width = c.second ? d.out_channels - d.in_channels : d.in_channels;
+        const int32_t begin = c.second ? d.second_address : d.input_address;
+        const int32_t address = c.sample * batch.stride + begin +
+                                (row * d.in_width + column) * width + c.channel;
         Word words[kBanks];
-        const int32_t channels = least(d.in_channels - c.channel, kBeat);
+        const int32_t channels = least(width - c.channel, kBeat);
         read_words(memory, address, inside ? channels : 0, words);
         OperandBeat beat;
         for (int i = 0; i < kBeat; i++) {
@@ -207,14 +213,17 @@ read_windows:
         }
         beat.first = c.u == 0 && c.v == 0;
         beat.last = row + 1 == e.bottom && column + 1 == e.right;
+        beat.second = c.second;
         out.write(beat);
         if (++c.v < e.right - e.left) continue;
         c.v = 0;
         if (++c.u < e.bottom - e.top) continue;
         c.u = 0;
         c.channel += kBeat;
-        if (c.channel < d.in_channels) continue;
+        if (c.channel < width) continue;
         c.channel = 0;
+        c.second = joined && !c.second;
+        if (c.second) continue;
         if (++c.x < d.out_width) continue;
         c.x = 0;
         if (++c.y < d.out_height) continue;
@@ -259,6 +268,7 @@ read_pairs:
                 upper.v[i] = words[i + kBeat];
             }
             lower.first = lower.last = upper.first = upper.last = true;
+            lower.second = upper.second = false;
             out.write(lower);
             upper_waits = at + kBeat < layer.out_words;
             at += kBanks;
@@ -278,7 +288,7 @@ inline void read_layer(const Layer &layer, const Batch &batch, const ActivationB
                        OperandStream &operands, Count &count) {
     if (traits_of(layer).spectral)
         read_blocks(layer, batch, memory, in, packet, blocks, count);
-    else if (traits_of(layer).two_operands)
+    else if (traits_of(layer).flat)
         read_pairs(layer, batch, memory, operands, count);
     else
         read_windows(layer, batch, memory, operands, count);

@@ -25,10 +25,21 @@ inline int32_t channels_of(const Layer &layer) {
     return traits_of(layer).flat ? layer.out_words : layer.d.out_channels;
 }
 
+// Channels of a pixel that come from the first operand: all, but of a joined layer.
+inline int32_t first_channels(const Layer &layer) {
+    return traits_of(layer).joined ? layer.d.in_channels : channels_of(layer);
+}
+
+// Beats of a pixel; the channels of each operand begin with a new one.
+inline int32_t pixel_beats(const Layer &layer) {
+    const int32_t first = first_channels(layer);
+    return ceil_div(first, kBeat) + ceil_div(channels_of(layer) - first, kBeat);
+}
+
 // Beats of all samples of the batch.
 inline uint32_t result_beats(const Layer &layer, int32_t samples) {
     if (!traits_of(layer).spectral)
-        return static_cast<uint32_t>(pixels_of(layer) * ceil_div(channels_of(layer), kBeat)) *
+        return static_cast<uint32_t>(pixels_of(layer) * pixel_beats(layer)) *
                static_cast<uint32_t>(samples);
     const int32_t outputs = layer.d.out_height * layer.strip * layer.row_groups * layer.chunks;
     return static_cast<uint32_t>(sample_groups(layer, samples)) *
@@ -39,10 +50,12 @@ inline ResultPlace result_place(const Layer &layer, const Batch &batch, const Re
     const circnn_descriptor &d = layer.d;
     ResultPlace p;
     if (!traits_of(layer).spectral) {
+        const int32_t first = first_channels(layer), beats = ceil_div(first, kBeat);
+        const bool second = c.beat >= beats;
         p.sample = c.group;
-        p.channel = c.beat * kBeat;
+        p.channel = second ? first + (c.beat - beats) * kBeat : c.beat * kBeat;
         p.word = c.x * channels_of(layer) + p.channel;
-        p.count = least(channels_of(layer) - p.channel, kBeat);
+        p.count = least((second ? channels_of(layer) : first) - p.channel, kBeat);
         return p;
     }
     const int32_t column = layer.by_sample ? c.x : c.place * layer.strip + c.x;
@@ -56,8 +69,9 @@ inline ResultPlace result_place(const Layer &layer, const Batch &batch, const Re
 
 inline void advance(const Layer &layer, ResultCursor &c) {
     const bool spectral = traits_of(layer).spectral;
-    const int32_t words = spectral ? layer.side << layer.d.block_log2 : channels_of(layer);
-    if (++c.beat < ceil_div(words, kBeat)) return;
+    const int32_t beats = spectral ? ceil_div(layer.side << layer.d.block_log2, kBeat)
+                                   : pixel_beats(layer);
+    if (++c.beat < beats) return;
     c.beat = 0;
     if (!spectral) {
         if (++c.x < pixels_of(layer)) return;

@@ -36,6 +36,7 @@ struct ValueBeat {
 struct OperandBeat {
     Word w[kBeat], v[kBeat];
     bool first, last;  // of a window
+    bool second;       // of a joined layer's second operand
 };
 
 // What the vector unit makes of it.

@@ -222,16 +222,21 @@ def _epilogue_trips(fields: Fields, samples: int, beats: int) -> int:
     table = operation.activated and field(fields, "activation") in _TABLES
     if not table and not operation.serial:
         return beats
-    pixels, channels = _pixels(fields)
-    words = samples * pixels * channels
-    used = samples * pixels * ceil_div(channels, BEAT_WORDS)
-    return words + beats - used
+    pixels, channels, groups = _pixels(fields)
+    return samples * pixels * (channels - groups) + beats
 
 
-def _pixels(fields: Fields) -> Tuple[int, int]:
-    """Return a sample's output pixels and their channels; a flat layer is one pixel."""
+def _pixels(fields: Fields) -> Tuple[int, int, int]:
+    """Return a sample's output pixels, their channels, and the groups of eight of a pixel.
+
+    A flat layer is one pixel; each operand of a joined one begins with a new group.
+    """
+    operation = OPERATIONS[fields["opcode"]]
     pixels, channels = fields["out_height"] * fields["out_width"], fields["out_channels"]
-    return (1, pixels * channels) if OPERATIONS[fields["opcode"]].flat else (pixels, channels)
+    if operation.flat:
+        pixels, channels = 1, pixels * channels
+    first = fields["in_channels"] if operation.joined else channels
+    return pixels, channels, ceil_div(first, BEAT_WORDS) + ceil_div(channels - first, BEAT_WORDS)
 
 
 # -- the vector path ----------------------------------------------------------------------------
@@ -249,12 +254,12 @@ def _window_pixels(fields: Fields) -> int:
 
 def _vector(fields: Fields, samples: int) -> LayerCycles:
     operation = OPERATIONS[fields["opcode"]]
-    pixels, channels = _pixels(fields)
-    beats = samples * pixels * ceil_div(channels, BEAT_WORDS)
+    pixels, channels, groups = _pixels(fields)
+    beats = samples * pixels * groups
     read = vector = beats
     if operation.windowed:
-        read = vector = samples * _window_pixels(fields) * ceil_div(channels, BEAT_WORDS)
-    elif operation.two_operands:
+        read = vector = samples * _window_pixels(fields) * groups
+    elif operation.flat:
         read = samples * 2 * ceil_div(pixels * channels, 2 * BEAT_WORDS) + 1
     epilogue = _epilogue_trips(fields, samples, beats)
     trips = dict.fromkeys(UNITS, 0)

@@ -31,6 +31,7 @@ import numpy as np
 
 from ..layers.add import Add
 from ..layers.base import Layer, Shape
+from ..layers.concatenate import Concatenate
 from ..layers.input import Input
 from ..layers.matrix import Conv2D, Dense
 from ..layers.scale_bias import ScaleBias
@@ -206,6 +207,13 @@ class Builder:
         for other in inputs[1:]:
             total = self.add(Add, name, total, other)
         return total
+
+    def concatenation(self, name: str, *inputs: str) -> str:
+        """Append tensors joined along the last axis, and return the name of the last layer."""
+        joined = inputs[0]
+        for other in inputs[1:]:
+            joined = self.add(Concatenate, name, joined, other)
+        return joined
 
     def stands_for(self, name: str, tensor: Any) -> None:
         """Note that the layer `name` gives the values of a tensor of the source, in any form.

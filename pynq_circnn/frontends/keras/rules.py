@@ -309,6 +309,14 @@ def _add(builder: Builder, layer: Any, inputs: Tuple[str, ...], shape: Shape) ->
     return builder.sum(layer.name, *inputs)
 
 
+@rule(keras.layers.Concatenate)
+def _concatenate(builder: Builder, layer: Any, inputs: Tuple[str, ...], shape: Shape) -> str:
+    rank = len(layer.output.shape)
+    if layer.axis not in (-1, rank - 1):
+        raise Unsupported(f"joins axis {layer.axis}: only the last axis can be joined")
+    return builder.concatenation(layer.name, *inputs)
+
+
 @rule(
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
