@@ -78,7 +78,7 @@ setup(
         "emulated": ["pynq==3.1.2", "pycparser<3", "setuptools<=80", "numpy<2"],
         "test": [
             "pytest",
-            "pytest-cov",
+            "coverage",
             "hypothesis",
             "scipy",
             "scikit-learn",

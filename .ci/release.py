@@ -164,7 +164,7 @@ def main():
     if changed:
         print("  commit first, and run this again: the checkout has changes of its own")
     print(f"  is {date} still the date of {release} in CHANGELOG.md?")
-    print(f"  git tag -a v{release} -m 'pynq_circnn {release}' && git push --tags")
+    print(f"  git tag -a v{release} -m 'pynq_circnn {release}' && git push origin v{release}")
     print(f"  attach {os.path.basename(sdist)} and {os.path.basename(wheel)} to the tag's release")
 
 
