@@ -8,7 +8,7 @@ from pynq_circnn.contract import BLOCK_SIZES, TABLE_ACTIVATIONS
 from pynq_circnn.network.graph import infer_shapes
 from pynq_circnn.network.quantized import QuantizedNetwork
 
-__all__ = ["KINDS", "random_input", "random_layers", "random_network"]
+__all__ = ["KINDS", "quantised", "random_input", "random_layers", "random_network"]
 
 
 def random_layer(rng, name, kind, shapes, block=None):
@@ -87,12 +87,11 @@ def random_arrays(rng, specs, extreme):
     return arrays
 
 
-def random_network(rng, kinds, shape=None, block=None, extreme=False):
-    """A random quantised network; None if the kinds do not fit together."""
-    layers = random_layers(rng, kinds, shape, block)
+def quantised(rng, layers, extreme=False):
+    """A network of these layers with random integers; None if their exponents do not fit."""
+    shapes = infer_shapes(layers)
+    schedules, arrays, exponents = {}, {}, {}
     try:
-        shapes = infer_shapes(layers)
-        schedules, arrays, exponents = {}, {}, {}
         for layer in layers:
             inputs = [exponents[name] for name in layer.inputs]
             schedules[layer.name] = random_schedule(rng, layer, inputs)
@@ -101,7 +100,17 @@ def random_network(rng, kinds, shape=None, block=None, extreme=False):
             arrays[layer.name] = random_arrays(rng, specs, extreme)
         return QuantizedNetwork(layers, schedules, arrays)
     except ValueError:
-        return None  # exponents too far apart to add
+        return None  # exponents too far apart to be brought together
+
+
+def random_network(rng, kinds, shape=None, block=None, extreme=False):
+    """A random quantised network; None if the kinds do not fit together."""
+    layers = random_layers(rng, kinds, shape, block)
+    try:
+        infer_shapes(layers)
+    except ValueError:
+        return None  # an output without a reader
+    return quantised(rng, layers, extreme)
 
 
 def random_input(rng, network, samples, extreme=False):

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from networks import random_arrays, random_schedule
+from networks import quantised
 
 from pynq_circnn import Model
 from pynq_circnn import layers as L
@@ -16,29 +16,14 @@ from pynq_circnn.commands.plots import draw_timeline
 from pynq_circnn.contract import BOARDS, CONFIGURATIONS, hardware_configurations
 from pynq_circnn.engine import estimate, resources
 from pynq_circnn.engine.cycles import batch_cycles
-from pynq_circnn.network.graph import infer_shapes
-from pynq_circnn.network.quantized import QuantizedNetwork
 from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.program.packets import batch_samples
 
 
-def quantised(layers):
+def fitting(layers):
     """The layers with random integers, as soon as the exponents fit together."""
-    shapes = infer_shapes(layers)
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        schedules, arrays, exponents = {}, {}, {}
-        for layer in layers:
-            inputs = [exponents[name] for name in layer.inputs]
-            schedules[layer.name] = random_schedule(rng, layer, inputs)
-            exponents[layer.name] = layer.output_exponent(schedules[layer.name], *inputs)
-            specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
-            arrays[layer.name] = random_arrays(rng, specs, False)
-        try:
-            return QuantizedNetwork(layers, schedules, arrays)
-        except ValueError:
-            continue
-    raise AssertionError("no seed gave exponents that fit")
+    networks = (quantised(np.random.default_rng(seed), layers) for seed in range(200))
+    return next(network for network in networks if network is not None)
 
 
 def dense_stack(shape, widths, block, **entry):
@@ -46,7 +31,7 @@ def dense_stack(shape, widths, block, **entry):
     for index, units in enumerate(widths):
         name = f"dense_{index}"
         layers.append(L.Dense(name, (layers[-1].name,), "relu", units=units, block=block))
-    return quantised(layers)
+    return fitting(layers)
 
 
 def mnist_mlp():
@@ -57,7 +42,7 @@ def mnist_cnn():
     def conv(name, source, filters):
         return L.Conv2D(name, (source,), "relu", filters=filters, kernel_size=(5, 5), block=8)
 
-    return quantised([
+    return fitting([
         L.Input("x", (), (28, 28, 1), uint8_scale=1 / 255),
         conv("c1", "x", 8), L.MaxPool2D("p1", ("c1",)),
         conv("c2", "p1", 16), L.MaxPool2D("p2", ("c2",)),
@@ -92,7 +77,7 @@ def resnet_20():
             now = name
     layers.append(L.GlobalAveragePool2D("mean", (now,)))
     layers.append(L.Dense("classes", ("mean",), units=10, block=8))
-    return quantised(layers)
+    return fitting(layers)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +134,7 @@ def test_every_overflow_is_told(tmp_path, capsys):
                               filters=512, kernel_size=(5, 5), padding="same")]  # fmt: skip
     layers.append(L.GlobalAveragePool2D("mean", (layers[-1].name,)))
     layers.append(L.Dense("a_name_that_is_longer_than_twenty_letters_2", ("mean",), units=2048))
-    network = quantised(layers)
+    network = fitting(layers)
     report = estimate.estimate(network, "pynq-z2")
     sizes = CONFIGURATIONS["z2"]
     first, second, third = report["overflows"]
@@ -175,7 +160,7 @@ def test_names_of_layers_are_whole():
     name = "a_name_that_is_longer_than_twenty_letters_"
     layers = [L.Input("x", (), (8,)), L.Dense(name + "1", ("x",), units=8)]
     layers.append(L.Dense(name + "2", (name + "1",), units=8))
-    lines = command.report_lines("model", estimate.estimate(quantised(layers)))
+    lines = command.report_lines("model", estimate.estimate(fitting(layers)))
     rows = [line for line in lines if name in line]
     assert len(rows) == 2 and name + "1 " in rows[0] and name + "2 " in rows[1]
 
@@ -207,7 +192,7 @@ def test_every_name_is_in_the_picture_and_none_lies_on_another(network):
 def test_data_on_its_way_is_no_layer():
     """A layer may be called output, as in the shipped models."""
     layers = [L.Input("x", (), (8,), uint8_scale=1 / 255), L.Dense("output", ("x",), units=8)]
-    rows = estimate.estimate(quantised(layers))["timeline"]
+    rows = estimate.estimate(fitting(layers))["timeline"]
     assert {row["unit"] for row in rows if row["layer"] == "output"} >= {"product"}
     assert [row["layer"] for row in rows if row["unit"] == "output"] == ["data out"]
 

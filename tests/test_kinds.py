@@ -9,6 +9,7 @@ from typing import ClassVar
 import kinds
 import numpy as np
 import pytest
+from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import KINDS, random_input, random_network
@@ -72,7 +73,8 @@ def test_an_opcode_without_a_meaning_stops_the_import(monkeypatch):
         instruction.meaning("add")(lambda *arguments: None)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.fuzz
+@settings(max_examples=times(60), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     names=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6),
