@@ -1,4 +1,5 @@
-"""The rooms of the package and what each imports: no circles, no private names of others.
+"""The rooms of the package and what each imports: only rooms above it in the README's table, and no
+private names of others.
 
 ::
 
@@ -8,6 +9,7 @@
 
 import ast
 import os
+import re
 import sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pynq_circnn")
@@ -94,6 +96,30 @@ def circle(found):
     return None
 
 
+def order():
+    """The rooms in the order of the README's table: the row of each."""
+    with open(os.path.join(ROOT, "..", "README.md"), encoding="utf-8") as file:
+        text = file.read().split("## Where things are")[1]
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    return {
+        re.sub(r"(/|\.py)$", "", name): number
+        for number, row in enumerate(rows)
+        for name in re.findall(r"`([^`]+)`", row.split("|")[1])
+    }
+
+
+def upwards(found):
+    """Lines on rooms that the table lacks, and on arrows that do not go up in it."""
+    rows = order()
+    rooms = {*found, *(other for others in found.values() for other in others)}
+    for name in sorted(rooms - set(rows)):
+        yield f"the README's table must name every room. Received: no row for {name}"
+    for name, others in sorted(found.items()):
+        for other in sorted(others & set(rows)):
+            if name in rows and rows[other] > rows[name]:
+                yield f"rooms must import rooms above them. Received: {name} imports {other}"
+
+
 def main():
     found, private = arrows()
     if "--arrows" in sys.argv:
@@ -103,9 +129,10 @@ def main():
     ring = circle(found)
     if ring:
         print("rooms must import one way only. Received: " + " -> ".join(ring))
-    for line in private:
-        print(f"private names stay in their module. Received: {line}")
-    return 1 if ring or private else 0
+    faults = [f"private names stay in their module. Received: {line}" for line in private]
+    faults += upwards(found)
+    print("".join(f"{line}\n" for line in faults), end="")
+    return 1 if ring or faults else 0
 
 
 if __name__ == "__main__":
