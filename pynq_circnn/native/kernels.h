@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "circnn_contract.h"
+#include "clock.h"
 
 enum {
     CIRCNN_MAX_BLOCK = 1 << CIRCNN_LIMIT_BLOCK_LOG2,
@@ -27,16 +28,6 @@ typedef struct {
     uint8_t reversed[CIRCNN_LIMIT_BLOCK_LOG2][CIRCNN_MAX_POINTS]; /* bit reversal by log2 */
 } circnn_tables;
 
-/* Where the time of a run goes. */
-typedef enum {
-    CIRCNN_CONVERSION, /* quantising and dequantising */
-    CIRCNN_TRANSFORM,  /* forward and inverse, with what brings blocks to and from the lanes */
-    CIRCNN_PRODUCT,
-    CIRCNN_EPILOGUE, /* scale, bias and activation */
-    CIRCNN_OTHER,    /* layers without weights in blocks */
-    CIRCNN_PARTS,
-} circnn_part;
-
 typedef struct {
     circnn_descriptor d;
     const int16_t *scales;  /* of this layer: scales, or an average's multipliers */
@@ -45,19 +36,6 @@ typedef struct {
     const circnn_tables *tables;
     void *prepared; /* what the kind has prepared: weights in the order that its kernel reads */
 } circnn_layer;
-
-/* A stop watch that adds up nanoseconds by part. */
-typedef struct {
-    int64_t last;
-    int64_t *nanoseconds;
-} circnn_clock;
-
-void circnn_clock_lap(circnn_clock *clock, circnn_part part);
-
-/* Add the time since the last lap to a part; without a clock (NULL) do nothing. */
-static inline void circnn_lap(circnn_clock *clock, circnn_part part) {
-    if (clock) circnn_clock_lap(clock, part);
-}
 
 /* What a kernel works with besides its layer and tensors. */
 typedef struct {

@@ -1,7 +1,6 @@
 /* Plans: a program made ready for a set of kernels, and its runs (see circnn.h). */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "circnn.h"
 #include "kernels.h"
@@ -165,14 +164,6 @@ void circnn_plan_destroy(circnn_plan *plan) {
 const char *circnn_plan_kernels(const circnn_plan *plan) { return plan->kernels->name; }
 
 /* -- running it --------------------------------------------------------------------------------*/
-
-void circnn_clock_lap(circnn_clock *clock, circnn_part part) {
-    struct timespec time;
-    timespec_get(&time, TIME_UTC);
-    const int64_t now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-    if (part < CIRCNN_PARTS) clock->nanoseconds[part] += now - clock->last;
-    clock->last = now;
-}
 
 /* The workspace holds the activations of the samples, slack for reading in vectors, and the scratch
  * memory of the kernels. */
