@@ -53,7 +53,7 @@ def test_an_activated_kind_without_its_exponent_cannot_be_defined():
     from pynq_circnn.layers.activated import Activated
 
     methods = {name: getattr(L.Add, name) for name in RULES}
-    with pytest.raises(TypeError, match="no sum_exponent"):
+    with pytest.raises(TypeError, match="no total_exponent"):
         type("Half", (Activated,), {"operation": "add", **methods})
 
 

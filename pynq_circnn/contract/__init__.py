@@ -82,7 +82,17 @@ class Operation:
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition on a descriptor's fields: an expression that is both Python and, nearly, C."""
+    """A condition on a descriptor's fields.
+
+    Parameters
+    ----------
+    rule : str
+        An expression that Python evaluates and :mod:`.headers` translates into C: fields of the
+        descriptor, limits in capitals, integers, ``ceil_div(a, b)``, ``+ - * << >>``, single
+        comparisons, ``and``, ``or``.
+    doc : str
+        Completes "whether".
+    """
 
     rule: str
     doc: str
@@ -114,20 +124,9 @@ LIMITS: Dict[str, int] = _values(CONTRACT["limits"])
 STATUS: Dict[str, int] = _values(CONTRACT["status"])
 STATUS_NAMES: Dict[int, str] = {value: name for name, value in STATUS.items()}
 OPCODES: Dict[str, int] = _values(_PROGRAM["opcodes"])
+SECTIONS: Dict[str, str] = {"weights": "<i2", "scales": "<i2", "biases": "<i4"}
 TRAITS: Dict[str, str] = {row["name"]: row["doc"] for row in _PROGRAM["traits"]}
 RULES: Dict[str, Rule] = {row["name"]: Rule(row["rule"], row["doc"]) for row in _PROGRAM["rules"]}
-OPERATIONS: Dict[int, Operation] = {
-    row["value"]: Operation(
-        row["name"],
-        row["value"],
-        row["doc"],
-        tuple(row["traits"]),
-        tuple(row["rules"]),
-        row.get("sections", {}),
-        row.get("second", "0"),
-    )
-    for row in _PROGRAM["opcodes"]
-}
 ACTIVATION_CODES: Dict[str, int] = _values(_PROGRAM["activations"])
 TABLE_ACTIVATIONS: Tuple[str, ...] = tuple(
     row["name"] for row in _PROGRAM["activations"] if row.get("table")
@@ -139,7 +138,6 @@ DESCRIPTOR_WORDS: int = _PROGRAM["descriptor_words"]
 MAGIC: int = _PROGRAM["magic"]
 PROGRAM_VERSION: int = _PROGRAM["version"]
 ALIGN_BYTES: int = _PROGRAM["align_bytes"]
-SECTIONS: Dict[str, str] = {"weights": "<i2", "scales": "<i2", "biases": "<i4"}
 CONFIGURATIONS: Dict[str, Dict[str, Any]] = CONTRACT["configurations"]
 BOARDS: Dict[str, Dict[str, Any]] = CONTRACT["boards"]
 ENGINE: Dict[str, Any] = CONTRACT["engine"]
@@ -151,6 +149,28 @@ STREAM_INPUT, STREAM_WEIGHTS = 1, 2  # bits of the descriptor's field stream
 BLOCK_SIZES = tuple(2**i for i in range(LIMITS["block_log2"] + 1))
 
 assert len(HEADER) <= HEADER_WORDS and len(DESCRIPTOR) <= DESCRIPTOR_WORDS
+
+
+def _operation(row: Dict[str, Any]) -> Operation:
+    """Return an entry of ``opcodes``, having checked that it names what is there."""
+    for what, known in (("traits", TRAITS), ("rules", RULES), ("sections", SECTIONS)):
+        unknown = sorted(set(row.get(what, ())) - set(known))
+        if unknown:
+            raise ValueError(
+                f"{what} of the opcode {row['name']!r} must be among {', '.join(known)}. "
+                f"Received: {', '.join(unknown)}. Correct contract.json."
+            )
+    if ("second" in row) != ("two_operands" in row["traits"]):
+        raise ValueError(
+            f"the opcode {row['name']!r} must say how many words its second operand has if it "
+            "has the trait two_operands, and only then. Correct 'second' in contract.json."
+        )
+    traits, rules = tuple(row["traits"]), tuple(row["rules"])
+    sections, second = row.get("sections", {}), row.get("second", "0")
+    return Operation(row["name"], row["value"], row["doc"], traits, rules, sections, second)
+
+
+OPERATIONS: Dict[int, Operation] = {row["value"]: _operation(row) for row in _PROGRAM["opcodes"]}
 
 
 def ceil_div(a: int, b: int) -> int:

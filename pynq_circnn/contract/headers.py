@@ -1,7 +1,7 @@
 """C headers made from the contract: what the native back end and the HLS sources include."""
 
+import ast
 import os
-import re
 from typing import Dict, List
 
 from . import (
@@ -103,21 +103,57 @@ def _lists() -> List[str]:
     return [*lines, "};"]
 
 
-def _in_c(expression: str) -> str:
-    """Return a rule of the contract in C, in 64 bits."""
+_OPERATORS: Dict[type, str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.LShift: "<<", ast.RShift: ">>",
+    ast.Eq: "==", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+    ast.And: " && ", ast.Or: " || ",
+}  # fmt: skip
 
-    def name(match: "re.Match[str]") -> str:
-        word = match.group()
-        if word in ("and", "or"):
-            return {"and": "&&", "or": "||"}[word]
-        if word in DESCRIPTOR:
-            return f"(int64_t)d->{word}"
-        if word.lower() in LIMITS:
-            return f"CIRCNN_LIMIT_{word}"
-        return f"circnn_{word}"
 
-    text = re.sub(r"[A-Za-z_]\w*", name, expression)
-    return re.sub(r"\b1 <<", "(int64_t)1 <<", text)
+def expression_in_c(expression: str) -> str:
+    """Return an expression of the contract in C, in 64 bits, with every pair of brackets.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but what :class:`~pynq_circnn.contract.Rule` allows.
+
+    Examples
+    --------
+    >>> expression_in_c("pad_top < 1 << block_log2")
+    '((int64_t)d->pad_top < ((int64_t)1 << (int64_t)d->block_log2))'
+    """
+    return _node_in_c(ast.parse(expression, mode="eval").body, expression)
+
+
+def _node_in_c(node: ast.AST, whole: str) -> str:
+    if isinstance(node, ast.BoolOp):
+        parts = [_node_in_c(value, whole) for value in node.values]
+        return f"({_OPERATORS[type(node.op)].join(parts)})"
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OPERATORS:
+        pair = [_node_in_c(side, whole) for side in (node.left, node.comparators[0])]
+        return f"({pair[0]} {_OPERATORS[type(node.ops[0])]} {pair[1]})"
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        pair = [_node_in_c(side, whole) for side in (node.left, node.right)]
+        return f"({pair[0]} {_OPERATORS[type(node.op)]} {pair[1]})"
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "ceil_div"
+    ):
+        arguments = [_node_in_c(argument, whole) for argument in node.args]
+        return f"circnn_ceil_div({', '.join(arguments)})"
+    if isinstance(node, ast.Name) and node.id in DESCRIPTOR:
+        return f"(int64_t)d->{node.id}"
+    if isinstance(node, ast.Name) and node.id.isupper() and node.id.lower() in LIMITS:
+        return f"CIRCNN_LIMIT_{node.id}"
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return f"(int64_t){node.value}"
+    raise ValueError(
+        "an expression of the contract must hold only fields, limits in capitals, integers, "
+        "ceil_div, + - * << >>, single comparisons, and, or. "
+        f"Received: {ast.dump(node)} in {whole!r}."
+    )
 
 
 def _rules() -> List[str]:
@@ -130,7 +166,7 @@ def _rules() -> List[str]:
             "",
             f"/* Whether {rule.doc}. */",
             f"static inline int circnn_rule_{name}(const circnn_descriptor *d) {{",
-            f"    return {_in_c(rule.rule)};",
+            f"    return {expression_in_c(rule.rule)};",
             "}",
         ]
     lines += _by_opcode(
@@ -141,13 +177,17 @@ def _rules() -> List[str]:
     lines += _by_opcode(
         "Words of the second operand.",
         "int64_t circnn_second_words(const circnn_descriptor *d)",
-        {o.name: _in_c(o.second) for o in _OPERATIONS if o.two_operands},
+        {o.name: expression_in_c(o.second) for o in _OPERATIONS if o.two_operands},
     )
     for section in SECTIONS:
         lines += _by_opcode(
             f"Words that a layer reads of the section {section}.",
             f"int64_t circnn_{section}_of(const circnn_descriptor *d)",
-            {o.name: _in_c(o.sections[section]) for o in _OPERATIONS if section in o.sections},
+            {
+                o.name: expression_in_c(o.sections[section])
+                for o in _OPERATIONS
+                if section in o.sections
+            },
         )
     return lines
 

@@ -86,13 +86,13 @@ class Activated(Layer, abstract=True):
             )
 
     @rule
-    def sum_exponent(self, schedule: Schedule, *inputs: int) -> int:
+    def total_exponent(self, schedule: Schedule, *inputs: int) -> int:
         """Return the exponent of the 32-bit sum that the epilogue shifts."""
         raise NotImplementedError
 
     def preactivation_exponent(self, schedule: Schedule, *inputs: int) -> int:
         """Return the exponent of what the activation reads."""
-        return self.sum_exponent(schedule, *inputs) + int(schedule["output_shift"])
+        return self.total_exponent(schedule, *inputs) + int(schedule["output_shift"])
 
     def output_exponent(self, schedule: Schedule, *inputs: int) -> int:
         before = self.preactivation_exponent(schedule, *inputs)
@@ -110,30 +110,34 @@ class Activated(Layer, abstract=True):
         observe(self, "preactivation", t)
         return floating.activate(t, self.activation, self.negative_slope)
 
-    def epilogue(self, layer: QuantizedLayer) -> Epilogue:
+    def epilogue(self, quantized: QuantizedLayer) -> Epilogue:
         """Return the end of the layer in integers."""
-        exponent = self.preactivation_exponent(layer.schedule, *layer.input_exponents)
+        exponent = self.preactivation_exponent(quantized.schedule, *quantized.input_exponents)
         return Epilogue(
-            int(layer.schedule["output_shift"]),
+            int(quantized.schedule["output_shift"]),
             self.activation,
             clip_word(exponent),
             slope_word(self.negative_slope),
         )
 
     def target_exponent(self, peaks: Peaks, lowest: int) -> int:
-        """Return the exponent to bring the sum to, which itself has the exponent `lowest`."""
-        if self.activation not in TABLE_ACTIVATIONS:
-            target = exponent_for(peaks["preactivation"], HEADROOM)
-            if self.activation != "relu6":
-                return max(target, lowest)
-            finest = exponent_for(6.0)
-            target = max(min(target, finest), min(lowest, finest))
-        else:
-            target = finest = TABLE_INPUT
+        """Return the exponent to bring the sum to, which itself has the exponent `lowest`.
+
+        Raises
+        ------
+        ValueError
+            If the sum is too coarse for what the activation reads: a table has a fixed input
+            exponent, and relu6 an upper bound that must be a word.
+        """
+        target = exponent_for(peaks["preactivation"], HEADROOM)
+        table = self.activation in TABLE_ACTIVATIONS
+        if not table and self.activation != "relu6":
+            return max(target, lowest)
+        finest = TABLE_INPUT if table else exponent_for(6.0)
         if lowest > finest:
             raise ValueError(
-                f"the input of the {self.activation} of layer {self.name!r} must stay within "
-                f"32,768 times its useful range of +-8. Received: peak "
-                f"{peaks['preactivation']:.3g}. Scale the layer's weights down."
+                f"what the {self.activation} of layer {self.name!r} reads must have an exponent "
+                f"of at most {finest}. Received: {lowest}, for values up to "
+                f"{peaks['preactivation']:.3g}. Scale down what the layer computes."
             )
-        return target
+        return finest if table else max(min(target, finest), lowest)

@@ -49,20 +49,20 @@ class Add(Activated, Parameterless):
     def schedule_specs(self) -> Dict[str, Range]:
         return {"output_shift": Range(0, SHIFT_MAX)}
 
-    def sum_exponent(self, schedule: Schedule, *inputs: int) -> int:
+    def total_exponent(self, schedule: Schedule, *inputs: int) -> int:
         alignment(self, *inputs)
         return min(inputs)
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
-        left, right = alignment(self, *layer.input_exponents)
-        return self.epilogue(layer)((inputs[0] << left) + (inputs[1] << right), counter)
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+        left, right = alignment(self, *quantized.input_exponents)
+        return self.epilogue(quantized)((inputs[0] << left) + (inputs[1] << right), counter)
 
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
-        first, second = alignment(self, *layer.input_exponents)
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
+        first, second = alignment(self, *quantized.input_exponents)
         return {
             "first_align": first,
             "second_align": second,
-            **self.epilogue(layer).fields(),
+            **self.epilogue(quantized).fields(),
         }
 
 

@@ -89,17 +89,17 @@ class _Mean(Parameterless, abstract=True):
     def output_exponent(self, schedule: Schedule, *inputs: int) -> int:
         return int(inputs[0] + schedule["output_shift"] - RECIPROCAL_SHIFT)
 
-    def mean(self, layer: QuantizedLayer, counter: Counter, x: np.ndarray) -> np.ndarray:
+    def mean(self, quantized: QuantizedLayer, counter: Counter, x: np.ndarray) -> np.ndarray:
         """Return the output words as an image."""
         window = self.window(x.shape[1:])
-        shift = int(layer.schedule["output_shift"])
+        shift = int(quantized.schedule["output_shift"])
         return mean_words(x, window, _multipliers(window).tolist(), shift, counter)
 
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
-        window = self.window(layer.input_shapes[0])
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
+        window = self.window(quantized.input_shapes[0])
         return {
             **window.fields(),
-            "output_shift": layer.schedule["output_shift"],
+            "output_shift": quantized.schedule["output_shift"],
             "scales_offset": sections.add("scales", _multipliers(window)),
         }
 
@@ -112,8 +112,8 @@ class AveragePool2D(Pool2D, _Mean):
         window = self.window(inputs[0].shape[1:])
         return np.asarray(window.total(inputs[0]) / window.counts()[:, :, None])
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
-        return self.mean(layer, counter, inputs[0])
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+        return self.mean(quantized, counter, inputs[0])
 
 
 @dataclass(frozen=True)
@@ -137,5 +137,5 @@ class GlobalAveragePool2D(_Mean):
     def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
         return np.asarray(inputs[0].mean(axis=(1, 2)))
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
-        return self.mean(layer, counter, inputs[0])[:, 0, 0, :]
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+        return self.mean(quantized, counter, inputs[0])[:, 0, 0, :]

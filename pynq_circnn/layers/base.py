@@ -167,6 +167,8 @@ class Layer:
     """The opcode that the kind becomes; empty for those that the engine has no part in."""
     is_view: ClassVar[bool] = False
     """Whether the output is the input's words under another shape."""
+    on_host: ClassVar[bool] = False
+    """Whether the host computes it: what goes into the engine, and what comes out of it."""
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -178,10 +180,22 @@ class Layer:
                 f"layer kind {cls.__name__} must define each rule. Received: no "
                 f"{', '.join(sorted(missing))}. See CONTRIBUTING.md, 'Add a layer kind'."
             )
+        if [bool(cls.operation), cls.is_view, cls.on_host].count(True) != 1:
+            raise TypeError(
+                f"layer kind {cls.__name__} must have an operation, be a view, or be the host's. "
+                f"Received: operation={cls.operation!r}, is_view={cls.is_view}, "
+                f"on_host={cls.on_host}. See CONTRIBUTING.md, 'Add a layer kind'."
+            )
         if cls.operation and cls.operation not in OPCODES:
             raise TypeError(
                 f"operation of layer kind {cls.__name__} must be an opcode of the contract: "
                 f"{', '.join(OPCODES)}. Received: {cls.operation!r}."
+            )
+        other = Layer.kinds.get(cls.__name__)
+        if other is not None and other.__module__ != cls.__module__:  # dataclasses make no copies
+            raise TypeError(
+                f"names of layer kinds must be unique. Received: {cls.__name__} of "
+                f"{cls.__module__} beside that of {other.__module__}. Choose another name."
             )
         Layer.kinds[cls.__name__] = cls
 
@@ -222,11 +236,10 @@ class Layer:
         """Return the name and shape of each trained array."""
         raise NotImplementedError
 
+    @rule
     def dense_parameters(self, *inputs: Shape) -> int:
         """Return how many weights and biases the same layer has without compression."""
-        return sum(
-            size_of(s) for name, s in self.parameter_shapes(*inputs).items() if name == "bias"
-        )
+        raise NotImplementedError
 
     # -- floating point -------------------------------------------------------------------------
 
@@ -264,14 +277,14 @@ class Layer:
     # -- integers: the definition ---------------------------------------------------------------
 
     @rule
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
         """Return the output words for a batch of input words (int64 arrays)."""
         raise NotImplementedError
 
     # -- the program ----------------------------------------------------------------------------
 
     @rule
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
         """Return the fields of the descriptor that are the kind's own; fill the sections."""
         raise NotImplementedError
 
@@ -281,6 +294,9 @@ class Parameterless(Layer, abstract=True):
 
     def parameter_shapes(self, *inputs: Shape) -> Dict[str, Shape]:
         return {}
+
+    def dense_parameters(self, *inputs: Shape) -> int:
+        return 0
 
     def array_specs(self, *inputs: Shape) -> Dict[str, Words]:
         return {}

@@ -54,19 +54,19 @@ class Concatenate(Activated, Parameterless):
     def schedule_specs(self) -> Dict[str, Range]:
         return {"output_shift": Range(0, SHIFT_MAX)}
 
-    def sum_exponent(self, schedule: Schedule, *inputs: int) -> int:
+    def total_exponent(self, schedule: Schedule, *inputs: int) -> int:
         alignment(self, *inputs)
         return min(inputs)
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
-        shifts = alignment(self, *layer.input_exponents)
-        return self.epilogue(layer)(
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+        shifts = alignment(self, *quantized.input_exponents)
+        return self.epilogue(quantized)(
             _joined(inputs[0] << shifts[0], inputs[1] << shifts[1]), counter
         )
 
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
-        first, second = alignment(self, *layer.input_exponents)
-        return {"first_align": first, "second_align": second, **self.epilogue(layer).fields()}
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
+        first, second = alignment(self, *quantized.input_exponents)
+        return {"first_align": first, "second_align": second, **self.epilogue(quantized).fields()}
 
 
 @meaning("concatenate")

@@ -49,6 +49,7 @@ class Input(Parameterless):
     offset: Union[float, Tuple[float, ...]] = 0.0
 
     arity: ClassVar[int] = 0
+    on_host: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,7 +126,7 @@ class Input(Parameterless):
     def output_exponent(self, schedule: Schedule, *inputs: int) -> int:
         return int(schedule["exponent"])
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
         """Return a batch of input words as the layers read it."""
         (x,) = inputs
         return x.reshape((len(x), *self.output_shape()))

@@ -42,7 +42,7 @@ class Instruction:
     @property
     def window(self) -> Window:
         """Where its windows read."""
-        return Window.of(self.fields)
+        return Window.from_fields(self.fields)
 
     def operand_shapes(self) -> List[Tuple[int, int, int]]:
         """Return height, width and channels of each operand."""

@@ -44,7 +44,7 @@ from .base import (
 from .instruction import Instruction, meaning
 from .lowering import Fields, Sections, bits
 from .scaled import Scaled, scale_instruction
-from .window import ONE_PIXEL, Window, window_of
+from .window import ONE_PIXEL, Window, keras_window
 
 ACCUMULATE_MAX = DESCRIPTOR["accumulate_shift"].max
 RUN_BITS = 1  # weight bits given up, at the most, so that 32 bits hold a whole sum
@@ -126,11 +126,11 @@ class BlockCirculant(Scaled, abstract=True):
 
     def grid(self, *inputs: Shape) -> Tuple[int, int]:
         """Return ``(p, q)``: block rows (outputs) and block columns (inputs)."""
-        outputs, channels, _ = self._matrix(*inputs)
+        outputs, channels, _ = self.matrix_shape(*inputs)
         return block_grid(outputs, channels, self.block)
 
     def parameter_shapes(self, *inputs: Shape) -> Dict[str, Shape]:
-        outputs, _, positions = self._matrix(*inputs)
+        outputs, _, positions = self.matrix_shape(*inputs)
         p, q = self.grid(*inputs)
         return {
             "weights": positions + (p, q, self.block),
@@ -140,19 +140,19 @@ class BlockCirculant(Scaled, abstract=True):
 
     def dense_weights(self, *inputs: Shape) -> int:
         """Return how many weights the same layer has without compression."""
-        outputs, channels, positions = self._matrix(*inputs)
+        outputs, channels, positions = self.matrix_shape(*inputs)
         return size_of(positions) * outputs * channels
 
     def dense_parameters(self, *inputs: Shape) -> int:
-        return self.dense_weights(*inputs) + self._matrix(*inputs)[0]
+        return self.dense_weights(*inputs) + self.matrix_shape(*inputs)[0]
 
     @rule
-    def _matrix(self, *inputs: Shape) -> Tuple[int, int, Shape]:
+    def matrix_shape(self, *inputs: Shape) -> Tuple[int, int, Shape]:
         """Outputs and input channels of the matrix, and the kernel positions it is repeated for."""
         raise NotImplementedError
 
     def _check_terms(self, *inputs: Shape) -> None:
-        _, _, positions = self._matrix(*inputs)
+        _, _, positions = self.matrix_shape(*inputs)
         terms = size_of(positions) * self.grid(*inputs)[1]
         if terms > LIMITS["terms"]:
             raise ValueError(
@@ -217,7 +217,7 @@ class BlockCirculant(Scaled, abstract=True):
         shape = self.parameter_shapes(*inputs)["weights"]
         return {"weights": Words("int16", shape, VALUE_MAX), **super().array_specs(*inputs)}
 
-    def sum_exponent(self, schedule: Schedule, *inputs: int) -> int:
+    def total_exponent(self, schedule: Schedule, *inputs: int) -> int:
         gain = max(stage_count(self.block) - 1, 0)  # the inverse transform has no factor 2/k
         return int(
             inputs[0]
@@ -230,10 +230,10 @@ class BlockCirculant(Scaled, abstract=True):
         )
 
     def apply_blocks(
-        self, layer: QuantizedLayer, counter: Counter, x: np.ndarray, window: Window
+        self, quantized: QuantizedLayer, counter: Counter, x: np.ndarray, window: Window
     ) -> np.ndarray:
         """Return the output words for a batch of images."""
-        schedule, weights = layer.schedule, layer.arrays["weights"]
+        schedule, weights = quantized.schedule, quantized.arrays["weights"]
         value = multiply_blocks(
             x,
             weights.reshape(window.kernel + weights.shape[-3:]),
@@ -243,15 +243,15 @@ class BlockCirculant(Scaled, abstract=True):
             schedule["inverse_shifts"],
             counter,
         )
-        return self.scale_words(layer, counter, value[..., : len(layer.arrays["scale"])])
+        return self.scale_words(quantized, counter, value[..., : len(quantized.arrays["scale"])])
 
-    def lower_blocks(self, layer: QuantizedLayer, sections: Sections, window: Window) -> Fields:
+    def lower_blocks(self, quantized: QuantizedLayer, sections: Sections, window: Window) -> Fields:
         """Return the fields of the descriptor; block rows are outermost in the section."""
-        schedule, weights = layer.schedule, layer.arrays["weights"]
+        schedule, weights = quantized.schedule, quantized.arrays["weights"]
         p, q, k = weights.shape[-3:]
         by_row = np.moveaxis(weights.reshape(window.kernel + (p, q, k)), 2, 0)
         return {
-            **self.scale_fields(layer, sections),
+            **self.scale_fields(quantized, sections),
             **window.fields(),
             "block_log2": stage_count(self.block),
             "block_rows": p,
@@ -273,7 +273,7 @@ class Dense(BlockCirculant):
         super().__post_init__()
         check_positive(self, units=self.units)
 
-    def _matrix(self, *inputs: Shape) -> Tuple[int, int, Shape]:
+    def matrix_shape(self, *inputs: Shape) -> Tuple[int, int, Shape]:
         return self.units, inputs[0][0], ()
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -290,12 +290,12 @@ class Dense(BlockCirculant):
         weights = {**arrays, "weights": arrays["weights"][None, None]}
         return self.evaluate_blocks(weights, observe, images, ONE_PIXEL)[:, 0, 0, :]
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
         images = inputs[0][:, None, None, :]
-        return self.apply_blocks(layer, counter, images, ONE_PIXEL)[:, 0, 0, :]
+        return self.apply_blocks(quantized, counter, images, ONE_PIXEL)[:, 0, 0, :]
 
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
-        return self.lower_blocks(layer, sections, ONE_PIXEL)
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
+        return self.lower_blocks(quantized, sections, ONE_PIXEL)
 
 
 @dataclass(frozen=True)
@@ -316,12 +316,12 @@ class Conv2D(BlockCirculant):
         check_positive(self, filters=self.filters)
         check_pair(self, kernel_size=self.kernel_size, strides=self.strides)
 
-    def _matrix(self, *inputs: Shape) -> Tuple[int, int, Shape]:
+    def matrix_shape(self, *inputs: Shape) -> Tuple[int, int, Shape]:
         return self.filters, image_extents(self, inputs[0])[2], self.kernel_size
 
     def window(self, shape: Shape) -> Window:
         """Return where the kernel reads in an input of this shape."""
-        return window_of(self, shape, self.kernel_size)
+        return keras_window(self, shape, self.kernel_size)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         window = self.window(inputs[0])
@@ -331,11 +331,11 @@ class Conv2D(BlockCirculant):
     def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
         return self.evaluate_blocks(arrays, observe, inputs[0], self.window(inputs[0].shape[1:]))
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
-        return self.apply_blocks(layer, counter, inputs[0], self.window(inputs[0].shape[1:]))
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+        return self.apply_blocks(quantized, counter, inputs[0], self.window(inputs[0].shape[1:]))
 
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
-        return self.lower_blocks(layer, sections, self.window(layer.input_shapes[0]))
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
+        return self.lower_blocks(quantized, sections, self.window(quantized.input_shapes[0]))
 
 
 def _gain(peak: float) -> float:

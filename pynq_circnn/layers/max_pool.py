@@ -23,11 +23,11 @@ class MaxPool2D(Pool2D, Exact):
     def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
         return self.window(inputs[0].shape[1:]).largest(inputs[0], -np.inf)
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
         return self.window(inputs[0].shape[1:]).largest(inputs[0], LOWEST)
 
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
-        return self.window(layer.input_shapes[0]).fields()
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
+        return self.window(quantized.input_shapes[0]).fields()
 
 
 @meaning("max_pool")

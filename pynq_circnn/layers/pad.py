@@ -48,10 +48,10 @@ class ZeroPadding2D(Exact):
     def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
         return _pad_images(inputs[0], self.padding)
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
         return _pad_images(inputs[0], self.padding)
 
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
         return {"pad_top": self.padding[0][0], "pad_left": self.padding[1][0]}
 
 

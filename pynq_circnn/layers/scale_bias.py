@@ -33,14 +33,14 @@ class ScaleBias(Scaled):
     def quantize(self, arrays: Arrays, peaks: Peaks, *inputs: int) -> Quantized:
         return self.quantize_scale(arrays, peaks, inputs[0])
 
-    def sum_exponent(self, schedule: Schedule, *inputs: int) -> int:
+    def total_exponent(self, schedule: Schedule, *inputs: int) -> int:
         return int(inputs[0] + schedule["scale_exponent"])
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
-        return self.scale_words(layer, counter, inputs[0])
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+        return self.scale_words(quantized, counter, inputs[0])
 
-    def lower(self, layer: QuantizedLayer, sections: Sections) -> Fields:
-        return self.scale_fields(layer, sections)
+    def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
+        return self.scale_fields(quantized, sections)
 
 
 @meaning("scale_bias")

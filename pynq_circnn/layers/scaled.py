@@ -79,15 +79,19 @@ class Scaled(Activated, abstract=True):
             "bias": Words("int32", shapes["bias"], BIAS_MAX),
         }
 
-    def scale_words(self, layer: QuantizedLayer, counter: Counter, value: np.ndarray) -> np.ndarray:
+    def scale_words(
+        self, quantized: QuantizedLayer, counter: Counter, value: np.ndarray
+    ) -> np.ndarray:
         """Return the end of the layer in integers."""
-        arrays = layer.arrays
-        return scale_channels(value, arrays["scale"], arrays["bias"], self.epilogue(layer), counter)
+        arrays = quantized.arrays
+        return scale_channels(
+            value, arrays["scale"], arrays["bias"], self.epilogue(quantized), counter
+        )
 
-    def scale_fields(self, layer: QuantizedLayer, sections: Sections) -> Fields:
+    def scale_fields(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
         """Return the fields of the end of the layer, having put its arrays into the sections."""
         return {
-            "scales_offset": sections.add("scales", layer.arrays["scale"]),
-            "biases_offset": sections.add("biases", layer.arrays["bias"]),
-            **self.epilogue(layer).fields(),
+            "scales_offset": sections.add("scales", quantized.arrays["scale"]),
+            "biases_offset": sections.add("biases", quantized.arrays["bias"]),
+            **self.epilogue(quantized).fields(),
         }

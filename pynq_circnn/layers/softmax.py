@@ -1,6 +1,7 @@
 """Probabilities, on the host."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from .base import Arrays, Exact, Observe, QuantizedLayer, Shape
 class Softmax(Exact):
     """Probabilities from the last tensor, in floating point on the host; only ever the last."""
 
+    on_host: ClassVar[bool] = True
+
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:
             raise ValueError(
@@ -24,6 +27,6 @@ class Softmax(Exact):
     def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
         return floating.softmax(inputs[0])
 
-    def apply(self, layer: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
+    def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
         """Return the words that the host makes probabilities of."""
         return inputs[0]

@@ -74,7 +74,7 @@ class Window:
         }
 
     @classmethod
-    def of(cls, fields: Mapping[str, int]) -> "Window":
+    def from_fields(cls, fields: Mapping[str, int]) -> "Window":
         """Return the window that a descriptor's fields describe."""
         return cls(
             fields["in_height"],
@@ -122,7 +122,7 @@ def _extent(size: int, kernel: int, stride: int, padding: str) -> Tuple[int, int
     return out, max((out - 1) * stride + kernel - size, 0) // 2
 
 
-def window_of(layer: Any, shape: Shape, kernel: Tuple[int, int]) -> Window:
+def keras_window(layer: Any, shape: Shape, kernel: Tuple[int, int]) -> Window:
     """Return where a layer with strides and padding reads in an input of this shape."""
     height, width, _ = image_extents(layer, shape)
     if layer.padding not in ("valid", "same"):
@@ -159,7 +159,7 @@ class Pool2D(Parameterless, abstract=True):
 
     def window(self, shape: Shape) -> Window:
         """Return where the pool reads in an input of this shape."""
-        return window_of(self, shape, self.pool_size)
+        return keras_window(self, shape, self.pool_size)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         window = self.window(inputs[0])

@@ -152,6 +152,8 @@ def write(data: ModelData, path: Union[str, "os.PathLike[str]"]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # before it replaces another: a board may lose its power
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)  # as open() would have made it

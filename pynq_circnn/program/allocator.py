@@ -16,7 +16,7 @@ def allocate(layers: Tuple[Layer, ...], shapes: Dict[str, Shape]) -> Tuple[Dict[
     """
     owner: Dict[str, str] = {}
     for layer in layers:
-        shared = layer.inputs and not layer.operation
+        shared = layer.inputs and not layer.operation  # a view, or the softmax of the host
         owner[layer.name] = owner[layer.inputs[0]] if shared else layer.name
     last_use = {}
     for position, layer in enumerate(layers):

@@ -153,6 +153,11 @@ def _misfits(descriptors: List[Fields], names: List[str], configuration: str) ->
     engine = EngineSizes.of(configuration)
     words, lines = engine.row_words, []
     for fields, name in zip(descriptors, names):
+        strides = [fields.get("stride_height", 0), fields.get("stride_width", 0)]
+        if max(strides) > MAX_STRIDE:
+            lines.append(
+                f"layer {name!r}, strides: {strides[0]}, {strides[1]}; at most {MAX_STRIDE} each."
+            )
         if not OPERATIONS[fields["opcode"]].spectral:
             continue
         needs = arrange(fields, engine)
@@ -165,11 +170,6 @@ def _misfits(descriptors: List[Fields], names: List[str], configuration: str) ->
                     f"layer {name!r}, {memory}: {needed * words} of {available * words} words, "
                     f"{(needed - available) * words} too many. {_remedy(fields, engine)}"
                 )
-        if max(fields["stride_height"], fields["stride_width"]) > MAX_STRIDE:
-            lines.append(
-                f"layer {name!r}, strides: {fields['stride_height']}, {fields['stride_width']}; "
-                f"at most {MAX_STRIDE} each."
-            )
     return lines
 
 

@@ -223,7 +223,8 @@ def read_reply(beats: np.ndarray) -> Reply:
 def check_status(reply: Reply, names: Sequence[str]) -> None:
     """Raise :class:`ProgramError` unless the engine accepted the packet."""
     if reply.status != "ok":
-        layer = f" in layer {reply.detail}" if reply.detail < len(names) else ""
+        known = reply.detail < len(names)
+        layer = f" in layer {reply.detail} ({names[reply.detail]!r})" if known else ""
         raise ProgramError(
             f"the engine must accept the packet. Received: {reply.status}{layer}, "
             f"after {reply.beats_in} beats."
