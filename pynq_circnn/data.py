@@ -104,7 +104,7 @@ def load_mnist(folder: Optional[str] = None) -> Tuple[Split, Split]:
 
 def _download_mnist() -> Tuple[Split, Split]:
     """Return MNIST from ``keras.datasets``, which downloads it at the first call."""
-    from .frontends import keras_backend
+    from . import keras_backend
 
     try:
         keras_backend.choose()

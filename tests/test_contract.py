@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import zlib
 
 import mpmath
@@ -216,6 +217,56 @@ def test_the_page_is_filled_in():
 
 
 @pytest.mark.skipif(not os.path.exists(PAGE), reason="an installed package has no hw/")
+def test_the_interface_has_the_version_that_was_recorded_for_it():
+    """A bitstream of another interface must not take a program that it does not understand."""
+    facts = {
+        "program": {k: v for k, v in CONTRACT["program"].items() if k not in ("doc", "traits")},
+        "registers": CONTRACT["engine"]["registers"],
+        "packets": CONTRACT["engine"]["packets"],
+    }
+
+    def without_words(value):
+        if isinstance(value, dict):
+            return {k: without_words(v) for k, v in value.items() if k not in ("doc", "counters")}
+        return [without_words(v) for v in value] if isinstance(value, list) else value
+
+    text = json.dumps(without_words(facts), sort_keys=True)
+    version, crc = contract.IDENTITY["interface_version"], f"{zlib.crc32(text.encode()):08x}"
+    with open(os.path.join(os.path.dirname(__file__), "golden", "interfaces.json")) as file:
+        recorded = json.load(file)
+    assert recorded.get(str(version)) == crc, (
+        f"the interface changed: raise interface_version and record {crc} for it in "
+        "tests/golden/interfaces.json"
+    )
+
+
+@pytest.mark.parametrize("change", [
+    ("traits", ["windowd"], "must be among two_operands"),
+    ("rules", ["grit"], "must be among window"),
+    ("sections", {"weight": "1"}, "must be among weights, scales, biases. Received: weight"),
+    ("second", "in_channels", "must say how many words"),
+])  # fmt: skip
+def test_an_opcode_that_names_what_is_not_there_stops_the_import(tmp_path, change):
+    key, value, message = change
+    folder = os.path.dirname(contract.__file__)
+    shutil.copytree(folder, tmp_path / "contract")
+    changed = json.loads(json.dumps(CONTRACT))
+    changed["program"]["opcodes"][0][key] = value
+    (tmp_path / "contract" / "contract.json").write_text(json.dumps(changed))
+    command = [sys.executable, str(tmp_path / "contract"), "headers", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode and message in done.stderr
+
+
+@pytest.mark.parametrize("expression", [
+    "0 < pad_top < 3", "pad_top // 2", "not pad_top", "pad_top / 2", "terms", "len(pad_top)",
+    "pad_top if 1 else 2", "pad_top != 1", "-pad_top", "1.5 < pad_top",
+])  # fmt: skip
+def test_an_expression_that_c_would_take_for_another_is_refused(expression):
+    with pytest.raises(ValueError, match="an expression of the contract must hold only"):
+        headers.expression_in_c(expression)
+
+
 def test_the_page_is_the_contracts():
     with open(PAGE, encoding="utf-8") as file:
         page = file.read()

@@ -24,11 +24,12 @@ from pynq_circnn.contract import (
     OPERATIONS,
     REGISTERS,
     STATUS,
+    UNITS,
     configuration_digest,
     hardware_configurations,
 )
 from pynq_circnn.contract.headers import engine_headers, write_headers
-from pynq_circnn.engine.cycles import UNITS, batch_cycles
+from pynq_circnn.engine.cycles import batch_cycles
 from pynq_circnn.errors import CompileError, ProgramError
 from pynq_circnn.program import packets
 from pynq_circnn.program.arrangement import EngineSizes, arrange

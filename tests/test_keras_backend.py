@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from pynq_circnn import keras_backend
 from pynq_circnn.commands import doctor
-from pynq_circnn.frontends import keras_backend
 
 
 def world(*modules):

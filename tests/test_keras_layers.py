@@ -157,7 +157,7 @@ def test_a_file_is_read_back_where_the_layers_are_registered(tmp_path):
         for code in (alone, ours)
     )
     assert failed.returncode and "Could not locate class 'BlockCirculantDense'" in failed.stderr
-    assert "pynq_circnn.frontends.keras.layers" in failed.stderr
+    assert "pynq_circnn.frontends.keras.trainable" in failed.stderr
     assert done.stdout == "4\n", done.stderr
 
 

@@ -3,7 +3,7 @@
 #define CIRCNN_KINDS_HPP
 
 #include "circnn_kinds.hpp"
-#include "rules.hpp"
+#include "kind_rules.hpp"
 
 inline Extent extent_of(const circnn_descriptor &d, int32_t y, int32_t x) {
 #define CIRCNN_EXTENT(NAME, name) \

@@ -12,11 +12,10 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from .. import __version__, backends
+from .. import __version__, backends, keras_backend
 from ..board import bitstreams, lock
 from ..contract import CONFIGURATIONS, configuration_digest
 from ..errors import BoardError
-from ..frontends import keras_backend
 from .common import add_command, add_json, print_json
 
 ORDER = 100

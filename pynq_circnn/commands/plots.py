@@ -5,7 +5,7 @@ Matplotlib is needed only here and imported only when a picture is drawn.
 
 from typing import Any, Mapping, Tuple
 
-from ..engine.cycles import UNITS
+from ..contract import UNITS
 from ..files import check_folder
 
 STORED, DENSE, INK, GREY = "#1f6f8b", "#d5dde2", "#26323a", "#6b7780"

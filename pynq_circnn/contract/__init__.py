@@ -141,6 +141,7 @@ ALIGN_BYTES: int = _PROGRAM["align_bytes"]
 CONFIGURATIONS: Dict[str, Dict[str, Any]] = CONTRACT["configurations"]
 BOARDS: Dict[str, Dict[str, Any]] = CONTRACT["boards"]
 ENGINE: Dict[str, Any] = CONTRACT["engine"]
+UNITS: Tuple[str, ...] = tuple(ENGINE["units"])  # whose trips are counted, in the stream's order
 IDENTITY: Dict[str, int] = _values(ENGINE["identity"])
 PACKET_KINDS: Dict[str, int] = _values(ENGINE["packets"]["kinds"])
 REGISTERS: Dict[str, int] = {row["name"]: row["offset"] for row in ENGINE["registers"]}

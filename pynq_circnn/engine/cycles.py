@@ -10,13 +10,11 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from ..contract import ACTIVATION_CODES, OPERATIONS, TABLE_ACTIVATIONS, ceil_div
+from ..contract import ACTIVATION_CODES, OPERATIONS, TABLE_ACTIVATIONS, UNITS, ceil_div
 from ..layers.window import covered
 from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields, arrange, field
 from ..program.packets import STREAM_WORDS, batch_samples, sample_beats
 from ..program.program import Program
-
-UNITS = ("read", "forward", "product", "inverse", "vector", "epilogue", "write")
 
 DEPTHS = {
     "read": 6,

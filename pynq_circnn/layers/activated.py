@@ -136,8 +136,8 @@ class Activated(Layer, abstract=True):
         finest = TABLE_INPUT if table else exponent_for(6.0)
         if lowest > finest:
             raise ValueError(
-                f"what the {self.activation} of layer {self.name!r} reads must have an exponent "
-                f"of at most {finest}. Received: {lowest}, for values up to "
-                f"{peaks['preactivation']:.3g}. Scale down what the layer computes."
+                f"the input of the {self.activation} of layer {self.name!r} must stay within what "
+                f"words of exponent {finest} can tell apart. Received: values up to "
+                f"{peaks['preactivation']:.3g}, exponent {lowest}. Scale down what the layer sums."
             )
         return finest if table else max(min(target, finest), lowest)

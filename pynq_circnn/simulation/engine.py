@@ -5,8 +5,7 @@ from typing import Dict, NamedTuple, Sequence
 
 import numpy as np
 
-from ..contract import CONFIGURATIONS
-from ..engine.cycles import UNITS
+from ..contract import CONFIGURATIONS, UNITS
 from ..turns import Turns
 from . import build
 

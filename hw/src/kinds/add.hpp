@@ -2,7 +2,7 @@
 #ifndef CIRCNN_KIND_ADD_HPP
 #define CIRCNN_KIND_ADD_HPP
 
-#include "rules.hpp"
+#include "kind_rules.hpp"
 
 namespace kinds {
 namespace add {

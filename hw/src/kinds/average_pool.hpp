@@ -2,7 +2,7 @@
 #ifndef CIRCNN_KIND_AVERAGE_POOL_HPP
 #define CIRCNN_KIND_AVERAGE_POOL_HPP
 
-#include "rules.hpp"
+#include "kind_rules.hpp"
 
 namespace kinds {
 namespace average_pool {

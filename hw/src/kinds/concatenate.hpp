@@ -2,7 +2,7 @@
 #ifndef CIRCNN_KIND_CONCATENATE_HPP
 #define CIRCNN_KIND_CONCATENATE_HPP
 
-#include "rules.hpp"
+#include "kind_rules.hpp"
 
 namespace kinds {
 namespace concatenate {

@@ -4,7 +4,7 @@
 #ifndef CIRCNN_KIND_MATRIX_HPP
 #define CIRCNN_KIND_MATRIX_HPP
 
-#include "rules.hpp"
+#include "kind_rules.hpp"
 
 namespace kinds {
 namespace matrix {

@@ -2,7 +2,7 @@
 #ifndef CIRCNN_KIND_PAD_HPP
 #define CIRCNN_KIND_PAD_HPP
 
-#include "rules.hpp"
+#include "kind_rules.hpp"
 
 namespace kinds {
 namespace pad {

@@ -2,7 +2,7 @@
 #ifndef CIRCNN_KIND_SCALE_BIAS_HPP
 #define CIRCNN_KIND_SCALE_BIAS_HPP
 
-#include "rules.hpp"
+#include "kind_rules.hpp"
 
 namespace kinds {
 namespace scale_bias {

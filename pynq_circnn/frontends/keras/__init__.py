@@ -1,5 +1,5 @@
 """The front end for Keras; import it as :mod:`pynq_circnn.keras`."""
 
-from .. import keras_backend
+from ... import keras_backend
 
 keras_backend.choose()

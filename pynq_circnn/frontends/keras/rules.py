@@ -13,8 +13,8 @@ from ... import layers as engine
 from ...layers.base import Shape
 from ..builder import Builder, Unsupported, blocks_of_one
 from . import operations
-from .layers import BlockCirculantConv2D, BlockCirculantDense
 from .operations import to_array
+from .trainable import BlockCirculantConv2D, BlockCirculantDense
 
 # rule(builder, keras_layer, names_of_inputs, shape_of_first_input) -> name of the output
 Rule = Callable[[Builder, Any, Tuple[str, ...], Shape], str]

@@ -11,8 +11,8 @@
 //       The epilogue: the word that a total becomes, where it makes eight a trip.
 //   Word serial_result(const circnn_descriptor &d, const Total &t, uint32_t &count)
 //       The same where it makes one a trip: through a table, or of a kind with the trait serial.
-#ifndef CIRCNN_RULES_HPP
-#define CIRCNN_RULES_HPP
+#ifndef CIRCNN_KIND_RULES_HPP
+#define CIRCNN_KIND_RULES_HPP
 
 #include "fault.hpp"
 #include "types.hpp"
