@@ -183,6 +183,13 @@ class Layer:
                 f"operation of layer kind {cls.__name__} must be an opcode of the contract: "
                 f"{', '.join(OPCODES)}. Received: {cls.operation!r}."
             )
+        other = Layer.kinds.get(cls.__name__, cls)
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(
+                "a layer kind must have a name of its own, by which files know it. "
+                f"Received: {cls.__module__}.{cls.__qualname__} beside {other.__module__}."
+                f"{other.__qualname__}. Rename it."
+            )
         Layer.kinds[cls.__name__] = cls
 
     def __post_init__(self) -> None:
@@ -309,7 +316,8 @@ def from_config(kind: str, config: Dict[str, Any]) -> Layer:
     """
     if not isinstance(kind, str) or kind not in Layer.kinds:
         raise ValueError(
-            f"kind of a layer must be one of {', '.join(sorted(Layer.kinds))}. Received: {kind!r}."
+            f"kind of a layer must be one of {', '.join(sorted(Layer.kinds))}. Received: {kind!r}. "
+            "If a newer pynq_circnn wrote it, update this one."
         )
     cls = Layer.kinds[kind]
     known = [f.name for f in fields(cls)]
