@@ -200,6 +200,30 @@ def test_the_c_header_has_pythons_values(tmp_path):
     assert [int(line) for line in printed.split()] == expected
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["headers", "DIR", "z9"], "CONFIGURATION must be one of z2, zcu104, tiny. Received: 'z9'"),
+        (["headers", "DIR", "host"], "CONFIGURATION must be one of z2, zcu104, tiny."),
+        (["headers", "--help"], "usage: contract headers FOLDER"),
+        (["headers"], "usage: contract headers FOLDER"),
+        ([], "usage: contract headers FOLDER"),
+    ],
+)
+def test_the_command_line_refuses_wrong_arguments(tmp_path, arguments, says):
+    command = [sys.executable, os.path.dirname(contract.__file__), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith(says)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_line_writes_the_headers_of_an_engine(tmp_path):
+    command = [sys.executable, os.path.dirname(contract.__file__), "headers", str(tmp_path), "z2"]
+    subprocess.run(command, check=True)
+    for name, text in headers.engine_headers("z2").items():
+        assert (tmp_path / name).read_text() == text
+
+
 # -- the page -----------------------------------------------------------------------------------
 
 

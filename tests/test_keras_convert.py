@@ -248,6 +248,7 @@ def test_softmax_as_an_operation_ends_a_network():
     (lambda x, y: x[:, 1:], "(x[...]): "),
     (lambda x, y: keras.ops.maximum(x, 0), "(keras.ops.maximum): use keras.layers.ReLU()(x)"),
     (lambda x, y: keras.ops.concatenate([x, y], axis=1), "(keras.ops.concatenate): use keras.lay"),
+    (lambda x, y: keras.ops.concatenate([x, y], axis=-1), "use keras.layers.Concatenate()([x, y])"),
     (lambda x, y: keras.ops.gelu(x), "(keras.ops.gelu): use keras.layers.ReLU()(x)"),
     (lambda x, y: keras.ops.reshape(x, (-1, 64)), "(keras.ops.reshape): use keras.layers.Reshape"),
     (lambda x, y: keras.ops.mean(x, axis=(1, 2)), "use keras.layers.GlobalAveragePooling2D()(x)"),
@@ -260,6 +261,19 @@ def test_other_operations_are_named_as_they_were_written(operate, message):
     with pytest.raises(ValueError) as caught:
         to_network(keras.Model(entry, operate(L.Dense(4)(entry), L.Dense(4)(entry))))
     assert message in str(caught.value)
+
+
+def test_a_shared_concatenate_joins_the_axis_of_each_use():
+    entry, join = keras.Input((4, 4, 4)), L.Concatenate(axis=1)
+    flat = L.Flatten()(entry)
+    model = keras.Model(entry, L.Dense(2)(join([flat, L.Flatten()(join([entry, entry]))])))
+    with pytest.raises(ValueError, match="joins axis 1: only the last axis can be joined"):
+        to_network(model)
+    join = L.Concatenate(axis=1)
+    vectors = join([flat, flat])  # this use is of the last axis
+    images = L.Flatten()(join([entry, entry]))
+    with pytest.raises(ValueError, match="joins axis 1: only the last axis can be joined"):
+        to_network(keras.Model(entry, L.Dense(2)(L.Add()([vectors, images]))))
 
 
 @pytest.mark.parametrize("axis, shape", [(1, (4, 3, 4)), (2, (3, 4, 4))])

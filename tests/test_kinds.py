@@ -65,6 +65,30 @@ def test_a_kind_of_no_opcode_cannot_be_defined():
             operation: ClassVar[str] = "fly"
 
 
+def test_a_kind_does_not_take_another_kinds_name():
+    with pytest.raises(TypeError, match=r"must have a name of its own.*test_kinds\..*Dense beside"):
+
+        @dataclasses.dataclass(frozen=True)
+        class Dense(L.Dense):
+            pass
+
+    assert L.Layer.kinds["Dense"] is L.Dense
+
+
+def test_a_kind_may_be_defined_again(monkeypatch):
+    """In a notebook's cell that runs twice, say: the last definition counts."""
+    monkeypatch.setattr(L.Layer, "kinds", dict(L.Layer.kinds))
+    first, second = (type("Own", (L.MaxPool2D,), {}) for _ in range(2))
+    assert first is not second
+    assert L.Layer.kinds["Own"] is second
+
+
+def test_every_kind_is_had_from_the_package():
+    names = {}
+    exec("from pynq_circnn.layers import *", names)
+    assert {name: names.get(name) for name in L.Layer.kinds} == L.Layer.kinds
+
+
 def test_an_opcode_without_a_meaning_stops_the_import(monkeypatch):
     monkeypatch.setitem(instruction.OPCODES, "fly", 99)
     with pytest.raises(TypeError, match=r"must have a meaning.*none for fly"):

@@ -189,9 +189,34 @@ CONV, ADD = layer_of("matrix"), layer_of("add")
     ("pad", "pad_left", 65535, "bad_field"),
     ("pad", "out_channels", 1, "bad_field"),
 ])  # fmt: skip
-def test_contradictions_are_refused_by_the_loader(op, name, value, status):
+def test_contradictions_are_refused(op, name, value, status):
     index = HEADER[name].index if op is None else descriptor_word(layer_of(op), name)
-    assert status_in_c(with_word(index, value)) == (status, -1 if op is None else layer_of(op))
+    data = with_word(index, value)
+    assert status_in_c(data) == (status, -1 if op is None else layer_of(op))
+    with pytest.raises(ProgramError, match="Compile the network again"):
+        Program.from_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["weights_offset", "scales_offset", "biases_offset"])
+def test_offsets_are_checked_where_nothing_is_read(name):
+    index = descriptor_word(layer_of("max_pool"), name)
+    both_refuse(with_word(index, 2**29), "bad_field", "must lie within the section")
+
+
+def test_the_second_address_counts_only_with_two_operands():
+    data = with_word(descriptor_word(layer_of("max_pool"), "second_address"), MEMORY + 1)
+    assert status_in_c(data) == ("ok", -1)
+    assert Program.from_bytes(data).to_bytes() == data
+
+
+def test_tensors_are_limited_whatever_the_memory():
+    data = with_word(HEADER["activation_words"].index, 2**31 - 1)
+    data = with_word(HEADER["output_address"].index, 2**30, data)
+    assert status_in_c(data) == ("ok", -1)
+    names = ("in_height", "in_width", "out_height", "out_width")
+    for name in names:
+        data = with_word(descriptor_word(layer_of("scale_bias"), name), 60000, data)
+    both_refuse(data, "bad_address", "must have at most 67108864 words")
 
 
 def test_both_alignments_at_once_are_refused():
@@ -210,7 +235,7 @@ def test_words_beyond_the_arithmetic_are_refused(section, word):
     array[-1] = word
     sections = {"weights": PROGRAM.weights, "scales": PROGRAM.scales, "biases": PROGRAM.biases}
     program = Program("host", PROGRAM.header, PROGRAM.layers, **{**sections, section: array})
-    assert status_in_c(program.to_bytes())[0] == "bad_field"
+    both_refuse(program.to_bytes(), "bad_field", f"{section} of a program must lie in -")
 
 
 def test_native_says_what_is_wrong():

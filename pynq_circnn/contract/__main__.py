@@ -6,6 +6,8 @@ import sys
 from types import ModuleType
 from typing import List
 
+USAGE = "usage: contract headers FOLDER [CONFIGURATION] | page"
+
 
 def _contract() -> ModuleType:
     """Return the package, loaded on its own if the package around it may not be installed yet."""
@@ -21,8 +23,15 @@ def _contract() -> ModuleType:
 
 
 def _main(arguments: List[str]) -> None:
-    name = _contract().__name__
+    contract = _contract()
+    name, engines = contract.__name__, contract.hardware_configurations()
     headers = importlib.import_module(f"{name}.headers")
+    if any(argument.startswith("-") for argument in arguments):
+        raise SystemExit(USAGE)
+    if len(arguments) == 3 and arguments[2] not in engines:
+        raise SystemExit(
+            f"CONFIGURATION must be one of {', '.join(engines)}. Received: {arguments[2]!r}."
+        )
     if len(arguments) == 2 and arguments[0] == "headers":
         headers.write_headers(arguments[1], headers.native_headers())
     elif len(arguments) == 3 and arguments[0] == "headers":
@@ -30,7 +39,7 @@ def _main(arguments: List[str]) -> None:
     elif arguments == ["page"]:
         importlib.import_module(f"{name}.page").renew_page()
     else:
-        raise SystemExit("usage: contract headers FOLDER [CONFIGURATION] | page")
+        raise SystemExit(USAGE)
 
 
 if __name__ == "__main__":

@@ -30,3 +30,4 @@ if TYPE_CHECKING:
 
 
 __all__ = ["ACTIVATIONS", "Layer", "Shape", "from_config", "size_of"]
+__all__ += sorted(Layer.kinds)

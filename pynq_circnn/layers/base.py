@@ -191,11 +191,12 @@ class Layer:
                 f"operation of layer kind {cls.__name__} must be an opcode of the contract: "
                 f"{', '.join(OPCODES)}. Received: {cls.operation!r}."
             )
-        other = Layer.kinds.get(cls.__name__)
-        if other is not None and other.__module__ != cls.__module__:  # dataclasses make no copies
+        other = Layer.kinds.get(cls.__name__, cls)
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(
-                f"names of layer kinds must be unique. Received: {cls.__name__} of "
-                f"{cls.__module__} beside that of {other.__module__}. Choose another name."
+                "a layer kind must have a name of its own, by which files know it. "
+                f"Received: {cls.__module__}.{cls.__qualname__} beside {other.__module__}."
+                f"{other.__qualname__}. Rename it."
             )
         Layer.kinds[cls.__name__] = cls
 
@@ -325,7 +326,8 @@ def from_config(kind: str, config: Dict[str, Any]) -> Layer:
     """
     if not isinstance(kind, str) or kind not in Layer.kinds:
         raise ValueError(
-            f"kind of a layer must be one of {', '.join(sorted(Layer.kinds))}. Received: {kind!r}."
+            f"kind of a layer must be one of {', '.join(sorted(Layer.kinds))}. Received: {kind!r}. "
+            "If a newer pynq_circnn wrote it, update this one."
         )
     cls = Layer.kinds[kind]
     known = [f.name for f in fields(cls)]

@@ -12,11 +12,13 @@ import numpy as np
 
 from ..contract import (
     ALIGN_BYTES,
+    ARITHMETIC,
     CONFIGURATIONS,
     DESCRIPTOR,
     DESCRIPTOR_WORDS,
     HEADER,
     HEADER_WORDS,
+    LIMITS,
     MAGIC,
     OPERATIONS,
     PROGRAM_VERSION,
@@ -130,6 +132,12 @@ class Program:
             layers.append(_fields(DESCRIPTOR, row))
             _check_ranges(DESCRIPTOR, row, layers[-1])
             _check_layer(header, layers[-1])
+        for side in ("input", "output"):
+            _check_place(
+                header, f"{side} of a program", header[f"{side}_address"], header[f"{side}_words"]
+            )
+        for name, array in zip(SECTIONS, arrays):
+            _check_words(name, array)
         derived = {"magic", "version", "configuration", "bytes", "checksum", "layers"}
         derived |= {f"{name}_words" for name in SECTIONS}
         own = {name: value for name, value in header.items() if name not in derived}
@@ -180,33 +188,55 @@ def _check_layer(header: Fields, fields: Fields) -> None:
             f"a layer of a program ({operation.name}) must keep the contract's rules. "
             f"Received: one of which it does not hold that {broken[0]}. Compile the network again."
         )
-    for name, words in operation.section_words(fields).items():
+    lengths = operation.section_words(fields)
+    for name in SECTIONS:
         begin, available = fields[f"{name}_offset"], header[f"{name}_words"]
-        if begin + words > available:
+        end = begin + lengths.get(name, 0)
+        if end > available:
             raise ProgramError(
                 f"{name} of a layer ({operation.name}) must lie within the section of {available} "
-                f"words. Received: {begin} to {begin + words}. Compile the network again."
+                f"words. Received: {begin} to {end}. Compile the network again."
             )
-    written = _image_words(fields, "out")
     places = {
+        "output": (fields["output_address"], _image_words(fields, "out")),
         "input": (fields["input_address"], _image_words(fields, "in")),
-        "second": (fields["second_address"], operation.second_words(fields)),
-        "output": (fields["output_address"], written),
     }
+    if operation.two_operands:
+        places["second"] = (fields["second_address"], operation.second_words(fields))
+    written, out_words = places["output"]
     for name, (begin, words) in places.items():
-        if begin + words > header["activation_words"]:
+        _check_place(header, f"{name} of a layer ({operation.name})", begin, words)
+        if name != "output" and begin < written + out_words and written < begin + words:
             raise ProgramError(
-                f"{name} of a layer ({operation.name}) must lie within the "
-                f"{header['activation_words']} words of activations. "
-                f"Received: {begin} to {begin + words}. Compile the network again."
+                f"a layer ({operation.name}) must not write over what it reads. Received: "
+                f"{name} {begin} to {begin + words}, output from {written}. "
+                "Compile the network again."
             )
-        if name != "output" and begin < fields["output_address"] + written:
-            if fields["output_address"] < begin + words:
-                raise ProgramError(
-                    f"a layer ({operation.name}) must not write over what it reads. Received: "
-                    f"{name} {begin} to {begin + words}, output from {fields['output_address']}. "
-                    "Compile the network again."
-                )
+
+
+def _check_place(header: Fields, what: str, begin: int, words: int) -> None:
+    """Check that a tensor lies in the activation memory and is none too large."""
+    if words > LIMITS["tensor_words"]:
+        raise ProgramError(
+            f"{what} must have at most {LIMITS['tensor_words']} words. Received: {words}. "
+            "Compile the network again."
+        )
+    if begin + words > header["activation_words"]:
+        raise ProgramError(
+            f"{what} must lie within the {header['activation_words']} words of activations. "
+            f"Received: {begin} to {begin + words}. Compile the network again."
+        )
+
+
+def _check_words(section: str, array: np.ndarray) -> None:
+    """Check that a section holds only words for which the arithmetic is exact."""
+    limit = ARITHMETIC["bias_max" if section == "biases" else "value_max"]
+    beyond = array[(array < -limit) | (array > limit)]
+    if beyond.size:
+        raise ProgramError(
+            f"{section} of a program must lie in {-limit} ... {limit}. Received: {beyond[0]}. "
+            "Compile the network again."
+        )
 
 
 def _image_words(fields: Fields, side: str) -> int:

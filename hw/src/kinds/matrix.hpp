@@ -72,7 +72,7 @@ inline bool stream_ok(const circnn_header &h, const Layer &layer, int32_t index)
     const circnn_descriptor &d = layer.d;
     return index == 0 && layer.places == 1 && d.in_height == 1 && d.in_width == 1 &&
            d.out_height == 1 && d.out_width == 1 && d.kernel_height == 1 && d.kernel_width == 1 &&
-           d.in_channels == h.input_words && !layer.streamed;
+           d.in_channels == h.input_words && d.input_address == h.input_address && !layer.streamed;
 }
 
 // Works out how the layer runs, and checks that it fits.

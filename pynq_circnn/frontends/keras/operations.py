@@ -43,7 +43,7 @@ _ADVICE = {
     "TrueDivide": "divide by a constant only",
     "Negative": "use keras.layers.Rescaling(-1.0)(x)",
     "Maximum": "use keras.layers.ReLU()(x) for a maximum with 0",
-    "Concatenate": "use keras.layers.Add()([x, y])",
+    "Concatenate": "use keras.layers.Concatenate()([x, y]), which joins the last axis",
     "Matmul": "use keras.layers.Dense(units)(x)",
     "Conv": "use keras.layers.Conv2D",
     "MaxPool": "use keras.layers.MaxPooling2D",

@@ -30,7 +30,6 @@ _ADVICE = {
     "GlobalMaxPooling1D": "use GlobalMaxPooling2D",
     **dict.fromkeys(("Conv3D", "MaxPooling3D"), "only two-dimensional layers are supported"),
     **dict.fromkeys(("LayerNormalization", "GroupNormalization"), "use BatchNormalization"),
-    "Concatenate": "use Add",
     "Subtract": "use Add on the one and Rescaling(-1.0) of the other",
     **dict.fromkeys(
         ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"),
@@ -311,8 +310,7 @@ def _add(builder: Builder, layer: Any, inputs: Tuple[str, ...], shape: Shape) ->
 
 @rule(keras.layers.Concatenate)
 def _concatenate(builder: Builder, layer: Any, inputs: Tuple[str, ...], shape: Shape) -> str:
-    rank = len(layer.output.shape)
-    if layer.axis not in (-1, rank - 1):
+    if layer.axis not in (-1, len(shape)):
         raise Unsupported(f"joins axis {layer.axis}: only the last axis can be joined")
     return builder.concatenation(layer.name, *inputs)
 
