@@ -132,7 +132,9 @@ def main() -> None:
         raise SystemExit("usage: rehearse_board.py FOLDER")
     for tool in ("debootstrap", QEMU):
         if shutil.which(tool) is None:
-            raise SystemExit(f"{tool} must be there: apt-get install debootstrap qemu-user-static")
+            raise SystemExit(
+                f"{tool} must be installed: apt-get install debootstrap qemu-user-static"
+            )
     root, timed = os.path.abspath(sys.argv[1]), Timed()
     fresh = not os.path.exists(f"{root}/root/complete")
     if fresh and not os.path.exists(f"{root}/debootstrap"):

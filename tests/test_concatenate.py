@@ -34,7 +34,9 @@ def test_shapes():
 @pytest.mark.parametrize("shape", [(-1,), (12, 5), (3, 4, 5)])
 def test_other_shapes_are_refused(shape):
     layers = [joined(1).layers[0], L.Reshape("y", ("x",), shape)]
-    with pytest.raises(ValueError, match=r"must have one shape but for the last axis.*\(4, 3, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"must have the same shape except for the last axis.*\(4, 3, 5\)"
+    ):
         infer_shapes([*layers, L.Concatenate("both", ("x", "y"))])
 
 

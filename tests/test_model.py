@@ -476,7 +476,7 @@ def test_summary_of_a_network_without_weights():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ({"labels": ["a", "b"]}, "labels must be 3, one an output. Received: 2"),
+    ({"labels": ["a", "b"]}, "labels must be 3, one for each output. Received: 2"),
     ({"labels": range(3)}, "labels must be texts"),
     ({"name": None}, "name must be a text"),
 ])  # fmt: skip

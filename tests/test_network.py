@@ -30,7 +30,7 @@ IMAGE = L.Input("in", (), (6, 5, 4))
         ([FLAT, L.Dense("a", ("a",))], "earlier layers. Received: 'a'"),
         ([FLAT, L.Dense("a", ("nowhere",))], "Received: 'nowhere'; known are 'in'"),
         ([FLAT, L.Dense("a", ("in",)), L.Dense("b", ("in",))], "no reader for 'a'"),
-        ([FLAT, L.Dense("a", ("in",), units=3), L.Add("b", ("in", "a"))], "must have one shape"),
+        ([FLAT, L.Dense("a", ("in",), units=3), L.Add("b", ("in", "a"))], "have the same shape"),
         ([IMAGE, L.Dense("a", ("in",))], "Flatten it, or use a Conv2D"),
         ([IMAGE, L.Softmax("a", ("in",))], "shape (classes,)"),
         ([FLAT, L.Conv2D("a", ("in",))], "Put a Reshape before it"),
@@ -75,7 +75,7 @@ def test_broken_graphs_are_refused(layers, message):
         (lambda: L.Input("a", (), (3,), scale=0.0), "scale of the input must not be 0"),
         (lambda: L.Input("a", (), (3,), scale=math.nan), "of the input must be a number, or one"),
         (lambda: L.Input("a", (), (3,), offset=math.inf), "features or channels, within +-1e30"),
-        (lambda: L.Input("a", (), (1,), 1.0, scale=(1.0,)), "uint8_scale must be None where"),
+        (lambda: L.Input("a", (), (1,), 1.0, scale=(1.0,)), "uint8_scale must be None if"),
         (lambda: L.Input("a", (), (3,), scale=(1.0, 2.0)), "each of the 3 features"),
         (lambda: L.Input("a", (), (3,), scale=(1.0, 2.0, "3")), "each of the 3 features"),
         (lambda: L.Input("a", (), (3,), scale="1"), "of the input must be a number, or one"),
@@ -105,7 +105,7 @@ def test_broken_graphs_are_refused(layers, message):
         (lambda: L.from_config("Transformer", {"name": "a"}), "must be one of Add, AveragePool2D"),
         (lambda: L.from_config("_Pool2D", {"name": "a"}), "must be one of Add, AveragePool2D"),
         (lambda: L.from_config("Dense", {"name": "a", "rows": 3}), "fields of a Dense"),
-        (lambda: L.from_config("Dense", {"units": 3}), "name must be there"),
+        (lambda: L.from_config("Dense", {"units": 3}), "must include name"),
     ],
 )
 def test_bad_layers_are_refused(make, message):

@@ -122,7 +122,7 @@ def both_refuse(data, status, message=""):
     (sealed(DATA + bytes(8)), "bad_length", "the sections must fill"),
     (with_word(HEADER["layers"].index, 4096), "bad_length", "must lie within"),
     (with_word(HEADER["weights_words"].index, 2**30), "bad_length", "weights must lie within"),
-    (with_word(HEADER_WORDS - 1, 1), "bad_field", "words behind the fields must be zero"),
+    (with_word(HEADER_WORDS - 1, 1), "bad_field", "words after the fields must be zero"),
 ])  # fmt: skip
 def test_damaged_programs_are_refused(data, status, message):
     both_refuse(data, status, message)
@@ -224,7 +224,9 @@ def test_native_says_what_is_wrong():
 
 
 def test_unknown_configurations_are_refused():
-    with pytest.raises(ProgramError, match="configuration of the program must be known here"):
+    with pytest.raises(
+        ProgramError, match="configuration of the program must be known to this package"
+    ):
         Program.from_bytes(with_word(HEADER["configuration"].index, 1))
     with pytest.raises(ValueError, match="must be one of host, z2"):
         compile_program(NETWORK, "z7")

@@ -365,7 +365,7 @@ def test_one_outlier_warns_and_is_not_taken_for_precision(where):
     data[where, 5] = 1e4
     typical = rng.normal(size=(200, 32))
     quantized, text = warnings_of(network, data)
-    assert "should hold no outliers. Received: 1 of 500 samples, up to 1e+04" in text
+    assert "should contain no outliers. Received: 1 of 500 samples, up to 1e+04" in text
     assert "every layer should reach 30 dB" in text
     real = snr_db(network, quantized, typical, "hidden_2")
     assert real < 30 and quantized.snr_db["hidden_2"] < real + 3

@@ -262,7 +262,7 @@ def test_the_pragmas_put_the_registers_where_the_contract_says():
 @pytest.mark.parametrize("board", ["pynq-z2", "zcu104"])
 def test_the_test_bench_of_csim_passes_under_gcc(tmp_path, board):
     compiler = csim_build.compiler()
-    assert compiler, "a C++ compiler must be there: install g++"
+    assert compiler, "a C++ compiler must be installed: install g++"
     tools.settings.write(board, str(tmp_path))
     folders = (os.path.join(tools.HW, "src"), os.path.join(tools.HW, "test"))
     sources = [name for folder in folders for name in glob.glob(os.path.join(folder, "*.cpp"))]

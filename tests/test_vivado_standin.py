@@ -130,7 +130,7 @@ def test_a_fault_is_refused(tmp_path, fault):
     ("script", "options", "words"),
     [
         (_same, _swap("{engine/interrupt ", "{"),
-         "WARNING: [stand-in] interrupt engine/interrupt goes nowhere"),
+         "WARNING: [stand-in] interrupt engine/interrupt is not connected"),
         (_swap("connect interrupts/irq processor/[setting processor_interrupt]", ""), _same,
          "CRITICAL WARNING: [stand-in] processor/IRQ_F2P has no interrupt and is tied to 0"),
         (_swap("connect $interrupt interrupt_lines/In$line", ""), _same,

@@ -15,7 +15,7 @@ import handoff as handoffs  # noqa: E402
 settings = handoffs.settings
 
 for program, package in (("tclsh", "tcl"), ("make", "make")):
-    assert shutil.which(program), f"{program} must be there: apt-get install {package}"
+    assert shutil.which(program), f"{program} must be installed: apt-get install {package}"
 
 VLNV = "circnn:hls:circnn_engine:1.0"
 

@@ -1,10 +1,10 @@
 """The layer kinds of a network, one file each: frozen values with all their rules.
 
-A file holds everything that the package knows of a kind: its fields and shapes, its rule in
+A file contains everything that the package knows about a kind: its fields and shapes, its rule in
 floating point, how it is quantised, its rule in integers (the definition of what every back end
-computes), its lowering to the engine's program, and what the program's instruction means.  Every
-module of this folder is imported here, and a kind is registered by being defined; ``Layer.kinds``
-lists them, and each can be had from this package by its name.
+computes), its lowering to the engine's program, and the meaning of the program's instruction.
+Every module of this folder is imported here, and defining a kind registers it: ``Layer.kinds``
+lists all of them, and each is an attribute of this package.
 
 Tensors are channels last, without the batch: vectors ``(features,)``, sequences
 ``(steps, features)`` and images ``(height, width, channels)``.
