@@ -87,9 +87,8 @@ def random_arrays(rng, specs, extreme):
     return arrays
 
 
-def random_network(rng, kinds, shape=None, block=None, extreme=False):
-    """A random quantised network; None if the kinds do not fit together."""
-    layers = random_layers(rng, kinds, shape, block)
+def random_integers(rng, layers, extreme=False):
+    """The layers with random schedules and arrays; None if the exponents do not fit together."""
     try:
         shapes = infer_shapes(layers)
         schedules, arrays, exponents = {}, {}, {}
@@ -102,6 +101,11 @@ def random_network(rng, kinds, shape=None, block=None, extreme=False):
         return QuantizedNetwork(layers, schedules, arrays)
     except ValueError:
         return None  # exponents too far apart to add
+
+
+def random_network(rng, kinds, shape=None, block=None, extreme=False):
+    """A random quantised network; None if the kinds do not fit together."""
+    return random_integers(rng, random_layers(rng, kinds, shape, block), extreme)
 
 
 def random_input(rng, network, samples, extreme=False):

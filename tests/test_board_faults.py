@@ -399,6 +399,18 @@ def test_buffers_of_an_engine_that_is_dropped_are_not_freed_under_an_armed_dma()
     device.close()
 
 
+def printed(code):
+    """Run a program in this folder, and return the lines that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=os.path.dirname(__file__),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
 def test_the_dma_is_reset_at_exit():
     code = (
         "import atexit\n"
@@ -415,11 +427,7 @@ def test_the_dma_is_reset_at_exit():
         "try: run()\n"
         "except BoardError: print(device[0].board.dma.s2mm.active)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=os.path.dirname(__file__), stdout=subprocess.PIPE,
-        text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines() == ["True", "armed False"]
+    assert printed(code) == ["True", "armed False"]
 
 
 def test_a_thread_that_goes_on_at_exit_does_not_start_the_dma_again():
@@ -446,11 +454,7 @@ def test_a_thread_that_goes_on_at_exit_does_not_start_the_dma_again():
         "threading.Thread(target=work, daemon=True).start()\n"
         "begun.wait()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=os.path.dirname(__file__), stdout=subprocess.PIPE,
-        text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines() == ["['closed'] armed False"]
+    assert printed(code) == ["['closed'] armed False"]
 
 
 def test_a_download_over_a_killed_process_resets_the_dma_first():

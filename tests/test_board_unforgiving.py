@@ -1,4 +1,4 @@
-"""The emulated board forgives nothing that a real one does not: its memory, its bus, its time."""
+"""The emulated board reports every mistake that a real one would not survive."""
 
 import contextlib
 import os
@@ -27,19 +27,29 @@ from pynq_circnn.program.compiler import compile_program  # noqa: E402
 from pynq_circnn.program.packets import program_packet, read_reply, run_packet  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
-SECONDS = 5.0  # for what takes microseconds on a machine that is not busy
+SECONDS = 5.0  # limit for steps that take microseconds on an idle machine
 
 
 def until(condition):
-    """Wait for what the board does by itself."""
+    """Wait until the board has reached a condition by itself."""
     end = time.monotonic() + SECONDS
     while not condition():
-        assert time.monotonic() < end, "it does not happen"
+        assert time.monotonic() < end, "the condition is not reached"
         time.sleep(1e-3)
 
 
+SEND, RECEIVE = 0x00, 0x30  # the registers of the DMA's channels
+
+
+def transfer(dma, channel, address, nbytes):
+    """Start a transfer on a channel of the DMA by its registers."""
+    dma.write(channel + 0x18, address & 0xFFFFFFFF)
+    dma.write(channel + 0x1C, address >> 32)
+    dma.write(channel + 0x28, nbytes)
+
+
 class Bare:
-    """A board with its registers, and no driver but pynq's MMIO."""
+    """A board used through its registers with pynq's MMIO, without the driver."""
 
     def __init__(self, fabric, **options):
         self.device = EmulatedDevice(fabric, **options)
@@ -52,22 +62,26 @@ class Bare:
         entry = self.overlay.ip_dict[name]
         return pynq.MMIO(entry["phys_addr"], entry["addr_range"], device=self.device)
 
-    def buffer(self, nbytes=4096):
-        """A buffer of zeros that the memory has as well."""
-        buffer = self.device.allocate((nbytes,), "u1")
-        buffer[:] = 0
+    def buffer(self, data=bytes(4096)):
+        """A buffer with data, flushed to the memory."""
+        buffer = self.device.allocate((len(data),), "u1")
+        buffer[:] = np.frombuffer(data, "u1")
         buffer.flush()
         return buffer
 
     def start(self):
         """Start both channels of the DMA."""
-        for channel in (0x00, 0x30):
+        for channel in (SEND, RECEIVE):
             self.dma.write(channel, 1)
 
     def transfer(self, channel, address, nbytes):
-        self.dma.write(channel + 0x18, address & 0xFFFFFFFF)
-        self.dma.write(channel + 0x1C, address >> 32)
-        self.dma.write(channel + 0x28, nbytes)
+        transfer(self.dma, channel, address, nbytes)
+
+    def start_packet(self, send, receive):
+        """Start the engine on a packet of a whole buffer, with another one for its answer."""
+        self.transfer(RECEIVE, receive.physical_address, receive.nbytes)
+        self.engine.write(0, 1)
+        self.transfer(SEND, send.physical_address, send.nbytes)
 
     def status(self, channel):
         return self.dma.read(channel + 0x04) & 0x7FFFFFFF
@@ -81,8 +95,6 @@ def bare(fabric=None, **options):
     finally:
         board.device.close()
 
-
-SEND, RECEIVE = 0x00, 0x30
 
 # -- memory -------------------------------------------------------------------------------------
 
@@ -324,10 +336,13 @@ class Parts:
         return block
 
     def transfer(self, channel, block, nbytes):
-        address = self.memory.base + block.offset
-        self.dma.write(channel + 0x18, address & 0xFFFFFFFF)
-        self.dma.write(channel + 0x1C, address >> 32)
-        self.dma.write(channel + 0x28, nbytes)
+        transfer(self.dma, channel, self.memory.base + block.offset, nbytes)
+
+    def start_packet(self, send, receive, nbytes):
+        """Start the engine on a packet of so many bytes, with as many for its answer."""
+        self.transfer(RECEIVE, receive, nbytes)
+        self.engine.write(0, 1)
+        self.transfer(SEND, send, nbytes)
 
     def bytes(self, block, nbytes):
         return self.memory.ddr[block.offset : block.offset + nbytes].tobytes()
@@ -348,9 +363,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, 1 << 16).astype("u1").tobytes(
 def test_a_packet_takes_a_cycle_a_beat_and_appears_piece_by_piece():
     parts = Parts()
     send, receive = parts.block(NOISE), parts.block(bytes(len(NOISE)))
-    parts.transfer(RECEIVE, receive, len(NOISE))
-    parts.engine.write(0, 1)
-    parts.transfer(SEND, send, len(NOISE))
+    parts.start_packet(send, receive, len(NOISE))
     seen, cycles = [], 0
     while not parts.dma.s2mm.read(0x04) & 2:
         parts.board.advance(256)
@@ -415,9 +428,7 @@ def test_a_start_before_the_engine_is_ready_is_lost():
 def test_a_reset_of_the_dma_waits_for_what_is_on_its_way_to_the_memory():
     parts = Parts()
     send, receive = parts.block(NOISE), parts.block(bytes(len(NOISE)))
-    parts.transfer(RECEIVE, receive, len(NOISE))
-    parts.engine.write(0, 1)
-    parts.transfer(SEND, send, len(NOISE))
+    parts.start_packet(send, receive, len(NOISE))
     parts.board.advance(len(NOISE) // 8 + 1024)
     before = parts.bytes(receive, len(NOISE))
     parts.dma.write(SEND, 4)
@@ -433,9 +444,7 @@ def test_a_reset_of_the_dma_waits_for_what_is_on_its_way_to_the_memory():
 def test_memory_that_is_freed_before_a_reset_is_over_is_still_written_to():
     parts = Parts()
     send, receive = parts.block(NOISE), parts.block(bytes(len(NOISE)))
-    parts.transfer(RECEIVE, receive, len(NOISE))
-    parts.engine.write(0, 1)
-    parts.transfer(SEND, send, len(NOISE))
+    parts.start_packet(send, receive, len(NOISE))
     parts.board.advance(len(NOISE) // 8 + 1024)
     parts.dma.write(SEND, 4)
     parts.blocks.remove(receive)
@@ -511,9 +520,7 @@ def test_memory_above_4_gib_needs_an_address_width_that_reaches_it():
     for bits, right in ((32, False), (40, True)):
         parts = Parts(base=HIGH_BASE, c_addr_width=bits)
         send, receive = parts.block(NOISE), parts.block(bytes(4096))
-        parts.transfer(RECEIVE, receive, 4096)
-        parts.engine.write(0, 1)
-        parts.transfer(SEND, send, 4096)
+        parts.start_packet(send, receive, 4096)
         with (
             contextlib.nullcontext() if right else pytest.raises(BusError, match="never allocated")
         ):
@@ -536,13 +543,9 @@ def test_a_board_with_memory_above_4_gib(mapped):
 def test_what_was_begun_goes_on_while_nobody_looks(mapped):
     with bare(mapped=mapped) as board:
         board.start()
-        send, receive = board.buffer(), board.buffer()
-        send[:] = np.frombuffer(NOISE[:4096], "u1")
-        send.flush()
+        send, receive = board.buffer(NOISE[:4096]), board.buffer()
         board.device.faults.inject("stuck_output")
-        board.transfer(RECEIVE, receive.physical_address, 4096)
-        board.engine.write(0, 1)
-        board.transfer(SEND, send.physical_address, 4096)
+        board.start_packet(send, receive)
         until(lambda: board.status(SEND) & 2)
         assert not board.status(RECEIVE) & 2
         board.device.faults.end("stuck_output")
@@ -561,9 +564,7 @@ def test_an_answer_that_comes_when_nobody_waits_any_more(mapped):
         board.start()
         send, receive = board.buffer(), board.buffer()
         board.device.faults.inject("stuck_output")
-        board.transfer(RECEIVE, receive.physical_address, 4096)
-        board.engine.write(0, 1)
-        board.transfer(SEND, send.physical_address, 4096)
+        board.start_packet(send, receive)
         until(lambda: board.status(SEND) & 2)
         del receive
         board.device.faults.end("stuck_output")
@@ -608,13 +609,9 @@ def test_an_interrupt_does_not_stop_the_board():
     with bare(_Interrupting()) as board:
         board.device._clock.wake = lambda: None  # time passes by accesses alone, in this thread
         board.start()
-        send, receive = board.buffer(), board.buffer()
-        send[:] = np.frombuffer(NOISE[:4096], "u1")
-        send.flush()
+        send, receive = board.buffer(NOISE[:4096]), board.buffer()
         with pytest.raises(KeyboardInterrupt):
-            board.transfer(RECEIVE, receive.physical_address, 4096)
-            board.engine.write(0, 1)
-            board.transfer(SEND, send.physical_address, 4096)
+            board.start_packet(send, receive)
             until(lambda: board.status(RECEIVE) & 2)
         until(lambda: board.status(RECEIVE) & 2)
         receive.invalidate()

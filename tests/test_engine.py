@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fuzz_engine import good_packets
 from fuzz_engine import run as fuzz
-from networks import KINDS, random_input, random_network
+from networks import KINDS, random_input, random_integers, random_network
 
 from pynq_circnn import layers as L
 from pynq_circnn.arithmetic.fixed import quantize_input
@@ -279,27 +279,8 @@ def dense_stack(units, block, layers, features=64):
         for index in range(layers):
             name = f"dense_{index}"
             stack.append(L.Dense(name, (stack[-1].name,), units=units, block=block))
-        network = quantised(rng, stack)
+        network = random_integers(rng, stack)
     return network, random_input(rng, network, 5)
-
-
-def quantised(rng, layers):
-    from networks import random_arrays, random_schedule
-
-    from pynq_circnn.network.graph import infer_shapes
-    from pynq_circnn.network.quantized import QuantizedNetwork
-
-    shapes, schedules, arrays, exponents = infer_shapes(layers), {}, {}, {}
-    for layer in layers:
-        inputs = [exponents[name] for name in layer.inputs]
-        schedules[layer.name] = random_schedule(rng, layer, inputs)
-        exponents[layer.name] = layer.output_exponent(schedules[layer.name], *inputs)
-        specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
-        arrays[layer.name] = random_arrays(rng, specs, False)
-    try:
-        return QuantizedNetwork(layers, schedules, arrays)
-    except ValueError:
-        return None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from networks import random_arrays, random_schedule
+from networks import random_integers
 
 from pynq_circnn import Model
 from pynq_circnn import layers as L
@@ -16,28 +16,16 @@ from pynq_circnn.commands.plots import draw_timeline
 from pynq_circnn.contract import BOARDS, CONFIGURATIONS, hardware_configurations
 from pynq_circnn.engine import estimate, resources
 from pynq_circnn.engine.cycles import batch_cycles
-from pynq_circnn.network.graph import infer_shapes
-from pynq_circnn.network.quantized import QuantizedNetwork
 from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.program.packets import batch_samples
 
 
 def quantised(layers):
     """The layers with random integers, as soon as the exponents fit together."""
-    shapes = infer_shapes(layers)
     for seed in range(200):
-        rng = np.random.default_rng(seed)
-        schedules, arrays, exponents = {}, {}, {}
-        for layer in layers:
-            inputs = [exponents[name] for name in layer.inputs]
-            schedules[layer.name] = random_schedule(rng, layer, inputs)
-            exponents[layer.name] = layer.output_exponent(schedules[layer.name], *inputs)
-            specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
-            arrays[layer.name] = random_arrays(rng, specs, False)
-        try:
-            return QuantizedNetwork(layers, schedules, arrays)
-        except ValueError:
-            continue
+        network = random_integers(np.random.default_rng(seed), layers)
+        if network is not None:
+            return network
     raise AssertionError("no seed gave exponents that fit")
 
 
