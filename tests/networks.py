@@ -24,7 +24,7 @@ def random_layer(rng, name, kind, shapes, block=None):
 
 
 def random_layers(rng, kinds, shape=None, block=None):
-    """Layers of the kinds, in order, each where it fits what comes before."""
+    """Layers of the kinds, in order, each where it fits its input."""
     if shape is None:
         image = (*(int(v) for v in rng.integers(1, 8, 2)), int(rng.integers(1, 40)))
         shape = image if rng.random() < 0.7 else (int(rng.integers(1, 300)),)
@@ -52,7 +52,7 @@ def infer_shapes_open(layers):
 
 
 def random_schedule(rng, layer, inputs):
-    """A random schedule within its ranges that brings tables the exponent they need."""
+    """A random schedule within its ranges that gives tables the exponent that they need."""
     schedule = {}
     for name, spec in layer.schedule_specs().items():
         draw = rng.integers(spec.min, spec.max + 1, abs(spec.count)).tolist()

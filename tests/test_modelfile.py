@@ -24,7 +24,7 @@ SEVERAL = examples.model().to_bytes()
 
 
 def refused(content, message=""):
-    """The message of the typed error, which must name what is wrong."""
+    """The message of the typed error, which must name the fault."""
     with pytest.raises(ModelFileError) as error:
         Model.from_bytes(content)
     assert message in str(error.value)
@@ -195,7 +195,7 @@ def test_biases_are_within_their_range():
 
 
 def lying(shape, descr="<i2", order="False", version=b"\x01\x00", data=b""):
-    """An .npy that claims what it does not hold."""
+    """An .npy that claims more than it contains."""
     text = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY" + version + len(text).to_bytes(2, "little") + text + data
 
@@ -290,7 +290,7 @@ def schedule(index, **changes):
         (schedule(2, scale_exponent=40), "must differ by at most 15"),
         (schedule(9, scale_exponent=0), "must bring exponent -12"),
     ],
-)  # fmt: skip
+)
 def test_wrong_headers_are_refused(edit, message):
     refused(edited(edit), message)
 
@@ -354,7 +354,7 @@ def test_large_headers_are_refused():
 
 
 def bounded(content, seconds=5.0, times=12):
-    """Load, and hold that it took neither long nor much more memory than the file has bytes."""
+    """Load, and assert that it was fast and needed little more memory than the file has bytes."""
     tracemalloc.start()
     begin = time.perf_counter()
     try:

@@ -296,7 +296,7 @@ def test_nobody_waits_for_a_task_that_waits_where_its_loop_is_blocked():
 
 
 @pytest.mark.parametrize("thread", [False, True])
-def test_a_task_whose_loop_is_not_run_any_more_loses_its_turn_and_is_told(thread):
+def test_a_task_whose_loop_is_not_run_any_more_loses_its_turn_and_gets_an_error(thread):
     """Like Ctrl-C in ``run_until_complete``, which leaves the task suspended and the loop open."""
     turns, loop = Turns(10), asyncio.new_event_loop()
     go = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
