@@ -1,12 +1,14 @@
 # make demo      sets itself up and classifies real handwritten digits (needs Python 3 and gcc)
 # make test      sets itself up and runs every check
 # make test-emulated   the same for driver and notebooks, under the real pynq on an emulated board
-# make soak      10,000 interrupts, 2,000 awaited predicts and 200 other overlays, there; some minutes
-# make fuzz      random networks, programs, packets and model files by the ten thousand; some minutes
+# make soak      10,000 interrupts, 2,000 awaited predicts and 200 other overlays on the emulated
+#                board; takes some minutes
+# make fuzz      tens of thousands of random networks, programs, packets and model files; takes some
+#                minutes
 # make lint      ruff, mypy and clang-format; make format changes the files instead
-# make coverage  the tests once more, with the share of the package's lines that they run
+# make coverage  the tests, with the share of the package's lines that they run
 # make docs      the pages, the notebooks and the API reference, as HTML in build/docs
-# make release   sdist and wheel in dist/, each installed and tried in an environment of its own
+# make release   sdist and wheel in dist/, each installed and tested in an environment of its own
 PYTHON ?= python3
 DEMO := .venv
 TEST := .venv-test
@@ -87,7 +89,7 @@ $(RELEASE)/.ready: setup.py
 	$(RELEASE)/bin/python $(PIP) "build==1.*" "twine==7.*"
 	touch $@
 
-# The board's world: an old Python (3.8 to 3.10) with NumPy 1.2x and setuptools 59, without Keras.
+# The board's software: an old Python (3.8 to 3.10) with NumPy 1.2x and setuptools 59, without Keras.
 OLD_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8) \
                 $(shell command -v python3.9) $(shell command -v python3.10))
 test-board: $(OLD)/.ready
@@ -103,8 +105,8 @@ $(OLD)/.ready: $(SOURCES)
 	$(OLD)/bin/python $(PIP) --no-build-isolation -e .
 	touch $@
 
-# The driver under the real pynq: an environment of its own, because of what pynq needs beside it,
-# and one for every version: PYNQ=3.0.1 takes .venv-emulated-3.0.1.
+# The driver under the real pynq needs an environment of its own because of pynq's dependencies, and
+# one for every version of pynq: PYNQ=3.0.1 uses .venv-emulated-3.0.1.
 EMULATED_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python) $(shell command -v python3.10) \
                      $(shell command -v python3.11) $(PYTHON))
 test-emulated: $(EMULATED)/.ready-$(PYNQ)

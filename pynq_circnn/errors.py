@@ -26,7 +26,7 @@ class CompileError(CircnnError):
     Attributes
     ----------
     overflows : list of str
-        A line for everything that is too large, and by how much.
+        One line for each limit that is exceeded, with the excess.
     """
 
     def __init__(self, message: str, overflows: Sequence[str] = ()) -> None:
@@ -43,14 +43,14 @@ class BackendError(CircnnError):
 
 
 class BoardError(BackendError):
-    """A board, its engine or its DMA that failed, or is unavailable.
+    """A failure of the board, its engine or its DMA, or a board that is unavailable.
 
     Attributes
     ----------
     cause : str
-        One word for programs, such as ``lost_tlast``; the message says the same for people.
+        A fixed name that a program can compare, such as ``lost_tlast``; the message explains it.
     registers : dict
-        The registers as they were, by name.
+        The values of the registers when the error occurred, by name.
     """
 
     def __init__(self, cause: str, message: str, registers: Optional[Dict[str, int]] = None):
@@ -70,15 +70,15 @@ def _board_error(cause: str, text: str, registers: Dict[str, int]) -> BoardError
 
 
 class CalibrationWarning(UserWarning):
-    """Calibration data that are a poor guide to what a network will see."""
+    """Calibration data that represent the network's later inputs poorly."""
 
 
 class SaturationWarning(UserWarning):
-    """Numbers beyond the calibrated range, which are limited to it."""
+    """Values beyond the calibrated range, which are limited to it."""
 
 
 def warn_user(message: str, category: Type[Warning] = UserWarning) -> None:
-    """Warn, and name the line outside of this package that the call came from."""
+    """Warn, and attribute the warning to the calling line outside this package."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
@@ -86,11 +86,11 @@ def warn_user(message: str, category: Type[Warning] = UserWarning) -> None:
 
 
 class NotFiniteError(ValueError):
-    """Input that holds NaN or infinity; ``sample`` is the first such one."""
+    """Input that contains NaN or infinity; ``sample`` is the index of the first such sample."""
 
     def __init__(self, sample: int) -> None:
         super().__init__(
             "x must be finite. Received: NaN or infinity "
-            f"in sample {sample}. Replace it, numpy.nan_to_num does."
+            f"in sample {sample}. Replace it, for example by numpy.nan_to_num."
         )
         self.sample = sample

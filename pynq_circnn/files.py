@@ -1,4 +1,4 @@
-"""What kind of file the user gave, and what to do with it: for error messages."""
+"""Recognition of the kind of file that the user gave, for helpful error messages."""
 
 import os
 import zipfile
@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple, Optional
 
 
 class Kind(NamedTuple):
-    """A kind of file, and how to read an array of numbers from it ("" where there is no way)."""
+    """A kind of file, and how to read an array of numbers from it ("" if that is impossible)."""
 
     name: str
     to_array: str = ""
@@ -34,7 +34,7 @@ _MAGIC = (
 
 
 def kind_of(file: BinaryIO) -> Optional[Kind]:
-    """Return the kind of an open file, ``None`` if that is unknown."""
+    """Return the kind of an open file, or ``None`` if it is unknown."""
     head = file.read(_HEAD)
     if not head:
         return EMPTY
@@ -59,7 +59,7 @@ def _is_text(head: bytes) -> bool:
 def _zip_kind(file: BinaryIO) -> Optional[Kind]:
     try:
         names = zipfile.ZipFile(file).namelist()
-    except Exception:  # zipfile raises a dozen kinds for a damaged archive
+    except Exception:  # zipfile raises many types of exceptions for a damaged archive
         return None
     if "config.json" in names and "metadata.json" in names:
         return KERAS
@@ -71,12 +71,12 @@ def _zip_kind(file: BinaryIO) -> Optional[Kind]:
 
 
 def check_folder(path: str) -> None:
-    """Raise an error where the folder that a file is to be written to is missing.
+    """Raise an error if the folder that a file is to be written to does not exist.
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError
-        Naming the folder, and what to do.
+        The message names the folder and how to fix it.
     """
     folder = os.path.dirname(path) or "."
     if os.path.isdir(folder):

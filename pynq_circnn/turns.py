@@ -10,27 +10,27 @@ import time
 from types import FrameType
 from typing import Any, Callable, List, Optional
 
-SLICE_SECONDS = 0.05  # between checks whether the previous owner still runs
+SLICE_SECONDS = 0.05  # between checks of whether the previous owner still runs
 NAP_SECONDS = 0.005  # the same for tasks
-STALLED_SECONDS = 1.0  # an owner's event loop may stand still before another thread takes over
+STALLED_SECONDS = 1.0  # that an event loop may stand still before another thread takes over
 _SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class Turns:
     """Lets callers use something one at a time: ``with turns.next(): ...``.
 
-    ``KeyboardInterrupt`` may arrive between any two steps of the interpreter, also between the
-    acquisition of a ``threading.Lock`` and the start of the block that would release it, and then
-    the lock stays locked for ever. Here the callers stand in a list, each with its owner: the
-    function that has the ``with`` statement, or the task that runs it. Whoever is first has the
-    turn. One whose function has ended, in whatever way, is taken out by those behind it.
+    ``KeyboardInterrupt`` may arrive between any two steps of the interpreter, even between the
+    acquisition of a ``threading.Lock`` and the start of the block that would release it. The lock
+    then stays locked for ever. Here the callers wait in a queue instead. Each entry has an owner:
+    the function that contains the ``with`` statement, or the task that runs it. The first entry
+    has the turn. When its owner has ended, in whatever way, the callers behind it remove it.
 
     Parameters
     ----------
     seconds : float
         How long a caller waits.
     busy : callable
-        Makes, from the reason (a sentence), the exception of a caller that waits in vain.
+        Takes the reason as a sentence and returns the exception for a caller that waited in vain.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Turns:
         self.line: List[Turn] = []
 
     def next(self) -> "Turn":
-        """Return a turn to be taken by a ``with`` statement, in the function that calls this."""
+        """Return a turn for a ``with`` statement in the calling function."""
         return Turn(self, sys._getframe(1))
 
     def late(self) -> Exception:
-        """Return the exception of a caller that has waited long enough."""
+        """Return the exception for a caller whose waiting time has run out."""
         return self.busy(
             f"it must be free within {self.seconds:g} s. Received: another thread or coroutine of "
             "this process uses it. Await that one, or use fewer."
@@ -53,21 +53,21 @@ class Turns:
 
     @property
     def held(self) -> bool:
-        """Whether somebody who still runs has the turn."""
+        """Whether an owner that still runs has the turn."""
         return any(turn.runs() for turn in self.line)
 
 
 class Turn:
-    """One caller's turn. Each of the steps that matter is a single one: append, remove."""
+    """One caller's turn. Each change of the queue is one atomic operation: append or remove."""
 
     def __init__(self, turns: Turns, frame: FrameType) -> None:
         self._turns = turns
         self._frame: Optional[FrameType] = frame
         self._thread = threading.get_ident()
         self._task: Any = None
-        self._claim = _thread.allocate_lock()  # taken by a task that begins, or by who overtakes it
+        self._claim = _thread.allocate_lock()  # acquired by a task that begins, or by its overtaker
         self._stalled: Optional[float] = None
-        self._gate = _thread.allocate_lock()  # wakes those behind, which also look by themselves
+        self._gate = _thread.allocate_lock()  # wakes the callers behind, which also poll
         self._gate.acquire()
 
     def runs(self) -> bool:
@@ -85,7 +85,7 @@ class Turn:
     def _may_go_on(self) -> bool:
         """Return whether a task that is not running now may run again; see :meth:`check`.
 
-        After Ctrl-C in ``run_until_complete`` it stays suspended, and its loop open, for ever.
+        After Ctrl-C in ``run_until_complete`` the task stays suspended for ever, in an open loop.
         """
         loop = self._task.get_loop()
         if self._task.done() or loop.is_closed():
@@ -102,7 +102,7 @@ class Turn:
     async def take(self) -> None:
         """Take the turn for the running task, to be followed by ``with``.
 
-        A task stands in line as threads do, but threads do not wait for one that is not running.
+        A task waits in the queue as threads do, but a thread overtakes a task that has not begun.
         """
         self._task = _current_task()
         line, end = self._turns.line, time.monotonic() + self._turns.seconds
@@ -173,12 +173,12 @@ class Turn:
                 first._overtake()
 
     def _overtake(self) -> None:
-        """Take a task out of the line that has not begun; it stands in line again when it runs."""
+        """Remove a task that has not begun; it joins the queue again when it runs."""
         if self._claim.acquire(False):
             _remove(self._turns.line, self)
 
     def _why_never(self) -> str:
-        """Return why somebody of the same thread must not wait for this turn."""
+        """Return why a caller in the same thread must not wait for this turn."""
         if self._task is not None:
             return (
                 "a synchronous call must not wait for an asynchronous one of its own thread, "
@@ -192,19 +192,19 @@ class Turn:
 
     def _leave(self) -> None:
         _remove(self._turns.line, self)
-        self._frame = None  # which refers to this turn
+        self._frame = None  # the frame refers to this turn: end the reference cycle
         self._gate.release()
 
 
 def _remove(line: List[Turn], turn: Turn) -> None:
     try:
-        line.remove(turn)  # one step: no code in Python runs in it
-    except ValueError:  # somebody else was quicker
+        line.remove(turn)  # atomic: no Python code runs inside it
+    except ValueError:  # another caller has removed it already
         pass
 
 
 def _current_task() -> Any:
     try:
         return asyncio.current_task()
-    except RuntimeError:  # no event loop runs here
+    except RuntimeError:  # no event loop runs in this thread
         return None

@@ -1,4 +1,4 @@
-"""Emulated boards for the tests; imported by tests that need pynq only."""
+"""Emulated boards for the tests; only tests that need pynq import this."""
 
 import contextlib
 
@@ -9,7 +9,7 @@ from pynq_circnn.emulated import open_board
 from pynq_circnn.emulated.fabric import Fabric
 
 TIMEOUT = 1.0
-SLACK = 4.0  # for a machine that is busy with other things; alone it takes some milliseconds
+SLACK = 4.0  # seconds that a busy machine may add; an idle one takes milliseconds
 MODEL = load_model("digits")
 X = np.random.default_rng(0).integers(0, 256, (40, 64)).astype(np.uint8)
 EXPECTED = MODEL.plan("reference").run(X)
@@ -26,7 +26,7 @@ def emulated(fabric=None, **options):
         try:
             overlay.close()
         finally:
-            overlay.device.close()  # which raises what a real board would not have survived
+            overlay.device.close()  # raises any error that a real board would not have survived
 
 
 def run(x=X, model=MODEL):
@@ -35,7 +35,7 @@ def run(x=X, model=MODEL):
 
 
 class Echo(Fabric):
-    """Sends back what it takes."""
+    """Sends every packet back unchanged."""
 
     def run(self, packet):
         return packet

@@ -39,7 +39,7 @@ def build():
     """Return the path of the driver, compiled once a session from the sources of the package.
 
     The portable kernels, the best ones of this machine and everything around them have the
-    sanitizers; the other sets take part without, since each takes long to compile.
+    sanitizers; the other sets are compiled without them, since that is much faster.
     """
     folder = tempfile.mkdtemp(prefix="circnn-driver-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from pynq_circnn import layers as L
 
 
 def weights_for(layers, seed=0):
-    """Random parameters of the layers, small enough that nothing grows."""
+    """Random parameters of the layers, small enough that values do not grow from layer to layer."""
     from pynq_circnn.network.graph import infer_shapes
 
     rng = np.random.default_rng(seed)
@@ -18,10 +18,11 @@ def weights_for(layers, seed=0):
         wanted = layer.parameter_shapes(*(shapes[name] for name in layer.inputs))
         fan_in = np.prod(wanted.get("weights", (1,))) / max(wanted.get("bias", (1,))[0], 1)
         parameters[layer.name] = {
-            name: rng.normal(0, fan_in**-0.5, shape) if name == "weights"
+            name: rng.normal(0, fan_in**-0.5, shape)
+            if name == "weights"
             else rng.normal(name == "scale", 0.1, shape)
             for name, shape in wanted.items()
-        }  # fmt: skip
+        }
     return {name: arrays for name, arrays in parameters.items() if arrays}
 
 

@@ -42,7 +42,7 @@ def good_packets(configuration, pairs=12):
 
 
 def run(configuration, seed, count, cxx=None):
-    """Return what the fuzz program says of `count` mutated packets."""
+    """Return the fuzz program's report on `count` mutated packets."""
     with tempfile.TemporaryDirectory() as folder:
         program, data = os.path.join(folder, "fuzz"), os.path.join(folder, "packets")
         csim_build.build_program(configuration, "fuzz.cpp", program, SANITIZERS, cxx)

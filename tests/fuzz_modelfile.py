@@ -61,7 +61,7 @@ def npy(array):
 
 
 def data_of(member):
-    """What stands behind the header of .npy bytes."""
+    """Return the data after the header of .npy bytes."""
     return member[10 + int.from_bytes(member[8:10], "little") :]
 
 
@@ -77,7 +77,7 @@ def archive_of(members, method=zipfile.ZIP_STORED):
     """A ZIP file of (name, bytes) pairs or a mapping."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name that is there twice is what some tests want
+        warnings.simplefilter("ignore")  # some tests want a name twice
         for name, data in members.items() if isinstance(members, dict) else members:
             archive.writestr(zipfile.ZipInfo(name), data, method)
     return buffer.getvalue()

@@ -6,5 +6,5 @@ TIMES = int(os.environ.get("CIRCNN_FUZZ", "1"))
 
 
 def times(count):
-    """Return how many cases to try where `make test` tries `count`."""
+    """Return how many cases to try: `count` in ``make test``, more in ``make fuzz``."""
     return count * TIMES

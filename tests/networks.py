@@ -8,7 +8,7 @@ from pynq_circnn.contract import BLOCK_SIZES, TABLE_ACTIVATIONS
 from pynq_circnn.network.graph import infer_shapes
 from pynq_circnn.network.quantized import QuantizedNetwork
 
-__all__ = ["KINDS", "quantised", "random_input", "random_layers", "random_network"]
+__all__ = ["KINDS", "random_input", "random_layers", "random_network"]
 
 
 def random_layer(rng, name, kind, shapes, block=None):
@@ -24,7 +24,7 @@ def random_layer(rng, name, kind, shapes, block=None):
 
 
 def random_layers(rng, kinds, shape=None, block=None):
-    """Layers of the kinds, in order, each where it fits what comes before."""
+    """Layers of the kinds, in order, each where it fits its input."""
     if shape is None:
         image = (*(int(v) for v in rng.integers(1, 8, 2)), int(rng.integers(1, 40)))
         shape = image if rng.random() < 0.7 else (int(rng.integers(1, 300)),)
@@ -52,7 +52,7 @@ def infer_shapes_open(layers):
 
 
 def random_schedule(rng, layer, inputs):
-    """A random schedule within its ranges that brings tables the exponent they need."""
+    """A random schedule within its ranges that gives tables the exponent that they need."""
     schedule = {}
     for name, spec in layer.schedule_specs().items():
         draw = rng.integers(spec.min, spec.max + 1, abs(spec.count)).tolist()
@@ -87,11 +87,11 @@ def random_arrays(rng, specs, extreme):
     return arrays
 
 
-def quantised(rng, layers, extreme=False):
-    """A network of these layers with random integers; None if their exponents do not fit."""
-    shapes = infer_shapes(layers)
-    schedules, arrays, exponents = {}, {}, {}
+def random_integers(rng, layers, extreme=False):
+    """The layers with random schedules and arrays; None if the exponents do not fit together."""
     try:
+        shapes = infer_shapes(layers)
+        schedules, arrays, exponents = {}, {}, {}
         for layer in layers:
             inputs = [exponents[name] for name in layer.inputs]
             schedules[layer.name] = random_schedule(rng, layer, inputs)
@@ -100,17 +100,12 @@ def quantised(rng, layers, extreme=False):
             arrays[layer.name] = random_arrays(rng, specs, extreme)
         return QuantizedNetwork(layers, schedules, arrays)
     except ValueError:
-        return None  # exponents too far apart to be brought together
+        return None  # exponents too far apart to add
 
 
 def random_network(rng, kinds, shape=None, block=None, extreme=False):
     """A random quantised network; None if the kinds do not fit together."""
-    layers = random_layers(rng, kinds, shape, block)
-    try:
-        infer_shapes(layers)
-    except ValueError:
-        return None  # an output without a reader
-    return quantised(rng, layers, extreme)
+    return random_integers(rng, random_layers(rng, kinds, shape, block), extreme)
 
 
 def random_input(rng, network, samples, extreme=False):

@@ -1,7 +1,7 @@
-"""The arithmetic once more, in plain Python integers and by recursion: what the tests compare with.
+"""The arithmetic in plain Python integers and by recursion, as a reference for the tests.
 
-Nothing here is taken from pynq_circnn: the twiddles are computed, the rules are the sentences of
-hw/ENGINE.md.  Slow on purpose.
+Nothing here is taken from pynq_circnn: the twiddles are computed, the rules follow the text of
+hw/ENGINE.md.  It is slow on purpose.
 """
 
 import math

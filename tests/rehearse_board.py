@@ -1,4 +1,4 @@
-"""Rehearses the installation on a board, on a PC: an armhf Debian under qemu, pip as the board's.
+"""Rehearses the installation on a board, on a PC: an armhf Debian under qemu, with the board's pip.
 
 ::
 
@@ -8,15 +8,15 @@
 Makes an armhf system (debootstrap), builds the package's sdist, installs it there the way a board
 does (``pip install --no-build-isolation`` with the system's own NumPy, cffi and setuptools),
 compares the back ends, runs the core's tests that need nothing else, and predicts. ``QEMU_CPU`` is
-cortex-a9: an instruction that this processor lacks ends the program, as on the board. A system
-that is there is used again; remove its folder to start anew.
+cortex-a9: an instruction that this processor does not have ends the program, as on the
+board. An existing system is used again; remove its folder to start from scratch.
 
 qemu is registered for ARM programs in a user namespace of its own (Linux 6.7 or newer), so nothing
-of the PC is changed. The times printed are those of an emulation; they say nothing of the board.
+of the PC is changed. The times printed are those of an emulation; they do not apply to the board.
 
-Measured on two cores that others kept busy as well (load 6 to 8): about 1 minute for the first
+Measured on two busy cores (load 6 to 8): about 1 minute for the first
 stage, 17 for the second and Debian's packages, 4 for ``pip install`` (gcc under qemu), 3 s for
-``circnn verify digits``, 13 s for the 249 tests. The steps have been run so, but not all in one go.
+``circnn verify digits``, 13 s for the 249 tests. The steps were measured one by one.
 """
 
 import ctypes
@@ -88,7 +88,7 @@ def in_namespace(action: Callable[[], None]) -> None:
 
 
 def mount(root: str) -> None:
-    """Mount what a system needs, and register qemu for ARM programs."""
+    """Mount the file systems that a system needs, and register qemu for ARM programs."""
 
     def run(*command: str) -> None:
         subprocess.run(command, check=True)
@@ -109,7 +109,7 @@ def mount(root: str) -> None:
 
 
 class Timed:
-    """Runs the steps, and tells how long each took."""
+    """Runs the steps, and records how long each took."""
 
     def __init__(self) -> None:
         self.taken: List[Tuple[str, float]] = []
@@ -127,17 +127,21 @@ class Timed:
 
 
 def main() -> None:
-    """Make the system, if it is not there, and rehearse in it."""
+    """Make the system if it does not exist, and rehearse in it."""
     if len(sys.argv) != 2:
         raise SystemExit("usage: rehearse_board.py FOLDER")
     for tool in ("debootstrap", QEMU):
         if shutil.which(tool) is None:
-            raise SystemExit(f"{tool} must be there: apt-get install debootstrap qemu-user-static")
+            raise SystemExit(
+                f"{tool} must be installed: apt-get install debootstrap qemu-user-static"
+            )
     root, timed = os.path.abspath(sys.argv[1]), Timed()
     fresh = not os.path.exists(f"{root}/root/complete")
     if fresh and not os.path.exists(f"{root}/debootstrap"):
-        timed("debootstrap, first stage", ["debootstrap", "--arch=armhf", "--foreign",
-              "--variant=minbase", SUITE, root, MIRROR])  # fmt: skip
+        timed(
+            "debootstrap, first stage",
+            ["debootstrap", "--arch=armhf", "--foreign", "--variant=minbase", SUITE, root, MIRROR],
+        )
     source = f"{root}/root/source"
     shutil.rmtree(source, ignore_errors=True)
     os.makedirs(source)
@@ -159,19 +163,28 @@ def main() -> None:
                 file.write("force-unsafe-io\n")
             with open(f"{root}/etc/apt/apt.conf.d/sandbox", "w") as file:
                 file.write('APT::Sandbox::User "root";\n')
-            step("Debian's packages", "apt-get update -qq && apt-get install -y -qq "
-                 f"--no-install-recommends {PACKAGES} > /root/apt.log; touch /root/complete",
-                 **options)  # fmt: skip
+            step(
+                "Debian's packages",
+                "apt-get update -qq && apt-get install -y -qq "
+                f"--no-install-recommends {PACKAGES} > /root/apt.log; touch /root/complete",
+                **options,
+            )
         step("pip install", "cd /root/source && pip3 install -q --no-build-isolation *.tar.gz")
         step("versions", "cd / && python3 -m pynq_circnn doctor")
         step("circnn verify digits", "cd / && circnn verify digits")
-        step("predict", "cd / && python3 -c 'import numpy, pynq_circnn; "
-             'm = pynq_circnn.load_model("digits"); print(m.plan().name, m.plan().kernels, '
-             "m.predict(numpy.zeros((2, 64), numpy.uint8)).shape)'")  # fmt: skip
+        step(
+            "predict",
+            "cd / && python3 -c 'import numpy, pynq_circnn; "
+            'm = pynq_circnn.load_model("digits"); print(m.plan().name, m.plan().kernels, '
+            "m.predict(numpy.zeros((2, 64), numpy.uint8)).shape)'",
+        )
         tests = "test_circulant.py test_fixed.py"
-        step("tests", "cd /root/source && tar xzf *.tar.gz && cd pynq_circnn-*/tests && "
-             "mv ../pynq_circnn ../away && "
-             f"python3 -m pytest -q -x -p no:cacheprovider {tests}")  # fmt: skip
+        step(
+            "tests",
+            "cd /root/source && tar xzf *.tar.gz && cd pynq_circnn-*/tests && "
+            "mv ../pynq_circnn ../away && "
+            f"python3 -m pytest -q -x -p no:cacheprovider {tests}",
+        )
         timed.report()
 
     in_namespace(inside)

@@ -3,7 +3,7 @@ private names of others.
 
 ::
 
-    python tests/rooms.py            # exit status 1 and what is wrong
+    python tests/rooms.py            # exit status 1 and a list of violations
     python tests/rooms.py --arrows   # prints every arrow between rooms
 """
 
@@ -26,7 +26,7 @@ def modules():
 
 
 def room(module):
-    """The room that a module stands in: a folder of the package, or a file beside them."""
+    """The room of a module: a folder of the package, or a file next to the folders."""
     return module.split(".")[0]
 
 
@@ -53,7 +53,7 @@ def imports(name, path):
 
 
 def arrows():
-    """The rooms that each room imports, and names of others' private things."""
+    """The rooms that each room imports, and the private names that it takes from others."""
     known = dict(modules())
     found, private = {}, []
     for name, path in known.items():

@@ -5,7 +5,7 @@
     python tests/soak_board.py --interrupts 10000 --loops 20 --swaps 200
 
 Half of everything goes over registers in mapped memory, by compiled code, and half through
-``pynq.MMIO``. Exit status 1 at any wrong answer, lock that is left, or wait beyond its limit.
+``pynq.MMIO``. Exit status 1 at any wrong answer, lock that stays locked, or wait beyond its limit.
 """
 
 import argparse
@@ -36,7 +36,7 @@ with warnings.catch_warnings():
     EXPECTED = MODEL.predict(X, backend="native", verbose=0)
 LIMIT_SECONDS = 5.0  # of a call: some milliseconds alone, more on a machine that is busy
 REFUSAL_SECONDS = 0.5  # of a call that must be refused without waiting
-TURN_SECONDS = 2.0  # a call that finds a lock left over waits so long, and that is a fault
+TURN_SECONDS = 2.0  # a call that finds a lock still locked waits so long, which is a fault
 MOST_FAULTS = 10
 CHUNK_BYTES = 1 << 10  # several chunks to a call, so that both buffers are in use
 _HARDWARE = os.path.dirname(emulated.__file__)
@@ -53,8 +53,8 @@ class Interrupts:
     """Sends this process SIGINT from another one, after a given time.
 
     It is raised inside `call` only; one that arrives later is counted. The emulated board runs in
-    the same process, but hardware knows no signals: one that arrives while it works is raised as
-    soon as the processor is back in the driver.
+    the same process, but hardware has no signals: one that arrives while the board works is
+    raised as soon as the processor is back in the driver.
     """
 
     def __init__(self, call):
@@ -64,9 +64,10 @@ class Interrupts:
     def __enter__(self):
         self._before = [signal.signal(n, self._raise) for n in (signal.SIGINT, signal.SIGALRM)]
         self._sender = subprocess.Popen(
-            [sys.executable, "-c", SENDER], stdin=subprocess.PIPE,
+            [sys.executable, "-c", SENDER],
+            stdin=subprocess.PIPE,
             start_new_session=True,
-        )  # fmt: skip
+        )
         return self
 
     def __exit__(self, kind, error, trace):
@@ -94,7 +95,7 @@ class Interrupts:
 
 
 class Hopeless(Exception):
-    """There are so many faults already that more would show nothing."""
+    """Whether there are so many faults that more would show nothing new."""
 
 
 class Soak:
@@ -133,7 +134,7 @@ class Soak:
             self.fault(f"{what} took {seconds:.1f} s")
 
     def predict(self, what):
-        """Predict once, undisturbed; whatever it raises is a fault."""
+        """Predict once, undisturbed; any exception is a fault."""
         rows, begin = self.rows(), time.monotonic()
         try:
             result = MODEL.predict(X[rows], backend="emulated", verbose=0)
@@ -154,7 +155,7 @@ class Soak:
         return sorted(times)[10]
 
     def interrupt(self, count):
-        """Interrupt predicts at random moments, then and now also the one that recovers."""
+        """Interrupt predicts at random moments, and sometimes the one that recovers."""
         steady = self.typical_seconds(lambda: None)
         recovery = self.typical_seconds(lambda: self.overlay.driver.reset())
         most = steady
@@ -251,7 +252,7 @@ class Soak:
             self.fault(f"swap {number}: registers were touched")
 
     def close(self):
-        """Let the board go; what would have hung a real one is a fault."""
+        """Close the board; anything that would have hung a real one is a fault."""
         self.overlay.close()
         if self.device.usage["buffers"]:
             self.fault(f"{self.device.usage['buffers']} buffers are left")

@@ -1,4 +1,4 @@
-"""``circnn bench``: what it measures adds up, and its table and picture come from its JSON."""
+"""``circnn bench``: its measurements add up, and table and picture follow from its JSON."""
 
 import json
 

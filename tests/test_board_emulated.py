@@ -1,4 +1,4 @@
-"""The driver under the real pynq on an emulated PYNQ-Z2: right, frugal, and it lets go."""
+"""The driver under the real pynq on an emulated PYNQ-Z2: results, accesses, resources."""
 
 import asyncio
 import gc
@@ -131,7 +131,7 @@ def test_float_and_byte_input_and_single_samples():
         a = MODEL.predict(X, backend="emulated")
         np.testing.assert_array_equal(a, MODEL.predict(X, backend="native"))
         np.testing.assert_array_equal(MODEL.predict(X[0], backend="emulated"), a[0])
-        floats = (X * 3.0).astype(np.float32)  # beyond the calibrated range as well
+        floats = (X * 3.0).astype(np.float32)  # also beyond the calibrated range
         model = load_model("digits")
         with pytest.warns(SaturationWarning, match="words limited"):
             found = model.predict(floats, backend="emulated")
@@ -158,7 +158,7 @@ def test_the_engines_counters_tell_what_was_limited(backend):
 
 
 def test_a_call_makes_no_register_access_from_python(monkeypatch):
-    """The limit is two; start and wait go through one call into C."""
+    """At most two register accesses; start and wait are one call into C."""
     accesses, calls = [], []
     for name in ("read", "write_mm"):
         original = getattr(pynq.mmio.MMIO, name)
@@ -171,7 +171,7 @@ def test_a_call_makes_no_register_access_from_python(monkeypatch):
         link = overlay.driver.link
         assert link.compiled
         run(X[:1])
-        assert accesses  # opening, resetting: the counter counts
+        assert accesses  # opening and resetting, which show that the counter works
         accesses.clear()
         original = link.run
         monkeypatch.setattr(link, "run", lambda *a: calls.append(1) or original(*a))
@@ -202,7 +202,7 @@ def test_the_transcript_of_an_exchange():
     assert offsets == [0x04, 0x34, 0x48, 0x4C, 0x58, "engine+0", 0x18, 0x1C, 0x28]
 
 
-# -- what is kept, what is let go ---------------------------------------------------------------
+# -- what is kept, what is released -------------------------------------------------------------
 
 
 @both
@@ -329,7 +329,7 @@ def test_a_close_that_is_refused_leaves_the_overlay_in_use():
         np.testing.assert_array_equal(run(), EXPECTED)
 
 
-def test_a_forked_process_is_told(tmp_path):
+def test_a_forked_process_is_reported(tmp_path):
     with emulated():
         run()
         read, write = os.pipe()
@@ -425,7 +425,7 @@ def test_the_interrupt_wakes_and_the_loop_is_free_meanwhile(monkeypatch):
 
 
 class _Watched:
-    """The fabric with a fabric's time, and what ended the driver's waits for it."""
+    """The time of a fabric, and what ended the driver's waits for it."""
 
     def __init__(self, overlay):
         self.driver, self.before = overlay.driver, (overlay.driver.wakes, overlay.driver.naps)
@@ -436,7 +436,7 @@ class _Watched:
 
 
 class _Held(Echo):
-    """A fabric that answers when it is let."""
+    """A fabric that answers when the test allows it."""
 
     def __init__(self, fabric):
         self.fabric, self.reset, self.held, self.waits = fabric, fabric.reset, False, False
@@ -452,7 +452,7 @@ class _Held(Echo):
 
 @pytest.fixture
 def held_board(monkeypatch):
-    """A board that answers when it is let, and a driver that looks by itself after 5 s."""
+    """A board that answers when the test allows it, and a driver that polls only every 5 s."""
     from pynq_circnn.board import driver
     from pynq_circnn.emulated.fabric import EngineFabric
 
@@ -488,7 +488,7 @@ def test_each_wait_of_many_in_several_loops_is_ended_by_the_interrupt(held_board
 
 @both
 def test_an_answer_that_comes_late_wakes(mapped, monkeypatch):
-    """Also where nothing but the board's own time lets it come."""
+    """Even if the answer depends on nothing but the board's own time."""
     from pynq_circnn.board import driver
 
     async def main():
@@ -506,7 +506,7 @@ def test_an_answer_that_comes_late_wakes(mapped, monkeypatch):
 
 
 def leaked_events():
-    """Events that pynq's objects still hold."""
+    """The events that pynq's objects still refer to."""
     from pynq.interrupt import _InterruptController as Controllers
 
     waits = [uio.wait_events for uio in Controllers._uio_devices.values()]
@@ -646,7 +646,7 @@ def test_pynqs_own_interrupts_work_in_the_loop_they_were_made_in(plain_overlay, 
 
 
 def test_pynqs_own_interrupts_work_in_no_other_loop(plain_overlay, present_loop):
-    """What the driver has to do without: the board is emulated as it is, not as it should be."""
+    """What the driver has to work around: the emulated board has pynq's faults as well."""
     present_loop.run_until_complete(echo(plain_overlay))
     with pytest.raises(asyncio.TimeoutError):
         asyncio.run(echo(plain_overlay, 0.3))

@@ -53,7 +53,7 @@ def test_every_fault_is_tested():
 
 
 def failure(overlay, call, timeout=TIMEOUT):
-    """What a call that must fail raises, and after how many seconds."""
+    """Return the exception of a call that must fail, and the seconds until then."""
     patient, overlay.driver.timeout = overlay.driver.timeout, timeout
     begin = time.monotonic()
     with pytest.raises(BoardError) as raised:
@@ -65,7 +65,7 @@ def failure(overlay, call, timeout=TIMEOUT):
 
 @both
 @pytest.mark.parametrize("fault", CAUSES)
-def test_a_fault_is_told_and_over(fault, mapped):
+def test_a_fault_is_reported_and_over(fault, mapped):
     cause, text = CAUSES[fault]
     with emulated(mapped=mapped) as overlay:
         if fault != "corrupt_packet":  # that one hits the program, which has a checksum
@@ -109,7 +109,7 @@ def test_in_the_middle_of_a_large_batch(fault, mapped):
 
 @both
 @pytest.mark.parametrize("fault", ["lost_tlast", "stuck_output", "write_slave_error"])
-def test_async_calls_are_told_as_well(fault, mapped):
+def test_async_calls_report_it_as_well(fault, mapped):
     def call():
         return asyncio.run(MODEL.predict_async(X, backend="emulated"))
 
@@ -124,7 +124,7 @@ def test_async_calls_are_told_as_well(fault, mapped):
 
 @both
 @pytest.mark.parametrize("fault", LASTING_CAUSES)
-def test_a_lasting_fault_is_told_until_it_is_over(fault, mapped):
+def test_a_lasting_fault_is_reported_until_it_is_over(fault, mapped):
     cause, text = LASTING_CAUSES[fault]
     with emulated(mapped=mapped) as overlay:
         run()
@@ -226,7 +226,7 @@ def interrupted_at_every_step(call, stride):
 
 
 def test_an_interrupt_at_any_step_leaves_a_usable_engine(monkeypatch):
-    """Whatever it leaves behind: the next call does not wait and is right."""
+    """In whatever state the call is left, the next one does not wait and is right."""
     with emulated() as overlay:
         overlay.driver.turns.seconds = 1.0
         run(X[:3])
@@ -235,7 +235,7 @@ def test_an_interrupt_at_any_step_leaves_a_usable_engine(monkeypatch):
 
 
 def test_an_interrupt_at_any_step_of_chunks_of_other_sizes():
-    """What a buffer holds besides samples is written again when it may be half written."""
+    """The other contents of a buffer are written again if they may be half written."""
     with emulated() as overlay:
         overlay.driver.turns.seconds = 1.0
         packets = MODEL.plan("emulated").loadable(overlay.driver.configuration).packets[1]
@@ -281,7 +281,7 @@ def test_an_interrupt_ends_the_wait_for_a_stuck_engine_at_once(mapped):
 
 
 class Slow(Echo):
-    """The engine, working for a while."""
+    """An engine that works for a while."""
 
     def __init__(self, seconds):
         self.fabric, self.seconds = EngineFabric(), seconds
@@ -331,7 +331,7 @@ def stuck(overlay):
 
 
 def armed_at_frees(device):
-    """Return a list that grows by whether the DMA is armed whenever memory is freed."""
+    """Return a list to which every release of memory appends whether the DMA is armed."""
     armed, free = [], device.memory.free
 
     def spy(block):
@@ -399,6 +399,18 @@ def test_buffers_of_an_engine_that_is_dropped_are_not_freed_under_an_armed_dma()
     device.close()
 
 
+def printed(code):
+    """Run a program in this folder, and return the lines that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=os.path.dirname(__file__),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
 def test_the_dma_is_reset_at_exit():
     code = (
         "import atexit\n"
@@ -415,11 +427,7 @@ def test_the_dma_is_reset_at_exit():
         "try: run()\n"
         "except BoardError: print(device[0].board.dma.s2mm.active)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=os.path.dirname(__file__), stdout=subprocess.PIPE,
-        text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines() == ["True", "armed False"]
+    assert printed(code) == ["True", "armed False"]
 
 
 def test_a_thread_that_goes_on_at_exit_does_not_start_the_dma_again():
@@ -435,7 +443,7 @@ def test_a_thread_that_goes_on_at_exit_does_not_start_the_dma_again():
         "from board_tools import *\n"
         "overlay = open_board()\n"
         "device.append(overlay.device)\n"
-        "overlay.driver.timeout = 2\n"  # a call that the exit interrupts ends well before the wait
+        "overlay.driver.timeout = 2\n"  # an interrupted call ends before the limit above
         "run()\n"
         "def work():\n"
         "    while True:\n"
@@ -446,11 +454,7 @@ def test_a_thread_that_goes_on_at_exit_does_not_start_the_dma_again():
         "threading.Thread(target=work, daemon=True).start()\n"
         "begun.wait()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=os.path.dirname(__file__), stdout=subprocess.PIPE,
-        text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines() == ["['closed'] armed False"]
+    assert printed(code) == ["['closed'] armed False"]
 
 
 def test_a_download_over_a_killed_process_resets_the_dma_first():
@@ -458,7 +462,7 @@ def test_a_download_over_a_killed_process_resets_the_dma_first():
     with emulated() as overlay:
         device = overlay.device
         stuck(overlay)
-        board.current.forget("emulated", overlay)  # what is left of a process that was killed
+        board.current.forget("emulated", overlay)  # like a process that was killed
         overlay._lock.release()
         moving, clear = [], device.board.clear
 
@@ -508,7 +512,7 @@ def test_a_download_waits_for_the_call_beside_it(mapped):
         np.testing.assert_array_equal(run(), EXPECTED)
 
 
-def test_a_call_waits_no_longer_than_it_is_told():
+def test_a_call_waits_no_longer_than_it_is_reported():
     with emulated(mapped=True) as overlay:
         for timeout in (0.2, 0.9):
             run()

@@ -1,4 +1,4 @@
-"""Opening the overlay: what is found, what is not, and what is said of it; the doctor."""
+"""Opening the overlay: what is found, what is missing, and the messages; the doctor."""
 
 import asyncio
 import gc
@@ -40,7 +40,7 @@ def device():
 
 
 def build(folder, digest=None, fclk=100.0, **changes):
-    """Files as ``make -C hw`` leaves them for a PYNQ-Z2."""
+    """Files as ``make -C hw`` writes them for a PYNQ-Z2."""
     folder = folder / "circnn.bit.d"
     folder.mkdir(parents=True)
     (folder / "circnn.Pynq-Z2.bit").write_bytes(PLACEHOLDER)
@@ -125,7 +125,7 @@ def test_a_bitstream_of_another_configuration_is_refused(device, tmp_path):
 
 
 def test_a_bitstream_of_an_older_interface_is_refused(tmp_path, monkeypatch):
-    """Its sizes are this package's, its registers lie elsewhere."""
+    """Its sizes are this package's, but its registers are elsewhere."""
     now = IDENTITY["interface_version"]
     monkeypatch.setitem(IDENTITY, "interface_version", 1)
     build(tmp_path)  # a manifest, and below the engine itself, as they were
@@ -244,7 +244,7 @@ def test_no_register_is_touched_after_another_download_during_an_await(mapped, o
 def test_a_stuck_dma_that_is_not_loaded_any_more_is_not_touched_and_its_buffers_are_kept(
     other, monkeypatch
 ):
-    """By pynq's record, which also changes without a download: the DMA may be there still."""
+    """By pynq's record, which also changes without a download: the DMA may still exist."""
     with emulated() as overlay:
         overlay.driver.timeout = 0.2
         run()
@@ -260,7 +260,7 @@ def test_a_stuck_dma_that_is_not_loaded_any_more_is_not_touched_and_its_buffers_
 
 
 def test_the_download_of_another_process_is_noticed():
-    """Nothing shows it but the file that pynq writes."""
+    """Only the file that pynq writes shows it."""
     with emulated() as overlay:
         run()
         with open(overlay.device.state_file, "w") as file:
@@ -310,7 +310,7 @@ def test_without_a_download_the_clock_is_checked(device):
 
 
 def test_pynqs_own_record_is_read_as_pynq_writes_it(device, monkeypatch, tmp_path):
-    """With the functions of the pynq that is installed: a board's, not the emulated one's."""
+    """With the installed pynq's own functions, not those of the emulated board."""
     from pynq.pl_server import global_state
 
     class Board:
@@ -346,10 +346,17 @@ def test_pynqs_own_record_is_read_as_pynq_writes_it(device, monkeypatch, tmp_pat
         now.check()
 
 
-@pytest.mark.parametrize("bits, base, fits", [
-    (32, 0x18000000, True), (32, (1 << 32) - (1 << 20), True), (32, (1 << 32) - 4096, False),
-    (32, 1 << 32, False), (40, 0x8_0000_0000, True), (40, 1 << 40, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "bits, base, fits",
+    [
+        (32, 0x18000000, True),
+        (32, (1 << 32) - (1 << 20), True),
+        (32, (1 << 32) - 4096, False),
+        (32, 1 << 32, False),
+        (40, 0x8_0000_0000, True),
+        (40, 1 << 40, False),
+    ],
+)
 def test_every_address_is_checked_against_the_width(device, bits, base, fits):
     hwh = device.bitfile[:-4] + ".hwh"
     with open(hwh) as file:
@@ -385,7 +392,7 @@ def test_free_lets_the_board_go_as_well(device):
 
 
 def test_an_overlay_whose_opening_was_interrupted_holds_nothing(device, monkeypatch):
-    """Whatever keeps the half-opened one alive, such as ``sys.last_traceback``."""
+    """Even if something keeps the half-opened one alive, such as ``sys.last_traceback``."""
 
     def interrupt(*arguments):
         raise KeyboardInterrupt
@@ -429,7 +436,7 @@ def test_the_clock_is_the_manifests_whatever_divisors_the_handoff_names(device, 
         assert pynq.ps.Clocks.fclk0_mhz == pytest.approx(100)
 
 
-def test_a_clock_that_cannot_be_set_is_told(device):
+def test_a_clock_that_cannot_be_set_is_reported(device):
     device.faults.inject("wrong_clock")
     error = refused(device.bitfile, device=device, fclk_mhz=50)
     assert error.cause == "wrong_clock" and "50 MHz" in str(error)
@@ -572,8 +579,12 @@ def test_the_doctor_off_the_board():
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0
     assert "this is no PYNQ board" in done.stdout and "'native'" in done.stdout
-    done = subprocess.run([*command, "--json"], env={**environment, "BOARD": "Pynq-Z2"},
-                          stdout=subprocess.PIPE, text=True)  # fmt: skip
+    done = subprocess.run(
+        [*command, "--json"],
+        env={**environment, "BOARD": "Pynq-Z2"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     values = json.loads(done.stdout)
     assert done.returncode == 1 and not values["healthy"]
 
@@ -603,7 +614,7 @@ def test_the_doctor_reads_the_ports_registers_from_the_chip(device, monkeypatch,
 
 
 def as_a_user(call):
-    """What a call gives to somebody who is not root."""
+    """Return the result of a call made by a user who is not root."""
     if os.geteuid():
         return call()
     os.seteuid(65534)

@@ -1,4 +1,4 @@
-"""The soak, for some seconds; ``make soak`` runs the long one."""
+"""A soak of some seconds; ``make soak`` runs the long one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The emulated board forgives nothing that a real one does not: its memory, its bus, its time."""
+"""The emulated board reports every mistake that a real one would not survive."""
 
 import contextlib
 import os
@@ -27,19 +27,29 @@ from pynq_circnn.program.compiler import compile_program  # noqa: E402
 from pynq_circnn.program.packets import program_packet, read_reply, run_packet  # noqa: E402
 
 both = pytest.mark.parametrize("mapped", [False, True], ids=["calls", "mapped"])
-SECONDS = 5.0  # for what takes microseconds on a machine that is not busy
+SECONDS = 5.0  # limit for steps that take microseconds on an idle machine
 
 
 def until(condition):
-    """Wait for what the board does by itself."""
+    """Wait until the board has reached a condition by itself."""
     end = time.monotonic() + SECONDS
     while not condition():
-        assert time.monotonic() < end, "it does not happen"
+        assert time.monotonic() < end, "the condition is not reached"
         time.sleep(1e-3)
 
 
+SEND, RECEIVE = 0x00, 0x30  # the registers of the DMA's channels
+
+
+def transfer(dma, channel, address, nbytes):
+    """Start a transfer on a channel of the DMA by its registers."""
+    dma.write(channel + 0x18, address & 0xFFFFFFFF)
+    dma.write(channel + 0x1C, address >> 32)
+    dma.write(channel + 0x28, nbytes)
+
+
 class Bare:
-    """A board with its registers, and no driver but pynq's MMIO."""
+    """A board used through its registers with pynq's MMIO, without the driver."""
 
     def __init__(self, fabric, **options):
         self.device = EmulatedDevice(fabric, **options)
@@ -52,22 +62,26 @@ class Bare:
         entry = self.overlay.ip_dict[name]
         return pynq.MMIO(entry["phys_addr"], entry["addr_range"], device=self.device)
 
-    def buffer(self, nbytes=4096):
-        """A buffer of zeros that the memory has as well."""
-        buffer = self.device.allocate((nbytes,), "u1")
-        buffer[:] = 0
+    def buffer(self, data=bytes(4096)):
+        """A buffer with data, flushed to the memory."""
+        buffer = self.device.allocate((len(data),), "u1")
+        buffer[:] = np.frombuffer(data, "u1")
         buffer.flush()
         return buffer
 
     def start(self):
         """Start both channels of the DMA."""
-        for channel in (0x00, 0x30):
+        for channel in (SEND, RECEIVE):
             self.dma.write(channel, 1)
 
     def transfer(self, channel, address, nbytes):
-        self.dma.write(channel + 0x18, address & 0xFFFFFFFF)
-        self.dma.write(channel + 0x1C, address >> 32)
-        self.dma.write(channel + 0x28, nbytes)
+        transfer(self.dma, channel, address, nbytes)
+
+    def start_packet(self, send, receive):
+        """Start the engine on a packet of a whole buffer, with another one for its answer."""
+        self.transfer(RECEIVE, receive.physical_address, receive.nbytes)
+        self.engine.write(0, 1)
+        self.transfer(SEND, send.physical_address, send.nbytes)
 
     def status(self, channel):
         return self.dma.read(channel + 0x04) & 0x7FFFFFFF
@@ -82,8 +96,6 @@ def bare(fabric=None, **options):
         board.device.close()
 
 
-SEND, RECEIVE = 0x00, 0x30
-
 # -- memory -------------------------------------------------------------------------------------
 
 
@@ -91,7 +103,7 @@ SEND, RECEIVE = 0x00, 0x30
 @pytest.mark.parametrize("freed", [SEND, RECEIVE])
 @pytest.mark.parametrize("reused", [False, True])
 def test_a_transfer_that_comes_after_its_buffer_was_freed_is_an_error(mapped, freed, reused):
-    """Also where the memory has a new owner, whose contents it spoils."""
+    """Also if the memory has a new owner, whose contents it would overwrite."""
     with pytest.raises(BusError, match="freed"), bare(mapped=mapped) as board:
         board.start()
         buffers = {SEND: board.buffer(), RECEIVE: board.buffer()}
@@ -117,7 +129,7 @@ def test_a_transfer_to_memory_that_was_never_allocated_is_an_error(mapped, place
         address = {
             "system": 0x100000,
             "free": buffer.physical_address + (1 << 20),
-            "behind": buffer.physical_address + 4096 - 64,  # begins in the buffer, ends behind it
+            "behind": buffer.physical_address + 4096 - 64,  # begins in the buffer, ends after it
         }[place]
         with pytest.raises(BusError, match="DMA"):
             board.transfer(RECEIVE, buffer.physical_address, 4096)
@@ -134,7 +146,7 @@ def test_a_transfer_to_memory_that_was_never_allocated_is_an_error(mapped, place
     "wrong, text", [("busy", "middle"), ("high", "width"), ("odd", "not aligned")]
 )
 def test_what_the_dma_must_not_be_asked_for_is_an_error(mapped, channel, wrong, text):
-    """Each of these ends well by luck, if the low bits of the address are right."""
+    """On a board each of these may work by chance, if the low bits of the address are right."""
     with bare(mapped=mapped) as board:
         board.start()
         buffer = board.buffer()
@@ -155,7 +167,7 @@ def test_a_transfer_of_no_bytes_is_an_error_of_the_dmas(mapped):
 
 
 def test_where_there_is_no_memory_the_dma_says_so():
-    """By PG021: a decode error, which is no reason to stop."""
+    """According to PG021 it is a decode error, after which the emulated board goes on."""
     with bare() as board:
         board.start()
         board.engine.write(0, 1)
@@ -195,9 +207,15 @@ def write_memory(board, mmio):
 
 accesses = pytest.mark.parametrize(
     "access, mapped",
-    [(read, False), (write, False), (read, True), (write, True), (read_memory, True),
-     (write_memory, True)],
-)  # fmt: skip
+    [
+        (read, False),
+        (write, False),
+        (read, True),
+        (write, True),
+        (read_memory, True),
+        (write_memory, True),
+    ],
+)
 
 
 @accesses
@@ -215,7 +233,7 @@ def test_an_access_while_the_engine_is_in_reset_is_an_error(mapped, access):
 @accesses
 def test_an_access_where_nothing_is_is_an_error(mapped, access):
     with bare(mapped=mapped) as board:
-        nowhere = pynq.MMIO(0x43C00000, 0x1000, device=board.device)  # to have it is none
+        nowhere = pynq.MMIO(0x43C00000, 0x1000, device=board.device)  # creating it is no error
         with pytest.raises(BusError, match="nothing is there"):
             access(board, nowhere)
         assert board.device.bus_errors.take()
@@ -279,7 +297,7 @@ def test_a_board_that_is_used_well_has_no_errors(mapped):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
 def test_a_fault_elsewhere_ends_the_process_as_ever():
-    """What catches accesses to closed pages catches nothing else."""
+    """The handler for accesses to closed pages handles no other faults."""
     code = (
         "import ctypes, faulthandler\nfaulthandler.enable()\n"
         "from pynq_circnn.emulated.guard import Page\n"
@@ -296,7 +314,7 @@ def test_a_fault_elsewhere_ends_the_process_as_ever():
 
 
 class Parts:
-    """DMA, engine and memory without processor and clock: time passes when the test says so."""
+    """DMA, engine and memory without processor and clock: the test advances the time."""
 
     def __init__(self, fabric=None, base=BASE, size=1 << 20, **parameters):
         self.memory = Memory(base, size)
@@ -324,10 +342,13 @@ class Parts:
         return block
 
     def transfer(self, channel, block, nbytes):
-        address = self.memory.base + block.offset
-        self.dma.write(channel + 0x18, address & 0xFFFFFFFF)
-        self.dma.write(channel + 0x1C, address >> 32)
-        self.dma.write(channel + 0x28, nbytes)
+        transfer(self.dma, channel, self.memory.base + block.offset, nbytes)
+
+    def start_packet(self, send, receive, nbytes):
+        """Start the engine on a packet of so many bytes, with as many for its answer."""
+        self.transfer(RECEIVE, receive, nbytes)
+        self.engine.write(0, 1)
+        self.transfer(SEND, send, nbytes)
 
     def bytes(self, block, nbytes):
         return self.memory.ddr[block.offset : block.offset + nbytes].tobytes()
@@ -348,9 +369,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, 1 << 16).astype("u1").tobytes(
 def test_a_packet_takes_a_cycle_a_beat_and_appears_piece_by_piece():
     parts = Parts()
     send, receive = parts.block(NOISE), parts.block(bytes(len(NOISE)))
-    parts.transfer(RECEIVE, receive, len(NOISE))
-    parts.engine.write(0, 1)
-    parts.transfer(SEND, send, len(NOISE))
+    parts.start_packet(send, receive, len(NOISE))
     seen, cycles = [], 0
     while not parts.dma.s2mm.read(0x04) & 2:
         parts.board.advance(256)
@@ -359,7 +378,9 @@ def test_a_packet_takes_a_cycle_a_beat_and_appears_piece_by_piece():
         seen.append(len(answer.rstrip(b"\0")) // 8)
     assert answer == NOISE
     beats = len(NOISE) // 8
-    assert 2 * beats <= cycles <= 2 * beats + 1024  # in, then out: the engine has to have it all
+    assert (
+        2 * beats <= cycles <= 2 * beats + 1024
+    )  # in, then out: the engine answers after the whole packet
     assert sorted(seen) == seen and len(set(seen)) > beats // 256 - 2
 
 
@@ -374,7 +395,7 @@ def test_a_send_channel_is_busy_as_long_as_the_engine_takes_nothing():
         parts.settle()
         assert parts.dma.mm2s.active is busy
         assert bool(parts.dma.mm2s.read(0x04) & 2) is not busy
-    parts.engine.write(0, 1)  # now it takes
+    parts.engine.write(0, 1)  # now it takes the packet
     parts.settle()
     assert not parts.dma.mm2s.active
 
@@ -415,9 +436,7 @@ def test_a_start_before_the_engine_is_ready_is_lost():
 def test_a_reset_of_the_dma_waits_for_what_is_on_its_way_to_the_memory():
     parts = Parts()
     send, receive = parts.block(NOISE), parts.block(bytes(len(NOISE)))
-    parts.transfer(RECEIVE, receive, len(NOISE))
-    parts.engine.write(0, 1)
-    parts.transfer(SEND, send, len(NOISE))
+    parts.start_packet(send, receive, len(NOISE))
     parts.board.advance(len(NOISE) // 8 + 1024)
     before = parts.bytes(receive, len(NOISE))
     parts.dma.write(SEND, 4)
@@ -426,16 +445,14 @@ def test_a_reset_of_the_dma_waits_for_what_is_on_its_way_to_the_memory():
     parts.settle()
     assert not parts.dma.read(SEND) & 4 and not parts.dma.read(RECEIVE) & 4
     after = parts.bytes(receive, len(NOISE))
-    assert after != before and after != NOISE  # some more bursts, not the rest
+    assert after != before and after != NOISE  # some more bursts, but not all
     assert parts.dma.read(RECEIVE + 4) == 1
 
 
 def test_memory_that_is_freed_before_a_reset_is_over_is_still_written_to():
     parts = Parts()
     send, receive = parts.block(NOISE), parts.block(bytes(len(NOISE)))
-    parts.transfer(RECEIVE, receive, len(NOISE))
-    parts.engine.write(0, 1)
-    parts.transfer(SEND, send, len(NOISE))
+    parts.start_packet(send, receive, len(NOISE))
     parts.board.advance(len(NOISE) // 8 + 1024)
     parts.dma.write(SEND, 4)
     parts.blocks.remove(receive)
@@ -447,7 +464,9 @@ def test_memory_that_is_freed_before_a_reset_is_over_is_still_written_to():
 def test_what_the_fifo_has_is_the_next_packets_if_only_the_engine_is_reset():
     parts = Parts()
     receive = parts.block(bytes(4096))
-    parts.transfer(SEND, parts.block(NOISE), 64)  # it is not started: the FIFO has all of it
+    parts.transfer(
+        SEND, parts.block(NOISE), 64
+    )  # the engine is not started: the FIFO holds all of it
     parts.settle()
     parts.reset_engine()
     parts.transfer(SEND, parts.block(NOISE[64:]), 64)
@@ -461,7 +480,7 @@ def test_what_the_fifo_has_is_the_next_packets_if_only_the_engine_is_reset():
 
 
 def exchange(parts, beats):
-    """What the engine answers."""
+    """Return the engine's answer to a packet."""
     send, receive = parts.block(beats.tobytes()), parts.block(bytes(1 << 16))
     parts.transfer(RECEIVE, receive, 1 << 16)
     parts.engine.write(0, 1)
@@ -486,7 +505,7 @@ def test_a_reset_of_the_engine_keeps_its_memories_and_a_download_does_not():
 
 
 def test_a_reset_in_the_middle_of_a_program_leaves_none():
-    """The half that came is in the memories, and ``loaded`` was taken back before."""
+    """The first half is in the memories, but ``loaded`` was cleared before it."""
     program = compile_program(MODEL.network, "z2")
     parts = Parts(EngineFabric())
     assert read_reply(exchange(parts, program_packet(program))).status == "ok"
@@ -511,9 +530,7 @@ def test_memory_above_4_gib_needs_an_address_width_that_reaches_it():
     for bits, right in ((32, False), (40, True)):
         parts = Parts(base=HIGH_BASE, c_addr_width=bits)
         send, receive = parts.block(NOISE), parts.block(bytes(4096))
-        parts.transfer(RECEIVE, receive, 4096)
-        parts.engine.write(0, 1)
-        parts.transfer(SEND, send, 4096)
+        parts.start_packet(send, receive, 4096)
         with (
             contextlib.nullcontext() if right else pytest.raises(BusError, match="never allocated")
         ):
@@ -536,13 +553,9 @@ def test_a_board_with_memory_above_4_gib(mapped):
 def test_what_was_begun_goes_on_while_nobody_looks(mapped):
     with bare(mapped=mapped) as board:
         board.start()
-        send, receive = board.buffer(), board.buffer()
-        send[:] = np.frombuffer(NOISE[:4096], "u1")
-        send.flush()
+        send, receive = board.buffer(NOISE[:4096]), board.buffer()
         board.device.faults.inject("stuck_output")
-        board.transfer(RECEIVE, receive.physical_address, 4096)
-        board.engine.write(0, 1)
-        board.transfer(SEND, send.physical_address, 4096)
+        board.start_packet(send, receive)
         until(lambda: board.status(SEND) & 2)
         assert not board.status(RECEIVE) & 2
         board.device.faults.end("stuck_output")
@@ -556,14 +569,12 @@ def test_what_was_begun_goes_on_while_nobody_looks(mapped):
 
 @both
 def test_an_answer_that_comes_when_nobody_waits_any_more(mapped):
-    """A buffer that was given up while the engine still worked for it."""
+    """A buffer that is freed while the engine still works on its answer."""
     with pytest.raises(BusError, match="freed"), bare(mapped=mapped) as board:
         board.start()
         send, receive = board.buffer(), board.buffer()
         board.device.faults.inject("stuck_output")
-        board.transfer(RECEIVE, receive.physical_address, 4096)
-        board.engine.write(0, 1)
-        board.transfer(SEND, send.physical_address, 4096)
+        board.start_packet(send, receive)
         until(lambda: board.status(SEND) & 2)
         del receive
         board.device.faults.end("stuck_output")
@@ -571,7 +582,7 @@ def test_an_answer_that_comes_when_nobody_waits_any_more(mapped):
 
 
 class _Interrupting(Echo):
-    """A fabric in whose time Ctrl-C is pressed."""
+    """A fabric during whose run Ctrl-C is pressed."""
 
     def run(self, packet):
         os.kill(os.getpid(), signal.SIGINT)
@@ -604,17 +615,13 @@ def test_another_signal_leaves_the_handler_of_interrupts_as_it_was():
 
 
 def test_an_interrupt_does_not_stop_the_board():
-    """Only the processor hears it; what the processor has begun goes on."""
+    """Only the processor receives it; transfers that it has started continue."""
     with bare(_Interrupting()) as board:
         board.device._clock.wake = lambda: None  # time passes by accesses alone, in this thread
         board.start()
-        send, receive = board.buffer(), board.buffer()
-        send[:] = np.frombuffer(NOISE[:4096], "u1")
-        send.flush()
+        send, receive = board.buffer(NOISE[:4096]), board.buffer()
         with pytest.raises(KeyboardInterrupt):
-            board.transfer(RECEIVE, receive.physical_address, 4096)
-            board.engine.write(0, 1)
-            board.transfer(SEND, send.physical_address, 4096)
+            board.start_packet(send, receive)
             until(lambda: board.status(RECEIVE) & 2)
         until(lambda: board.status(RECEIVE) & 2)
         receive.invalidate()

@@ -126,11 +126,14 @@ def test_names_that_are_taken_get_a_number_and_sums_are_pairs():
     assert [layer.name for layer in network][-2:] == ["sum", "sum_1"]
 
 
-@pytest.mark.parametrize("scale, each_feature, moved", [
-    (0.5, False, True),
-    ([0.5, 2.0, 1.0], True, True),
-    ([0.5, 2.0, 1.0], False, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "scale, each_feature, moved",
+    [
+        (0.5, False, True),
+        ([0.5, 2.0, 1.0], True, True),
+        ([0.5, 2.0, 1.0], False, False),
+    ],
+)
 def test_a_scaling_at_the_front_becomes_the_inputs(scale, each_feature, moved):
     builder = Builder((3,))
     scaled = builder.scale_bias("scaled", builder.input, (3,), scale, -1)

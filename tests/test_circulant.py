@@ -21,7 +21,7 @@ def test_expand_is_scipys_circulant(k):
 
 @pytest.mark.parametrize("k", [1, 2, 8])
 def test_vectors_of_c3a_have_the_index_reversed(k):
-    """What PEFT's C3A computes, by its formula, is our product with the converted vectors."""
+    """PEFT's C3A, by its formula, equals our product with the converted vectors."""
     c3a, x = random(3, 2, k), random(5, 2, k)
     spectra = np.einsum("snk,mnk->smk", np.fft.ifft(x), np.fft.fft(c3a))
     y = np.fft.fft(spectra).real.reshape(5, 3 * k) / (2 * k)  # C3A divides by the inputs
@@ -91,9 +91,12 @@ def test_spectral_product_of_words_is_exact():
     w, x = rng.choice([-32767, 32767, 12345], (2, 1, 4096, 4))
     out = circulant.spectral_product(w, x)
     w, x = w[0].astype(object), x[0].astype(object)
-    pairs = [(w[:, 0] * x[:, 0]).sum(), (w[:, 1] * x[:, 1]).sum(),
-             (w[:, 2] * x[:, 2] - w[:, 3] * x[:, 3]).sum(),
-             (w[:, 2] * x[:, 3] + w[:, 3] * x[:, 2]).sum()]  # fmt: skip
+    pairs = [
+        (w[:, 0] * x[:, 0]).sum(),
+        (w[:, 1] * x[:, 1]).sum(),
+        (w[:, 2] * x[:, 2] - w[:, 3] * x[:, 3]).sum(),
+        (w[:, 2] * x[:, 3] + w[:, 3] * x[:, 2]).sum(),
+    ]
     assert out.ravel().tolist() == pairs
 
 

@@ -222,59 +222,81 @@ def test_demo_fits_its_terminal(circnn, monkeypatch, columns):
 # -- wrong input --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["info", "nothing"], "must be a .circnn file or one of"),
-    (["info", "broken.circnn"], "broken.circnn must be a .circnn file"),
-    (["info", "x.npy"], "x.npy must be a .circnn file"),
-    (["info", "."], "must be a .circnn file or one of"),
-    (["predict", "model.circnn", "nothing.npy"], "No such file or directory: 'nothing.npy'"),
-    (["predict", "model.circnn", "text.npy"], "text.npy must be a NumPy .npy or .npz file"),
-    (["predict", "model.circnn", "empty.npy"], "empty.npy must be a NumPy .npy or .npz file"),
-    (["predict", "model.circnn", "objects.npy"], "objects.npy must be a NumPy .npy or .npz file"),
-    (["predict", "model.circnn", "broken.circnn"], "must be a NumPy .npy or .npz file"),
-    (["predict", "model.circnn", "wrong.npy"], "x must have shape (n, 6, 5, 1)"),
-    (["predict", "model.circnn", "data.csv"], "Received: text. Convert it: "
-     'numpy.save("data.npy", numpy.loadtxt("data.csv", delimiter=","))'),
-    (["predict", "model.circnn", "text.npy"], "Received: text. Convert it: numpy.save("),
-    (["predict", "model.circnn", "notes.txt"], "Received: text."),
-    (["predict", "model.circnn", "bmi.csv"], "Received: text."),
-    (["predict", "model.circnn", "pk.csv"], "Received: text."),
-    (["predict", "model.circnn", "half.npz"], "Received: File is not a zip file"),
-    (["predict", "model.circnn", "image.bmp"], "Received: a BMP image."),
-    (["predict", "model.circnn", "image.png"], "Received: a PNG image. Convert it: numpy.save("),
-    (["predict", "model.circnn", "photo.jpg"], "Received: a JPEG image. "),
-    (["predict", "model.circnn", "data.pkl"], "Received: a pickle, which could run any code. "),
-    (["predict", "model.circnn", "data.h5"], "Received: an HDF5 file. "),
-    (["predict", "model.circnn", "empty.npy"], "Received: an empty file."),
-    (["predict", "model.circnn", "short.npy"], "short.npy must be a NumPy .npy or .npz file"),
-    (["predict", "model.circnn", "objects.npy"], "Received: Python objects. Convert it: "),
-    (["predict", "model.circnn", "."], ". must be a NumPy .npy or .npz file of numbers. Received: "
-     "a folder."),
-    (["predict", "model.circnn", "net.keras"], "Received: a Keras model."),
-    (["predict", "model.circnn", "model.circnn"], "Received: a .circnn model."),
-    (["predict", "model.circnn", "others.npz"], "named x or x_test. Received: a. Save it with "
-     "numpy.savez("),
-    (["predict", "model.circnn", "none.npz"], "named x or x_test. Received: none. "),
-    (["info", "net.keras"], "net.keras must be a .circnn file. Received: a Keras model. Convert "
-     "it with pynq_circnn.keras.convert(path, calibration_data)"),
-    (["info", "data.h5"], "data.h5 must be a .circnn file. Received: an HDF5 file. A Keras model "
-     "is converted with pynq_circnn.keras.convert("),
-    (["info", "net.pt"], "net.pt must be a .circnn file. Received: a PyTorch file."),
-    (["info", "data.csv"], "data.csv must be a .circnn file. Received: text."),
-    (["info", "empty.npy"], "empty.npy must be a .circnn file. Received: an empty file."),
-    (["predict", "model.circnn", "keras.npz", "--backend", "fpga"], "'auto' or one of"),
-    (["predict", "model.circnn", "x.npy", "--out", "no/such/y.npy"], "no folder 'no/such'"),
-    (["predict", "model.circnn", "x.npy", "--batch-size", "0"], "must be a positive integer"),
-    (["evaluate", "model.circnn", "x.npy"], "must hold an array named y_test or y"),
-    (["evaluate", "model.circnn", "data.npz", "--metrics", "f1"], "metrics must be among"),
-    (["verify", "model.circnn", "--backends", "fpga"], "'auto' or one of"),
-    (["verify", "model.circnn", "--samples", "-3"], "must be a positive integer"),
-    (["verify", "model.circnn", "--data", "wrong.npy"], "x must have shape"),
-    (["verify", "model.circnn", "--seed", "-1"], "circnn: error:"),
-    (["fly", "model.circnn"], "invalid choice"),
-    (["predict"], "required: MODEL, X.npy"),
-    ([], "required: COMMAND"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["info", "nothing"], "must be a .circnn file or one of"),
+        (["info", "broken.circnn"], "broken.circnn must be a .circnn file"),
+        (["info", "x.npy"], "x.npy must be a .circnn file"),
+        (["info", "."], "must be a .circnn file or one of"),
+        (["predict", "model.circnn", "nothing.npy"], "No such file or directory: 'nothing.npy'"),
+        (["predict", "model.circnn", "text.npy"], "text.npy must be a NumPy .npy or .npz file"),
+        (["predict", "model.circnn", "empty.npy"], "empty.npy must be a NumPy .npy or .npz file"),
+        (
+            ["predict", "model.circnn", "objects.npy"],
+            "objects.npy must be a NumPy .npy or .npz file",
+        ),
+        (["predict", "model.circnn", "broken.circnn"], "must be a NumPy .npy or .npz file"),
+        (["predict", "model.circnn", "wrong.npy"], "x must have shape (n, 6, 5, 1)"),
+        (
+            ["predict", "model.circnn", "data.csv"],
+            "Received: text. Convert it: "
+            'numpy.save("data.npy", numpy.loadtxt("data.csv", delimiter=","))',
+        ),
+        (["predict", "model.circnn", "text.npy"], "Received: text. Convert it: numpy.save("),
+        (["predict", "model.circnn", "notes.txt"], "Received: text."),
+        (["predict", "model.circnn", "bmi.csv"], "Received: text."),
+        (["predict", "model.circnn", "pk.csv"], "Received: text."),
+        (["predict", "model.circnn", "half.npz"], "Received: File is not a zip file"),
+        (["predict", "model.circnn", "image.bmp"], "Received: a BMP image."),
+        (
+            ["predict", "model.circnn", "image.png"],
+            "Received: a PNG image. Convert it: numpy.save(",
+        ),
+        (["predict", "model.circnn", "photo.jpg"], "Received: a JPEG image. "),
+        (["predict", "model.circnn", "data.pkl"], "Received: a pickle, which could run any code. "),
+        (["predict", "model.circnn", "data.h5"], "Received: an HDF5 file. "),
+        (["predict", "model.circnn", "empty.npy"], "Received: an empty file."),
+        (["predict", "model.circnn", "short.npy"], "short.npy must be a NumPy .npy or .npz file"),
+        (["predict", "model.circnn", "objects.npy"], "Received: Python objects. Convert it: "),
+        (
+            ["predict", "model.circnn", "."],
+            ". must be a NumPy .npy or .npz file of numbers. Received: a folder.",
+        ),
+        (["predict", "model.circnn", "net.keras"], "Received: a Keras model."),
+        (["predict", "model.circnn", "model.circnn"], "Received: a .circnn model."),
+        (
+            ["predict", "model.circnn", "others.npz"],
+            "named x or x_test. Received: a. Save it with numpy.savez(",
+        ),
+        (["predict", "model.circnn", "none.npz"], "named x or x_test. Received: none. "),
+        (
+            ["info", "net.keras"],
+            "net.keras must be a .circnn file. Received: a Keras model. Convert "
+            "it with pynq_circnn.keras.convert(path, calibration_data)",
+        ),
+        (
+            ["info", "data.h5"],
+            "data.h5 must be a .circnn file. Received: an HDF5 file. A Keras model "
+            "is converted with pynq_circnn.keras.convert(",
+        ),
+        (["info", "net.pt"], "net.pt must be a .circnn file. Received: a PyTorch file."),
+        (["info", "data.csv"], "data.csv must be a .circnn file. Received: text."),
+        (["info", "empty.npy"], "empty.npy must be a .circnn file. Received: an empty file."),
+        (["predict", "model.circnn", "keras.npz", "--backend", "fpga"], "'auto' or one of"),
+        (["predict", "model.circnn", "x.npy", "--out", "no/such/y.npy"], "no folder 'no/such'"),
+        (["predict", "model.circnn", "x.npy", "--batch-size", "0"], "must be a positive integer"),
+        (["evaluate", "model.circnn", "x.npy"], "must hold an array named y_test or y"),
+        (["evaluate", "model.circnn", "data.npz", "--metrics", "f1"], "metrics must be among"),
+        (["verify", "model.circnn", "--backends", "fpga"], "'auto' or one of"),
+        (["verify", "model.circnn", "--samples", "-3"], "must be a positive integer"),
+        (["verify", "model.circnn", "--data", "wrong.npy"], "x must have shape"),
+        (["verify", "model.circnn", "--seed", "-1"], "circnn: error:"),
+        (["fly", "model.circnn"], "invalid choice"),
+        (["predict"], "required: MODEL, X.npy"),
+        ([], "required: COMMAND"),
+    ],
+)
 def test_wrong_input_is_2_with_a_message(circnn, arguments, message):
     status, out, err = circnn(*arguments)
     assert status == 2 and not out
@@ -290,12 +312,19 @@ def test_interruption(circnn, monkeypatch):
     assert status == 130 and err == "circnn: interrupted\n"
 
 
-@pytest.mark.parametrize("command, bar_in, message", [
-    ("info digits", "pynq_circnn.model.model.load_model", "circnn: interrupted\r\n"),
-    ("train digits --out out", "pynq_circnn.zoo.training.measure", "circnn: interrupted. Finished"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "command, bar_in, message",
+    [
+        ("info digits", "pynq_circnn.model.model.load_model", "circnn: interrupted\r\n"),
+        (
+            "train digits --out out",
+            "pynq_circnn.zoo.training.measure",
+            "circnn: interrupted. Finished",
+        ),
+    ],
+)
 def test_interruption_on_a_terminal_begins_a_line_of_its_own(files, command, bar_in, message):
-    """Whatever bar is being drawn, and behind the ^C that the terminal shows."""
+    """Also while a bar is being drawn, and after the ^C that the terminal shows."""
     pty = pytest.importorskip("pty")
     if "train" in command:
         pytest.importorskip("keras_backend")
@@ -340,8 +369,18 @@ def test_version_and_help(circnn):
 def test_help_lists_the_commands_in_order(circnn):
     _, out, _ = circnn("--help")
     names = re.findall(r"^    ([a-z]+) ", out, re.MULTILINE)
-    assert names == ["info", "predict", "evaluate", "verify", "demo", "zoo", "train", "estimate",
-                     "bench", "doctor"]  # fmt: skip
+    assert names == [
+        "info",
+        "predict",
+        "evaluate",
+        "verify",
+        "demo",
+        "zoo",
+        "train",
+        "estimate",
+        "bench",
+        "doctor",
+    ]
 
 
 def test_help_imports_nothing_heavy():

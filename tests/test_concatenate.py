@@ -1,4 +1,4 @@
-"""Concatenate: shapes, exponents, precision, and what it becomes."""
+"""Concatenate: shapes, exponents, precision, and its lowering."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from pynq_circnn.program.compiler import compile_program
 
 
 def joined(scale, activation="linear"):
-    """x beside `scale` times x."""
+    """x joined with `scale` times x."""
     layers = [
         L.Input("x", (), (4, 3, 5)),
         L.ScaleBias("y", ("x",)),
@@ -34,7 +34,9 @@ def test_shapes():
 @pytest.mark.parametrize("shape", [(-1,), (12, 5), (3, 4, 5)])
 def test_other_shapes_are_refused(shape):
     layers = [joined(1).layers[0], L.Reshape("y", ("x",), shape)]
-    with pytest.raises(ValueError, match=r"must have one shape but for the last axis.*\(4, 3, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"must have the same shape except for the last axis.*\(4, 3, 5\)"
+    ):
         infer_shapes([*layers, L.Concatenate("both", ("x", "y"))])
 
 
@@ -54,7 +56,7 @@ def test_both_inputs_keep_their_precision(scale, activation):
     steps = [2.0 ** quantized.exponents[name] for name in ("x", "y", "both")]
     table = 2.0**-12 if activation in TABLE_ACTIVATIONS else 0  # of its interpolation
     assert np.abs(found - exact).max() < max(scale, 1) * steps[0] + steps[1] + steps[2] + table
-    if activation == "linear":  # no bit is given up: the coarser of the two holds both
+    if activation == "linear":  # no bit is lost: the coarser exponent holds both
         assert steps[2] <= max(steps[:2])
 
 

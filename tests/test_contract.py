@@ -1,4 +1,4 @@
-"""The contract, its tables, the C header and the page say one thing."""
+"""The contract, its tables, the C header and the page agree."""
 
 import json
 import os
@@ -20,7 +20,7 @@ PAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "hw", "ENGINE.md
 
 
 def nearest(value):
-    """The nearest integer by 50 digits, which must not be a tie."""
+    """The nearest integer, computed with 50 digits, which must not be a tie."""
     with mpmath.workdps(50):
         whole = int(mpmath.floor(value + mpmath.mpf(1) / 2))
         assert abs(abs(value - mpmath.floor(value)) - 0.5) > 1e-9
@@ -41,10 +41,13 @@ def test_twiddles_are_the_nearest_words():
     assert m + 1 >= 128  # butterflies reach W^127 of 256
 
 
-@pytest.mark.parametrize("name, function", [
-    ("sigmoid", lambda x: 1 / (1 + mpmath.exp(-x))),
-    ("tanh", mpmath.tanh),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, function",
+    [
+        ("sigmoid", lambda x: 1 / (1 + mpmath.exp(-x))),
+        ("tanh", mpmath.tanh),
+    ],
+)
 def test_tables_are_the_nearest_words(name, function):
     points = TABLES[name]
     assert len(points) == 513  # 512 intervals have 513 ends
@@ -138,7 +141,7 @@ def test_digest_changes_with_the_interface_but_not_the_hosts(monkeypatch):
     assert not set(before.values()) & set(contract.engine_digests())
 
 
-def test_a_digest_is_told_in_words(monkeypatch):
+def test_a_digest_is_reported_in_words(monkeypatch):
     old = contract.configuration_digest("z2")
     words = f"{old:08x} (z2 of interface version {contract.IDENTITY['interface_version']})"
     assert contract.digest_words(old) == words
@@ -148,7 +151,7 @@ def test_a_digest_is_told_in_words(monkeypatch):
     assert contract.digest_words(0x12345678) == (
         f"12345678 (unknown to this package, whose interface version is {newer})"
     )
-    # Before version 2 the digest told of the sizes alone.
+    # Digests of version 1 cover only the sizes.
     sizes = {key: value for key, value in contract.CONFIGURATIONS["z2"].items() if key != "doc"}
     text = json.dumps({"name": "z2", **sizes}, sort_keys=True, separators=(",", ":"))
     assert contract.digest_words(zlib.crc32(text.encode())).endswith("(z2 of interface version 1)")
@@ -168,8 +171,13 @@ def printing_program():
         lines.append(f'printf("%lld\\n", (long long)({expression}));')
         expected.append(value)
 
-    prefixes = {"": contract.ARITHMETIC, "LIMIT_": contract.LIMITS, "STATUS_": contract.STATUS,
-                "OP_": contract.OPCODES, "ACTIVATION_": contract.ACTIVATION_CODES}  # fmt: skip
+    prefixes = {
+        "": contract.ARITHMETIC,
+        "LIMIT_": contract.LIMITS,
+        "STATUS_": contract.STATUS,
+        "OP_": contract.OPCODES,
+        "ACTIVATION_": contract.ACTIVATION_CODES,
+    }
     for prefix, values in prefixes.items():
         for name, value in values.items():
             show(f"CIRCNN_{prefix}{name.upper()}", value)

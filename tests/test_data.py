@@ -1,4 +1,4 @@
-"""Data sets are read from every form they come in; damage is named."""
+"""Data sets are read in every supported form; damage is reported."""
 
 import gzip
 import struct

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fuzz_engine import good_packets
 from fuzz_engine import run as fuzz
-from networks import KINDS, quantised, random_input, random_network
+from networks import KINDS, random_input, random_integers, random_network
 
 from pynq_circnn import layers as L
 from pynq_circnn.arithmetic.fixed import quantize_input
@@ -280,7 +280,7 @@ def dense_stack(units, block, layers, features=64):
         for index in range(layers):
             name = f"dense_{index}"
             stack.append(L.Dense(name, (stack[-1].name,), units=units, block=block))
-        network = quantised(rng, stack)
+        network = random_integers(rng, stack)
     return network, random_input(rng, network, 5)
 
 
@@ -304,7 +304,7 @@ def test_input_straight_from_the_packet():
     check_trips(plan, x)
 
 
-def test_what_does_not_fit_is_told():
+def test_what_does_not_fit_is_reported():
     network, _ = dense_stack(512, 8, 1, features=512)
     with pytest.raises(CompileError, match=r"dense_0.*weights.*8192 words.*Use block=32"):
         compile_program(network, "tiny")
@@ -322,17 +322,27 @@ def test_the_arrangement_fills_the_lanes():
         (1, 10, 16, 4),
     ):
         fields = {
-            "opcode": OPCODES["matrix"], "block_log2": block.bit_length() - 1,
-            "block_rows": -(-outputs // block), "block_columns": 1, "out_channels": outputs,
-            "in_channels": block, "in_height": 8, "in_width": 8, "out_height": 8, "out_width": 8,
-            "kernel_height": 1, "kernel_width": 1, "stride_height": 1, "stride_width": 1,
-        }  # fmt: skip
+            "opcode": OPCODES["matrix"],
+            "block_log2": block.bit_length() - 1,
+            "block_rows": -(-outputs // block),
+            "block_columns": 1,
+            "out_channels": outputs,
+            "in_channels": block,
+            "in_height": 8,
+            "in_width": 8,
+            "out_height": 8,
+            "out_width": 8,
+            "kernel_height": 1,
+            "kernel_width": 1,
+            "stride_height": 1,
+            "stride_width": 1,
+        }
         arrangement = arrange(fields, sizes)
         assert (arrangement.side, arrangement.places) == (side, places)
 
 
 def decoded_layers(program):
-    """What the engine works out for each matrix layer of a program: dicts of fields by index."""
+    """The engine's arrangement of each matrix layer of a program: dicts of fields by index."""
     lib = csim_build.load(csim_build.build(program.configuration))
     engine = lib.circnn_csim_create()
     try:
@@ -369,7 +379,7 @@ def matrix_networks(count):
 
 @pytest.mark.parametrize("configuration", HARDWARE)
 def test_engine_and_compiler_arrange_alike(configuration):
-    """Every field of every matrix layer: the twins in Python and in C++ agree."""
+    """Every field of every matrix layer is the same in Python and in C++."""
     sizes, compared, seen = EngineSizes.of(configuration), 0, {}
     for network in matrix_networks(90):
         try:
@@ -384,7 +394,7 @@ def test_engine_and_compiler_arrange_alike(configuration):
             stream = fields.get("stream", 0)
             expected.update(from_stream=stream & 1, streamed=stream >> 1)
             if stream & 2:
-                del actual["weights_row"]  # behind all that stay
+                del actual["weights_row"]  # after all resident layers
             else:
                 expected["weights_row"] = resident
                 resident += arrangement.weights_rows
@@ -420,7 +430,7 @@ def test_register_offsets_of_the_source():
 
 
 def test_two_operands_are_whole_tensors_or_joined():
-    """What the engine's units that read them rely on."""
+    """The engine's units that read these fields rely on it."""
     for operation in OPERATIONS.values():
         assert operation.two_operands == (operation.flat or operation.joined)
         assert not (operation.flat and operation.joined)

@@ -1,4 +1,4 @@
-"""The estimate: figures that the design was made for, fit, resources, the command."""
+"""The estimate: the design's target figures, fit, resources, the command."""
 
 import io
 import json
@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from networks import quantised
+from networks import random_integers
 
 from pynq_circnn import Model
 from pynq_circnn import layers as L
@@ -20,10 +20,13 @@ from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.program.packets import batch_samples
 
 
-def fitting(layers):
-    """The layers with random integers, as soon as the exponents fit together."""
-    networks = (quantised(np.random.default_rng(seed), layers) for seed in range(200))
-    return next(network for network in networks if network is not None)
+def quantised(layers):
+    """The layers with the first random integers whose exponents fit together."""
+    for seed in range(200):
+        network = random_integers(np.random.default_rng(seed), layers)
+        if network is not None:
+            return network
+    raise AssertionError("no seed gave exponents that fit")
 
 
 def dense_stack(shape, widths, block, **entry):
@@ -31,7 +34,7 @@ def dense_stack(shape, widths, block, **entry):
     for index, units in enumerate(widths):
         name = f"dense_{index}"
         layers.append(L.Dense(name, (layers[-1].name,), "relu", units=units, block=block))
-    return fitting(layers)
+    return quantised(layers)
 
 
 def mnist_mlp():
@@ -42,15 +45,19 @@ def mnist_cnn():
     def conv(name, source, filters):
         return L.Conv2D(name, (source,), "relu", filters=filters, kernel_size=(5, 5), block=8)
 
-    return fitting([
-        L.Input("x", (), (28, 28, 1), uint8_scale=1 / 255),
-        conv("c1", "x", 8), L.MaxPool2D("p1", ("c1",)),
-        conv("c2", "p1", 16), L.MaxPool2D("p2", ("c2",)),
-        L.Reshape("flat", ("p2",)),
-        L.Dense("d1", ("flat",), "relu", units=120, block=8),
-        L.Dense("d2", ("d1",), "relu", units=84, block=8),
-        L.Dense("d3", ("d2",), units=10, block=8),
-    ])  # fmt: skip
+    return quantised(
+        [
+            L.Input("x", (), (28, 28, 1), uint8_scale=1 / 255),
+            conv("c1", "x", 8),
+            L.MaxPool2D("p1", ("c1",)),
+            conv("c2", "p1", 16),
+            L.MaxPool2D("p2", ("c2",)),
+            L.Reshape("flat", ("p2",)),
+            L.Dense("d1", ("flat",), "relu", units=120, block=8),
+            L.Dense("d2", ("d1",), "relu", units=84, block=8),
+            L.Dense("d3", ("d2",), units=10, block=8),
+        ]
+    )
 
 
 def resnet_20():
@@ -60,10 +67,16 @@ def resnet_20():
     def conv(name, source, filters, block=16, stride=1, kernel=3, activation="linear"):
         layers.append(
             L.Conv2D(
-                name, (source,), activation, filters=filters, kernel_size=(kernel, kernel),
-                strides=(stride, stride), padding="same", block=block,
+                name,
+                (source,),
+                activation,
+                filters=filters,
+                kernel_size=(kernel, kernel),
+                strides=(stride, stride),
+                padding="same",
+                block=block,
             )
-        )  # fmt: skip
+        )
         return name
 
     now = conv("entry", "x", 16, block=8, activation="relu")
@@ -77,7 +90,7 @@ def resnet_20():
             now = name
     layers.append(L.GlobalAveragePool2D("mean", (now,)))
     layers.append(L.Dense("classes", ("mean",), units=10, block=8))
-    return fitting(layers)
+    return quantised(layers)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +111,7 @@ def test_a_stack_of_dense_layers():
 
 
 def test_a_layer_of_large_blocks_between_others():
-    """Alone the streams bound it: 512 beats in and out a sample."""
+    """The streams alone limit it: 512 beats in and out for each sample."""
     program = compile_program(dense_stack((2048,), [2048] * 2, 256), "z2")
     samples = batch_samples(program)
     cycles = batch_cycles(program, samples, False).layers[1].cycles / samples
@@ -121,20 +134,29 @@ def test_ramb18_by_ug473():
     assert resources.ramb18(1, 1) == 1
 
 
-def test_what_does_not_fit_is_told_by_layer():
+def test_what_does_not_fit_is_reported_by_layer():
     report = estimate.estimate(dense_stack((4096,), (2048,), 8), "pynq-z2")
     assert not report["fits"]
     assert "dense_0" in report["why"] and "too many" in report["why"] and "block=" in report["why"]
 
 
-def test_every_overflow_is_told(tmp_path, capsys):
+def test_every_overflow_is_reported(tmp_path, capsys):
     """Two layers' weights and the activations, each by how much."""
     image = L.Input("image", (), (32, 32, 16))
-    layers = [image, L.Conv2D("a_name_that_is_longer_than_twenty_letters_1", ("image",), "relu",
-                              filters=512, kernel_size=(5, 5), padding="same")]  # fmt: skip
+    layers = [
+        image,
+        L.Conv2D(
+            "a_name_that_is_longer_than_twenty_letters_1",
+            ("image",),
+            "relu",
+            filters=512,
+            kernel_size=(5, 5),
+            padding="same",
+        ),
+    ]
     layers.append(L.GlobalAveragePool2D("mean", (layers[-1].name,)))
     layers.append(L.Dense("a_name_that_is_longer_than_twenty_letters_2", ("mean",), units=2048))
-    network = fitting(layers)
+    network = quantised(layers)
     report = estimate.estimate(network, "pynq-z2")
     sizes = CONFIGURATIONS["z2"]
     first, second, third = report["overflows"]
@@ -160,7 +182,7 @@ def test_names_of_layers_are_whole():
     name = "a_name_that_is_longer_than_twenty_letters_"
     layers = [L.Input("x", (), (8,)), L.Dense(name + "1", ("x",), units=8)]
     layers.append(L.Dense(name + "2", (name + "1",), units=8))
-    lines = command.report_lines("model", estimate.estimate(fitting(layers)))
+    lines = command.report_lines("model", estimate.estimate(quantised(layers)))
     rows = [line for line in lines if name in line]
     assert len(rows) == 2 and name + "1 " in rows[0] and name + "2 " in rows[1]
 
@@ -192,7 +214,7 @@ def test_every_name_is_in_the_picture_and_none_lies_on_another(network):
 def test_data_on_its_way_is_no_layer():
     """A layer may be called output, as in the shipped models."""
     layers = [L.Input("x", (), (8,), uint8_scale=1 / 255), L.Dense("output", ("x",), units=8)]
-    rows = estimate.estimate(fitting(layers))["timeline"]
+    rows = estimate.estimate(quantised(layers))["timeline"]
     assert {row["unit"] for row in rows if row["layer"] == "output"} >= {"product"}
     assert [row["layer"] for row in rows if row["unit"] == "output"] == ["data out"]
 

@@ -45,10 +45,13 @@ def test_reciprocal_is_the_nearest_of_16_bits():
         assert 2 ** max(shift - 1, 0) < count <= 2**shift or count == 1
 
 
-@pytest.mark.parametrize("table, function, tolerance", [
-    ("sigmoid", lambda x: 1 / (1 + np.exp(-x)), 1.4),  # 0.4 of interpolation, 2 roundings
-    ("tanh", np.tanh, 4.1),  # 3.1 and the same
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "table, function, tolerance",
+    [
+        ("sigmoid", lambda x: 1 / (1 + np.exp(-x)), 1.4),  # 0.4 of interpolation, 2 roundings
+        ("tanh", np.tanh, 4.1),  # 3.1 and the same
+    ],
+)
 def test_tables_are_interpolated(table, function, tolerance):
     words = np.arange(-32767, 32768)
     values = fixed.interpolate(words, table)
@@ -64,7 +67,7 @@ def test_tables_are_interpolated(table, function, tolerance):
 
 
 def activated(t, activation, clip, slope):
-    """One element, as the page says it: value and how many saturations are counted."""
+    """One element by the rules of the page: its value and the number of saturations."""
     sat = plain.Words()
     if activation == "relu":
         return sat(max(t, 0)), sat.limited
@@ -119,8 +122,10 @@ def test_transform_is_the_plain_one(k, direction):
     transform = getattr(fixed, f"{direction}_transform")
     limited = 0
     for shifts in schedules(rng, k, 4):
-        x = np.stack([rng.integers(-(2**bits) + 1, 2**bits, k) for bits in (4, 11, 13, 15)] +
-                     [rng.choice(EXTREMES, k), rng.choice([-32767, 32767], k)])  # fmt: skip
+        x = np.stack(
+            [rng.integers(-(2**bits) + 1, 2**bits, k) for bits in (4, 11, 13, 15)]
+            + [rng.choice(EXTREMES, k), rng.choice([-32767, 32767], k)]
+        )
         sat, counter = plain.Words(), fixed.Counter()
         expected = [getattr(plain, direction)(block, shifts, sat) for block in x.tolist()]
         assert transform(x, shifts, counter.saturate).tolist() == expected
@@ -206,7 +211,7 @@ def test_bytes_are_read_as_the_floats_they_stand_for(scale, offset, exponent):
     words = fixed.quantize_bytes(u, rule)
     exact = np.clip((u * scale + offset) / 2.0**exponent, -32767, 32767)
     assert np.all(np.abs(words - exact) <= 0.5 + (255 + 1) * 0.5 / 2 ** rule[2])
-    if math.log2(scale).is_integer():  # an exact factor: only halves may differ
+    if math.log2(scale).is_integer():  # the factor is exact: only halves may differ
         floats = fixed.quantize_input((u * scale + offset).astype(np.float32), exponent)
         halves = exact % 1 == 0.5
         np.testing.assert_array_equal(words[~halves], floats[~halves])

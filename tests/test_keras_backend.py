@@ -1,4 +1,4 @@
-"""Keras's back end: the user's choice is respected, else an installed one is taken."""
+"""Keras's back end: the user's choice is respected, otherwise an installed one is used."""
 
 import importlib.util
 import json
@@ -65,7 +65,7 @@ def test_the_users_choice_is_respected(fresh, config):
     assert choice.name == "torch"
 
 
-def test_a_choice_that_is_not_installed_is_told_and_never_replaced(fresh, config):
+def test_a_choice_that_is_not_installed_is_reported_and_never_replaced(fresh, config):
     choice = keras_backend.find({"KERAS_BACKEND": "torch"}, world("keras", "jax"))
     assert "KERAS_BACKEND" in choice.problem and "'torch', which is not installed" in choice.problem
     assert "jax" in choice.remedy and "pip install torch" in choice.remedy

@@ -86,7 +86,7 @@ def test_networks_equal_keras(build):
 
 @pytest.mark.parametrize("build", [mlp, residual, branches])
 def test_integers_equal_keras_up_to_their_noise(build):
-    """The error is what the last layer's signal to noise on the calibration data says.
+    """The error is as large as the last layer's signal-to-noise ratio states.
 
     1 dB more is allowed on data that were not calibrated with.
     """
@@ -102,7 +102,7 @@ def test_integers_equal_keras_up_to_their_noise(build):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
 def test_calibration_data_are_what_keras_takes(dtype):
-    """Behind a Rescaling, unscaled numbers of every dtype calibrate alike."""
+    """With a Rescaling layer, unscaled numbers of every dtype calibrate alike."""
     model = keras.Sequential([keras.Input((6,)), L.Rescaling(1 / 64, offset=-1), L.Dense(3)])
     x = np.random.default_rng(0).integers(0, 256, (50, 6)).astype(dtype)
     converted = convert(model, x)
@@ -238,24 +238,42 @@ def test_softmax_as_an_operation_ends_a_network():
     assert [layer.kind for layer in network] == ["Input", "Dense", "Softmax"]
 
 
-@pytest.mark.parametrize("operate, message", [
-    (lambda x, y: x - y, "(x - y): use keras.layers.Add()([x, keras.layers.Rescaling(-1.0)(y)])"),
-    (lambda x, y: x * y, "(x * y): tensors are multiplied only by constants"),
-    (lambda x, y: x / y, "(x / y): "),
-    (lambda x, y: 1 / x, "(x / y): divide by a constant only"),
-    (lambda x, y: -x, "(-x): use keras.layers.Rescaling(-1.0)(x)"),
-    (lambda x, y: x**2, "(x ** y): "),
-    (lambda x, y: x[:, 1:], "(x[...]): "),
-    (lambda x, y: keras.ops.maximum(x, 0), "(keras.ops.maximum): use keras.layers.ReLU()(x)"),
-    (lambda x, y: keras.ops.concatenate([x, y], axis=1), "(keras.ops.concatenate): use keras.lay"),
-    (lambda x, y: keras.ops.concatenate([x, y], axis=-1), "use keras.layers.Concatenate()([x, y])"),
-    (lambda x, y: keras.ops.gelu(x), "(keras.ops.gelu): use keras.layers.ReLU()(x)"),
-    (lambda x, y: keras.ops.reshape(x, (-1, 64)), "(keras.ops.reshape): use keras.layers.Reshape"),
-    (lambda x, y: keras.ops.mean(x, axis=(1, 2)), "use keras.layers.GlobalAveragePooling2D()(x)"),
-    (lambda x, y: x + np.ones((4, 1, 1), "float32"), "scales more than channels"),
-    (lambda x, y: x @ np.ones((4, 2), "float32"), "(x @ y): use keras.layers.Dense"),
-    (lambda x, y: keras.ops.erf(x), "(keras.ops.erf): "),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "operate, message",
+    [
+        (
+            lambda x, y: x - y,
+            "(x - y): use keras.layers.Add()([x, keras.layers.Rescaling(-1.0)(y)])",
+        ),
+        (lambda x, y: x * y, "(x * y): tensors are multiplied only by constants"),
+        (lambda x, y: x / y, "(x / y): "),
+        (lambda x, y: 1 / x, "(x / y): divide by a constant only"),
+        (lambda x, y: -x, "(-x): use keras.layers.Rescaling(-1.0)(x)"),
+        (lambda x, y: x**2, "(x ** y): "),
+        (lambda x, y: x[:, 1:], "(x[...]): "),
+        (lambda x, y: keras.ops.maximum(x, 0), "(keras.ops.maximum): use keras.layers.ReLU()(x)"),
+        (
+            lambda x, y: keras.ops.concatenate([x, y], axis=1),
+            "(keras.ops.concatenate): use keras.lay",
+        ),
+        (
+            lambda x, y: keras.ops.concatenate([x, y], axis=-1),
+            "use keras.layers.Concatenate()([x, y])",
+        ),
+        (lambda x, y: keras.ops.gelu(x), "(keras.ops.gelu): use keras.layers.ReLU()(x)"),
+        (
+            lambda x, y: keras.ops.reshape(x, (-1, 64)),
+            "(keras.ops.reshape): use keras.layers.Reshape",
+        ),
+        (
+            lambda x, y: keras.ops.mean(x, axis=(1, 2)),
+            "use keras.layers.GlobalAveragePooling2D()(x)",
+        ),
+        (lambda x, y: x + np.ones((4, 1, 1), "float32"), "scales more than channels"),
+        (lambda x, y: x @ np.ones((4, 2), "float32"), "(x @ y): use keras.layers.Dense"),
+        (lambda x, y: keras.ops.erf(x), "(keras.ops.erf): "),
+    ],
+)
 def test_other_operations_are_named_as_they_were_written(operate, message):
     entry = keras.Input((4, 4, 4))
     with pytest.raises(ValueError) as caught:
@@ -284,14 +302,17 @@ def test_a_scale_on_another_axis_is_not_taken_for_one_on_channels(axis, shape):
         to_network(keras.Sequential([keras.Input(shape), layer, L.Flatten(), L.Dense(2)]))
 
 
-@pytest.mark.parametrize("shape, layer, advice", [
-    ((100, 8), lambda: L.Conv1D(4, 3), "(Conv1D): use Conv2D with a kernel of height 1"),
-    ((100, 8), lambda: L.LSTM(4), "(LSTM): recurrent layers are not supported yet"),
-    ((None, 8), lambda: L.GRU(4), "(GRU): recurrent layers are not supported yet"),
-    ((None,), lambda: L.Embedding(10, 4), "(Embedding): "),
-    ((4, 6, 6, 1), lambda: L.Conv3D(4, 3), "(Conv3D): "),
-    ((None, None, 3), lambda: L.DepthwiseConv2D(3), "(DepthwiseConv2D): use Conv2D"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "shape, layer, advice",
+    [
+        ((100, 8), lambda: L.Conv1D(4, 3), "(Conv1D): use Conv2D with a kernel of height 1"),
+        ((100, 8), lambda: L.LSTM(4), "(LSTM): recurrent layers are not supported yet"),
+        ((None, 8), lambda: L.GRU(4), "(GRU): recurrent layers are not supported yet"),
+        ((None,), lambda: L.Embedding(10, 4), "(Embedding): "),
+        ((4, 6, 6, 1), lambda: L.Conv3D(4, 3), "(Conv3D): "),
+        ((None, None, 3), lambda: L.DepthwiseConv2D(3), "(DepthwiseConv2D): use Conv2D"),
+    ],
+)
 def test_a_layer_explains_more_than_the_shape_that_it_needs(shape, layer, advice):
     model = keras.Sequential([keras.Input(shape), layer()])
     with pytest.raises(ValueError) as caught:
@@ -508,7 +529,7 @@ def test_numbers_far_from_zero_are_normalised_without_cancelling(dtype):
     ],
 )
 def test_rounding_of_keras_is_no_wrong_conversion(layers):
-    """What Keras loses where large numbers cancel, or in short floats of an inner model."""
+    """Keras's own losses: cancellation of large numbers, and short floats in an inner model."""
     model = keras.Sequential([keras.Input((8,)), *layers()])
     mean = 1e6 if isinstance(model.layers[0], L.BatchNormalization) else 0
     x = (mean + np.random.default_rng(0).normal(size=(100, 8))).astype(np.float32)
@@ -545,7 +566,7 @@ def test_the_layer_named_is_the_first_behind_any_front(front, monkeypatch):
 @pytest.mark.parametrize("first", [lambda: L.Rescaling(1 / 127.5, -1.0), lambda: L.Rescaling(0.5)])
 @pytest.mark.parametrize("form", ["bytes", "floats"])
 def test_data_of_0_to_1_are_not_taken_for_scaled_bytes(first, form):
-    """What the model was calibrated with warns of nothing, and has all bits to itself."""
+    """The calibration data raise no warning and use all bits."""
     model = keras.Sequential(
         [keras.Input((32,)), first(), L.Dense(16, activation="relu"), L.Dense(3)]
     )
@@ -592,7 +613,7 @@ def test_what_is_clipped_on_purpose_is_not_compared():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 @pytest.mark.parametrize("shape", [(4,), (5, 4), (3, 5, 4)])
 def test_features_of_many_sizes_are_normalised_on_the_host(shape, dtype):
-    """As tables have them; in 16 bits of one exponent the small ones would be lost."""
+    """As in tables; with one exponent for 16 bits the small columns would be lost."""
     sizes = np.array([10, 300, 1e4, 1e6])
     x = np.random.default_rng(0).normal(size=(200, *shape)) * sizes / 50 + sizes
     x = np.rint(x * 10).astype(dtype)

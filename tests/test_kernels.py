@@ -37,12 +37,12 @@ def check(network, x, threads=1):
         out = plan.run(x, threads=threads)
         np.testing.assert_array_equal(out, expected, err_msg=kernels)
         out[:] = 0
-        assert plan.run(x, out=out) is out  # the short way, which checks nothing again
+        assert plan.run(x, out=out) is out  # the fast path, which does not check again
         np.testing.assert_array_equal(out, expected, err_msg=f"{kernels}, again")
 
 
 def layer_network(rng, layer, shape, arrays, **schedule):
-    """A network of one matrix layer with a schedule of which only some entries matter."""
+    """A network of one matrix layer; only some entries of its schedule are given."""
     stages = layer.block.bit_length() - 1
     full = {
         "weights_exponent": -15,
@@ -126,8 +126,9 @@ def test_largest_biases(shift):
 def test_images_larger_than_a_tile(padding, strides):
     """Rows of spectra are then kept in a ring: each is transformed once and used by every row."""
     rng = np.random.default_rng(3)
-    layer = L.Conv2D("c", ("x",), filters=24, kernel_size=(3, 2), strides=strides,
-                     padding=padding, block=16)  # fmt: skip
+    layer = L.Conv2D(
+        "c", ("x",), filters=24, kernel_size=(3, 2), strides=strides, padding=padding, block=16
+    )
     arrays = {
         "weights": rng.integers(-9000, 9000, (3, 2, 2, 3, 16)),
         "scale": rng.integers(-32767, 32768, 24),
@@ -213,7 +214,7 @@ def test_threads_after_a_fork():
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_time_is_told_by_part():
+def test_time_is_reported_by_part():
     plan = native.Plan(small_network())
     x = np.zeros((8, 24), np.float32)
     parts = plan.time_parts(x, plan.run(x), 3)
@@ -230,7 +231,7 @@ def test_each_opcode_has_a_header_of_its_own():
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
 def test_every_header_compiles_on_its_own(tmp_path):
-    """Given the widths that vector.h documents, each includes whatever else it needs."""
+    """With the widths that vector.h documents, each header includes everything else it needs."""
     headers.write_headers(str(tmp_path), headers.native_headers())
     paths = glob.glob(os.path.join(driver.NATIVE, "**", "*.h"), recursive=True)
     names = {os.path.relpath(path, driver.NATIVE) for path in paths} - {"kernel_set.h"}

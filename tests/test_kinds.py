@@ -1,4 +1,4 @@
-"""The registry of layer kinds: each whole, each in every comparison, and what a gap raises."""
+"""The registry of layer kinds: each complete, each in every comparison, and the error for a gap."""
 
 import dataclasses
 import os
@@ -26,7 +26,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 
 
 def test_every_kind_has_a_sampler():
-    """So that random networks, fuzzers and comparisons of back ends know it."""
+    """Random networks, fuzzers and comparisons of back ends then include it."""
     assert set(kinds.SAMPLERS) == set(KINDS)
     assert set(KINDS) | {"Input", "Softmax"} == set(L.Layer.kinds)
 
@@ -106,7 +106,7 @@ def test_an_opcode_without_a_meaning_stops_the_import(monkeypatch):
     configuration=st.sampled_from(sorted(CONFIGURATIONS)),
 )
 def test_a_program_means_what_its_network_does(seed, names, extreme, configuration):
-    """Executed from its bytes, instruction by instruction: the same words and counts."""
+    """A program executed from its bytes, one instruction after the other: same words and counts."""
     rng = np.random.default_rng(seed)
     network = random_network(rng, names, extreme=extreme)
     if network is None:
@@ -138,7 +138,7 @@ def test_every_kind_takes_part(name):
 
 
 def test_rooms_import_one_way_only():
-    """No package of pynq_circnn imports one that, directly or not, imports it."""
+    """No room of pynq_circnn imports another that imports it, directly or indirectly."""
     code = os.path.join(ROOT, "tests", "rooms.py")
     done = subprocess.run([sys.executable, code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

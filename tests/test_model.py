@@ -1,4 +1,4 @@
-"""The model's interface: everything that predict takes and refuses, and what a model reports."""
+"""The model's interface: everything that predict accepts and refuses, and a model's reports."""
 
 import os
 import pickle
@@ -47,25 +47,38 @@ def test_batch_size_changes_nothing(batch_size, backend):
     same(MODEL.predict(X, batch_size, backend=backend))
 
 
-@pytest.mark.parametrize("make", [
-    lambda x: x.tolist(),
-    lambda x: list(x),
-    lambda x: x[..., 0],
-    lambda x: x.astype(np.int64),
-    lambda x: x.astype(np.uint16),
-    lambda x: np.asfortranarray(x),
-    lambda x: np.repeat(x, 2, axis=0)[::2],
-    lambda x: x[::-1][::-1],
-    lambda x: memoryview(x),
-], ids=["nested lists", "list of arrays", "grey", "int64", "uint16", "fortran", "strided",
-        "reversed", "memoryview"])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x.tolist(),
+        lambda x: list(x),
+        lambda x: x[..., 0],
+        lambda x: x.astype(np.int64),
+        lambda x: x.astype(np.uint16),
+        lambda x: np.asfortranarray(x),
+        lambda x: np.repeat(x, 2, axis=0)[::2],
+        lambda x: x[::-1][::-1],
+        lambda x: memoryview(x),
+    ],
+    ids=[
+        "nested lists",
+        "list of arrays",
+        "grey",
+        "int64",
+        "uint16",
+        "fortran",
+        "strided",
+        "reversed",
+        "memoryview",
+    ],
+)
 def test_bytes_come_in_many_forms(make):
     same(MODEL.predict(make(X)))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble, ">f4"])
 def test_floats_of_every_width(dtype):
-    x = (X / 256).astype(np.float16)  # exact in each
+    x = (X / 256).astype(np.float16)  # exact in every one of these dtypes
     same(MODEL.predict(x.astype(dtype)), MODEL.predict(x.astype(np.float32)))
 
 
@@ -92,13 +105,17 @@ def test_nothing_in_nothing_out(empty):
     assert out.shape == (0, 3) and out.dtype == np.float32
 
 
-@pytest.mark.parametrize("generator", [
-    lambda: (X[i : i + 9] for i in range(0, 70, 9)),
-    lambda: ((X[i : i + 9], None) for i in range(0, 70, 9)),
-    lambda: iter(X),
-    lambda: iter([X[:50], X[:0], X[50:].tolist()]),
-    lambda: map(np.asarray, [X]),
-], ids=["batches", "tuples", "samples", "uneven", "map"])  # fmt: skip
+@pytest.mark.parametrize(
+    "generator",
+    [
+        lambda: (X[i : i + 9] for i in range(0, 70, 9)),
+        lambda: ((X[i : i + 9], None) for i in range(0, 70, 9)),
+        lambda: iter(X),
+        lambda: iter([X[:50], X[:0], X[50:].tolist()]),
+        lambda: map(np.asarray, [X]),
+    ],
+    ids=["batches", "tuples", "samples", "uneven", "map"],
+)
 @pytest.mark.parametrize("verbose", ["auto", 0])
 def test_generators_of_batches(generator, verbose):
     same(MODEL.predict(generator(), verbose=verbose))
@@ -123,24 +140,27 @@ def test_results_are_the_callers_own():
 # -- predict: what it refuses -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("x, message", [
-    (np.zeros((3, 5, 6, 1)), "must have shape (n, 6, 5, 1), or (6, 5, 1) for one sample"),
-    (np.zeros((3, 30)), "Reshape it"),
-    (np.zeros((3, 6, 5, 3)), "Received: (3, 6, 5, 3)"),
-    (np.zeros((0, 7)), "Received: (0, 7)"),
-    (np.float32(1), "Received: ()"),
-    (X.astype(bool), "must be real numbers. Received: dtype=bool"),
-    (X.astype(complex), "must be real numbers. Received: dtype=complex128"),
-    (X.astype(object), "must be real numbers. Received: dtype=object"),
-    (X.astype(str), "must be real numbers. Received: dtype=<U3"),
-    ("digits", "must be real numbers"),
-    (None, "must be real numbers. Received: dtype=object"),
-    ({"x": X}, "must be real numbers. Received: dtype=object"),
-    (X.astype("datetime64[s]"), "must be real numbers"),
-    (X.astype(int) - 1, "must be unscaled bytes, 0 ... 255, for this model. Received: -1 ... "),
-    (X.astype(int) + 1, "... 256. Pass scaled numbers as floats"),
-    (iter([X[:3], X[:3, :4]]), "Received: (3, 4, 5, 1)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (np.zeros((3, 5, 6, 1)), "must have shape (n, 6, 5, 1), or (6, 5, 1) for one sample"),
+        (np.zeros((3, 30)), "Reshape it"),
+        (np.zeros((3, 6, 5, 3)), "Received: (3, 6, 5, 3)"),
+        (np.zeros((0, 7)), "Received: (0, 7)"),
+        (np.float32(1), "Received: ()"),
+        (X.astype(bool), "must be real numbers. Received: dtype=bool"),
+        (X.astype(complex), "must be real numbers. Received: dtype=complex128"),
+        (X.astype(object), "must be real numbers. Received: dtype=object"),
+        (X.astype(str), "must be real numbers. Received: dtype=<U3"),
+        ("digits", "must be real numbers"),
+        (None, "must be real numbers. Received: dtype=object"),
+        ({"x": X}, "must be real numbers. Received: dtype=object"),
+        (X.astype("datetime64[s]"), "must be real numbers"),
+        (X.astype(int) - 1, "must be unscaled bytes, 0 ... 255, for this model. Received: -1 ... "),
+        (X.astype(int) + 1, "... 256. Pass scaled numbers as floats"),
+        (iter([X[:3], X[:3, :4]]), "Received: (3, 4, 5, 1)"),
+    ],
+)
 def test_wrong_samples_are_refused(x, message):
     with pytest.raises(ValueError) as error:
         MODEL.predict(x)
@@ -185,7 +205,7 @@ def test_wrong_verbosity_is_refused(verbose):
         MODEL.predict(X, verbose=verbose)
 
 
-# -- what is limited ----------------------------------------------------------------------------
+# -- saturation ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
@@ -324,17 +344,20 @@ def test_a_negative_preference_is_never_automatic(monkeypatch):
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
-@pytest.mark.parametrize("arguments, message", [
-    ({"x": X.astype(np.float64)}, "x must be a C-contiguous float32 or uint8 array"),
-    ({"x": X[:, ::-1]}, "C-contiguous=False"),
-    ({"x": X.tolist()}, "Received: list"),
-    ({"x": np.float32(3)}, "Received: float32"),
-    ({"x": X[0]}, "of shape (6, 6, 5, 1)"),
-    ({"x": X, "out": np.zeros((70, 3))}, "out must be a C-contiguous float32"),
-    ({"x": X, "out": np.zeros((69, 3), np.float32)}, "of shape (70, 3)"),
-    ({"x": X, "saturations": np.zeros(3, np.int64)}, "of shape (12,)"),
-    ({"x": X, "saturations": np.zeros(12, np.int32)}, "int64"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"x": X.astype(np.float64)}, "x must be a C-contiguous float32 or uint8 array"),
+        ({"x": X[:, ::-1]}, "C-contiguous=False"),
+        ({"x": X.tolist()}, "Received: list"),
+        ({"x": np.float32(3)}, "Received: float32"),
+        ({"x": X[0]}, "of shape (6, 6, 5, 1)"),
+        ({"x": X, "out": np.zeros((70, 3))}, "out must be a C-contiguous float32"),
+        ({"x": X, "out": np.zeros((69, 3), np.float32)}, "of shape (70, 3)"),
+        ({"x": X, "saturations": np.zeros(3, np.int64)}, "of shape (12,)"),
+        ({"x": X, "saturations": np.zeros(12, np.int32)}, "int64"),
+    ],
+)
 def test_plans_check_their_arrays(backend, arguments, message):
     with pytest.raises(ValueError) as error:
         MODEL.plan(backend).run(**arguments)
@@ -368,7 +391,10 @@ def test_pickle():
     again = pickle.loads(pickle.dumps(MODEL))
     same(again.predict(X))
     assert (again.name, again.labels, again.provenance) == (
-        MODEL.name, MODEL.labels, MODEL.provenance)  # fmt: skip
+        MODEL.name,
+        MODEL.labels,
+        MODEL.provenance,
+    )
 
 
 def test_save_and_load(tmp_path):
@@ -475,11 +501,14 @@ def test_summary_of_a_network_without_weights():
     assert "0 weights instead of 0;" in lines[-1] and model.info()["compression"] is None
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"labels": ["a", "b"]}, "labels must be 3, one an output. Received: 2"),
-    ({"labels": range(3)}, "labels must be texts"),
-    ({"name": None}, "name must be a text"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"labels": ["a", "b"]}, "labels must be 3, one for each output. Received: 2"),
+        ({"labels": range(3)}, "labels must be texts"),
+        ({"name": None}, "name must be a text"),
+    ],
+)
 def test_wrong_names_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Model(MODEL.network, **arguments)
@@ -500,8 +529,16 @@ def test_classification_metrics():
     assert results["crossentropy"] == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("truth", [TRUTH.tolist(), TRUTH[:, None], np.eye(3)[TRUTH],
-                                   TRUTH.astype(np.float32), TRUTH.astype(np.uint8)])  # fmt: skip
+@pytest.mark.parametrize(
+    "truth",
+    [
+        TRUTH.tolist(),
+        TRUTH[:, None],
+        np.eye(3)[TRUTH],
+        TRUTH.astype(np.float32),
+        TRUTH.astype(np.uint8),
+    ],
+)
 def test_truth_comes_in_many_forms(truth):
     assert MODEL.evaluate(X, truth) == MODEL.evaluate(X.tolist(), TRUTH, metrics="accuracy")
 
@@ -513,18 +550,21 @@ def test_regression_metrics():
     assert results["mean_squared_error"] == pytest.approx(np.mean(Y.astype(float) ** 2), rel=1e-6)
 
 
-@pytest.mark.parametrize("x, y, metrics, message", [
-    (X, TRUTH[:5], ["accuracy"], "same number of samples, at least one. Received: 70 and 5"),
-    (X[:0], TRUTH[:0], ["accuracy"], "Received: 0 and 0"),
-    (iter([X]), TRUTH, ["accuracy"], "arrays or lists"),
-    (X, 3, ["accuracy"], "arrays or lists"),
-    (X, TRUTH, ["precision"], "must be among accuracy, top_3"),
-    (X, TRUTH + 1, ["accuracy"], "y must hold classes 0 ... 2. Received: 1 ... 3"),
-    (X, TRUTH + 0.5, ["accuracy"], "70 integer classes or one-hot rows of 3"),
-    (X, [str(t) for t in TRUTH], ["accuracy"], "70 integer classes"),
-    (X, np.zeros((70, 4)), ["accuracy"], "Received: float64 of shape (70, 4)"),
-    (X, TRUTH, ["mean_squared_error"], "must have the predictions' shape (70, 3)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "x, y, metrics, message",
+    [
+        (X, TRUTH[:5], ["accuracy"], "same number of samples, at least one. Received: 70 and 5"),
+        (X[:0], TRUTH[:0], ["accuracy"], "Received: 0 and 0"),
+        (iter([X]), TRUTH, ["accuracy"], "arrays or lists"),
+        (X, 3, ["accuracy"], "arrays or lists"),
+        (X, TRUTH, ["precision"], "must be among accuracy, top_3"),
+        (X, TRUTH + 1, ["accuracy"], "y must hold classes 0 ... 2. Received: 1 ... 3"),
+        (X, TRUTH + 0.5, ["accuracy"], "70 integer classes or one-hot rows of 3"),
+        (X, [str(t) for t in TRUTH], ["accuracy"], "70 integer classes"),
+        (X, np.zeros((70, 4)), ["accuracy"], "Received: float64 of shape (70, 4)"),
+        (X, TRUTH, ["mean_squared_error"], "must have the predictions' shape (70, 3)"),
+    ],
+)
 def test_wrong_evaluations_are_refused(x, y, metrics, message):
     with pytest.raises(ValueError) as error:
         MODEL.evaluate(x, y, metrics=metrics)
@@ -583,13 +623,16 @@ def test_a_torch_data_loader():
     assert MODEL.evaluate(loader) == MODEL.evaluate(X, TRUTH)
 
 
-@pytest.mark.parametrize("x, message", [
-    (lambda: iter([X]), "x must yield pairs (x, y) where y is left out. Received: ndarray"),
-    (lambda: iter([]), "at least one batch (x, y). Received: none"),
-    (lambda: iter([(X, TRUTH[:3])]), "same number of samples. Received: 70 and 3 in batch 0"),
-    (lambda: iter([(X[:5, :2], TRUTH[:5])]), "Received: (5, 2, 5, 1)"),
-    (lambda: X, "or x must yield batches (x, y) and y be left out. Received: ndarray and None"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (lambda: iter([X]), "x must yield pairs (x, y) where y is left out. Received: ndarray"),
+        (lambda: iter([]), "at least one batch (x, y). Received: none"),
+        (lambda: iter([(X, TRUTH[:3])]), "same number of samples. Received: 70 and 3 in batch 0"),
+        (lambda: iter([(X[:5, :2], TRUTH[:5])]), "Received: (5, 2, 5, 1)"),
+        (lambda: X, "or x must yield batches (x, y) and y be left out. Received: ndarray and None"),
+    ],
+)
 def test_wrong_batches_are_refused(x, message):
     with pytest.raises(ValueError) as error:
         MODEL.evaluate(x())

@@ -24,7 +24,7 @@ SEVERAL = examples.model().to_bytes()
 
 
 def refused(content, message=""):
-    """The message of the typed error, which must name what is wrong."""
+    """The message of the typed error, which must name the fault."""
     with pytest.raises(ModelFileError) as error:
         Model.from_bytes(content)
     assert message in str(error.value)
@@ -141,9 +141,9 @@ def test_other_files_are_refused(content):
         (lambda m: [*m, ("more.npy", npy(np.zeros(3)))], "no further member may follow"),
         (lambda m: [m[0], m[0], *m[1:]], "member 2 must be 1.weights.npy"),
         (lambda m: m[1:], "member 1 must be header.npy"),
-        (lambda m: m[:-1], "member sha256 must be there"),
-        (lambda m: m[:1], "member 1.weights must be there"),
-        (lambda m: [], "member header must be there"),
+        (lambda m: m[:-1], "member sha256 must be present"),
+        (lambda m: m[:1], "member 1.weights must be present"),
+        (lambda m: [], "member header must be present"),
         (lambda m: [m[0], m[2], m[1], *m[3:]], "member 2 must be 1.weights.npy"),
         (lambda m: [*m[:2], ("../evil.npy", m[2][1]), *m[3:]], "member 3 must be 1.scale.npy"),
     ],
@@ -195,7 +195,7 @@ def test_biases_are_within_their_range():
 
 
 def lying(shape, descr="<i2", order="False", version=b"\x01\x00", data=b""):
-    """An .npy that claims what it does not hold."""
+    """An .npy that claims more than it contains."""
     text = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY" + version + len(text).to_bytes(2, "little") + text + data
 
@@ -290,7 +290,7 @@ def schedule(index, **changes):
         (schedule(2, scale_exponent=40), "must differ by at most 15"),
         (schedule(9, scale_exponent=0), "must bring exponent -12"),
     ],
-)  # fmt: skip
+)
 def test_wrong_headers_are_refused(edit, message):
     refused(edited(edit), message)
 
@@ -303,8 +303,8 @@ def test_wrong_headers_are_refused(edit, message):
         (b"[" * 100_000, "nested at most 100 deep"),
         (b'{"a":' * 100_000, "nested at most 100 deep"),
         (b'{"format": "circnn", "version": ' + b"9" * 5000 + b"}", "integer of 5000 digits"),
-        (b'{"format": "circnn", "version": NaN}', "NaN is no JSON number"),
-        (b'{"format": "circnn", "version": -Infinity}', "-Infinity is no JSON number"),
+        (b'{"format": "circnn", "version": NaN}', "NaN is not a JSON number"),
+        (b'{"format": "circnn", "version": -Infinity}', "-Infinity is not a JSON number"),
         (b'{"format": "circnn", "version": 1e999}', "1e999 is beyond float64"),
         (b'{"format": "circnn", "name": "\\ud800"}', "surrogates not allowed"),
     ],
@@ -354,7 +354,7 @@ def test_large_headers_are_refused():
 
 
 def bounded(content, seconds=5.0, times=12):
-    """Load, and hold that it took neither long nor much more memory than the file has bytes."""
+    """Load, and assert that it was fast and needed little more memory than the file has bytes."""
     tracemalloc.start()
     begin = time.perf_counter()
     try:

@@ -30,7 +30,7 @@ IMAGE = L.Input("in", (), (6, 5, 4))
         ([FLAT, L.Dense("a", ("a",))], "earlier layers. Received: 'a'"),
         ([FLAT, L.Dense("a", ("nowhere",))], "Received: 'nowhere'; known are 'in'"),
         ([FLAT, L.Dense("a", ("in",)), L.Dense("b", ("in",))], "no reader for 'a'"),
-        ([FLAT, L.Dense("a", ("in",), units=3), L.Add("b", ("in", "a"))], "must have one shape"),
+        ([FLAT, L.Dense("a", ("in",), units=3), L.Add("b", ("in", "a"))], "have the same shape"),
         ([IMAGE, L.Dense("a", ("in",))], "Flatten it, or use a Conv2D"),
         ([IMAGE, L.Softmax("a", ("in",))], "shape (classes,)"),
         ([FLAT, L.Conv2D("a", ("in",))], "Put a Reshape before it"),
@@ -44,13 +44,21 @@ IMAGE = L.Input("in", (), (6, 5, 4))
         ([IMAGE, L.Reshape("a", ("in",), (119,))], "hold 120 elements"),
         ([IMAGE, L.Reshape("a", ("in",), (2, 5, 2, 6))], "1 to 3 extents"),
         ([L.Input("in", (), (65, 64, 1)), L.GlobalAveragePool2D("a", ("in",))], "4096 pixels"),
-        ([L.Input("in", (), (65535,)), L.Reshape("r", ("in",), (-1, 1, 1)),
-          L.ZeroPadding2D("p", ("r",), ((1, 0), (0, 0)))], "rows and columns"),
+        (
+            [
+                L.Input("in", (), (65535,)),
+                L.Reshape("r", ("in",), (-1, 1, 1)),
+                L.ZeroPadding2D("p", ("r",), ((1, 0), (0, 0))),
+            ],
+            "rows and columns",
+        ),
         ([L.Input("in", (), (65535, 1025, 1))], "at most 67108864 elements"),
-        ([L.Input("in", (), (300, 300, 1)),
-          L.Conv2D("a", ("in",), kernel_size=(257, 256))], "65536 terms"),
+        (
+            [L.Input("in", (), (300, 300, 1)), L.Conv2D("a", ("in",), kernel_size=(257, 256))],
+            "65536 terms",
+        ),
     ],
-)  # fmt: skip
+)
 def test_broken_graphs_are_refused(layers, message):
     with pytest.raises(ValueError) as error:
         infer_shapes(layers)
@@ -75,7 +83,7 @@ def test_broken_graphs_are_refused(layers, message):
         (lambda: L.Input("a", (), (3,), scale=0.0), "scale of the input must not be 0"),
         (lambda: L.Input("a", (), (3,), scale=math.nan), "of the input must be a number, or one"),
         (lambda: L.Input("a", (), (3,), offset=math.inf), "features or channels, within +-1e30"),
-        (lambda: L.Input("a", (), (1,), 1.0, scale=(1.0,)), "uint8_scale must be None where"),
+        (lambda: L.Input("a", (), (1,), 1.0, scale=(1.0,)), "uint8_scale must be None if"),
         (lambda: L.Input("a", (), (3,), scale=(1.0, 2.0)), "each of the 3 features"),
         (lambda: L.Input("a", (), (3,), scale=(1.0, 2.0, "3")), "each of the 3 features"),
         (lambda: L.Input("a", (), (3,), scale="1"), "of the input must be a number, or one"),
@@ -105,7 +113,7 @@ def test_broken_graphs_are_refused(layers, message):
         (lambda: L.from_config("Transformer", {"name": "a"}), "must be one of Add, AveragePool2D"),
         (lambda: L.from_config("_Pool2D", {"name": "a"}), "must be one of Add, AveragePool2D"),
         (lambda: L.from_config("Dense", {"name": "a", "rows": 3}), "fields of a Dense"),
-        (lambda: L.from_config("Dense", {"units": 3}), "name must be there"),
+        (lambda: L.from_config("Dense", {"units": 3}), "must include name"),
     ],
 )
 def test_bad_layers_are_refused(make, message):
@@ -156,29 +164,39 @@ def test_windows_are_keras(size, window, strides, padding, kind):
     place = layer.window((*size, 3))
     for before, out, axis in ((place.top, rows, 0), (place.left, columns, 1)):
         total = max((out - 1) * strides[axis] + window[axis] - size[axis], 0)
-        assert before == (total // 2 if padding == "same" else 0)  # the odd one behind
+        assert before == (total // 2 if padding == "same" else 0)  # the odd one at the end
     counts = np.zeros((rows, columns), dtype=int)
     for _, _, pixels in place.positions(np.ones((1, *size)), 0):
         counts += pixels[0].astype(int)
     np.testing.assert_array_equal(place.counts(), counts)
-    assert counts.min() >= 1  # no window without a pixel
+    assert counts.min() >= 1  # every window covers a pixel
 
 
 def test_shapes_of_the_other_kinds():
-    shapes = infer_shapes([
-        IMAGE,
-        L.ZeroPadding2D("pad", ("in",), ((1, 2), (0, 3))),
-        L.ScaleBias("scale", ("pad",)),
-        L.Add("add", ("scale", "pad")),
-        L.GlobalAveragePool2D("mean", ("add",)),
-        L.Reshape("image", ("mean",), (1, -1, 2)),
-        L.Reshape("flat", ("image",)),
-        L.Dense("dense", ("flat",), units=7),
-        L.Softmax("end", ("dense",)),
-    ])  # fmt: skip
+    shapes = infer_shapes(
+        [
+            IMAGE,
+            L.ZeroPadding2D("pad", ("in",), ((1, 2), (0, 3))),
+            L.ScaleBias("scale", ("pad",)),
+            L.Add("add", ("scale", "pad")),
+            L.GlobalAveragePool2D("mean", ("add",)),
+            L.Reshape("image", ("mean",), (1, -1, 2)),
+            L.Reshape("flat", ("image",)),
+            L.Dense("dense", ("flat",), units=7),
+            L.Softmax("end", ("dense",)),
+        ]
+    )
     assert list(shapes.values()) == [
-        (6, 5, 4), (9, 8, 4), (9, 8, 4), (9, 8, 4), (4,), (1, 2, 2), (4,), (7,), (7,)
-    ]  # fmt: skip
+        (6, 5, 4),
+        (9, 8, 4),
+        (9, 8, 4),
+        (9, 8, 4),
+        (4,),
+        (1, 2, 2),
+        (4,),
+        (7,),
+        (7,),
+    ]
 
 
 # -- parameters ---------------------------------------------------------------------------------

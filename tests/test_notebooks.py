@@ -62,8 +62,9 @@ def test_its_outputs_are_kept_and_no_error_is_among_them(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name[:2] in ("1_", "2_", "3_", "5_")])
 def test_it_shows_a_picture(name):
     book = nbformat.read(os.path.join(FOLDER, name), as_version=4)
-    assert any("image/png" in o.get("data", {}) for cell in book.cells
-               for o in cell.get("outputs", []))  # fmt: skip
+    assert any(
+        "image/png" in o.get("data", {}) for cell in book.cells for o in cell.get("outputs", [])
+    )
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="Linux shows a process's threads")

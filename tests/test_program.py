@@ -1,4 +1,4 @@
-"""The program: its bytes, what loaders refuse, places in memory, and the limits of engines."""
+"""The program: its bytes, what loaders refuse, allocation of memory, and the limits of engines."""
 
 import zlib
 
@@ -109,21 +109,24 @@ def both_refuse(data, status, message=""):
     assert status_in_c(data)[0] == status
 
 
-@pytest.mark.parametrize("data, status, message", [
-    (b"", "bad_length", "at least 128 bytes"),
-    (DATA[:100], "bad_length", "at least 128 bytes"),
-    (DATA[:-8], "bad_length", "bytes of a program must be"),
-    (DATA + bytes(8), "bad_length", "bytes of a program must be"),
-    (with_word(HEADER["magic"].index, 0), "bad_header", "magic of a program must be 827212611"),
-    (with_word(HEADER["version"].index, 2), "bad_header", "version of a program must be 1"),
-    (DATA[:200] + bytes([DATA[200] ^ 1]) + DATA[201:], "bad_checksum", "checksum of"),
-    (DATA[:-1] + bytes([DATA[-1] ^ 1]), "bad_checksum", "compile it again"),
-    (sealed(DATA[:-8]), "bad_length", "biases"),
-    (sealed(DATA + bytes(8)), "bad_length", "the sections must fill"),
-    (with_word(HEADER["layers"].index, 4096), "bad_length", "must lie within"),
-    (with_word(HEADER["weights_words"].index, 2**30), "bad_length", "weights must lie within"),
-    (with_word(HEADER_WORDS - 1, 1), "bad_field", "words behind the fields must be zero"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "data, status, message",
+    [
+        (b"", "bad_length", "at least 128 bytes"),
+        (DATA[:100], "bad_length", "at least 128 bytes"),
+        (DATA[:-8], "bad_length", "bytes of a program must be"),
+        (DATA + bytes(8), "bad_length", "bytes of a program must be"),
+        (with_word(HEADER["magic"].index, 0), "bad_header", "magic of a program must be 827212611"),
+        (with_word(HEADER["version"].index, 2), "bad_header", "version of a program must be 1"),
+        (DATA[:200] + bytes([DATA[200] ^ 1]) + DATA[201:], "bad_checksum", "checksum of"),
+        (DATA[:-1] + bytes([DATA[-1] ^ 1]), "bad_checksum", "compile it again"),
+        (sealed(DATA[:-8]), "bad_length", "biases"),
+        (sealed(DATA + bytes(8)), "bad_length", "the sections must fill"),
+        (with_word(HEADER["layers"].index, 4096), "bad_length", "must lie within"),
+        (with_word(HEADER["weights_words"].index, 2**30), "bad_length", "weights must lie within"),
+        (with_word(HEADER_WORDS - 1, 1), "bad_field", "words after the fields must be zero"),
+    ],
+)
 def test_damaged_programs_are_refused(data, status, message):
     both_refuse(data, status, message)
 
@@ -152,43 +155,46 @@ MEMORY = PROGRAM.header["activation_words"]
 CONV, ADD = layer_of("matrix"), layer_of("add")
 
 
-@pytest.mark.parametrize("op, name, value, status", [
-    (None, "input_address", MEMORY, "bad_address"),
-    (None, "output_address", MEMORY - 2, "bad_address"),
-    (None, "activation_words", 1, "bad_address"),
-    ("matrix", "input_address", MEMORY, "bad_address"),
-    ("matrix", "output_address", MEMORY - 1, "bad_address"),
-    ("matrix", "output_address", PROGRAM.layers[CONV]["input_address"], "bad_address"),
-    ("add", "second_address", PROGRAM.layers[ADD]["output_address"], "bad_address"),
-    ("add", "second_address", MEMORY - 1, "bad_address"),
-    ("matrix", "in_channels", 2**26, "bad_address"),
-    ("matrix", "kernel_height", 0, "bad_field"),
-    ("matrix", "kernel_height", 65535, "bad_field"),
-    ("matrix", "stride_width", 0, "bad_field"),
-    ("matrix", "block_log2", 1, "bad_field"),
-    ("matrix", "block_rows", 2, "bad_field"),
-    ("matrix", "block_columns", 2, "bad_field"),
-    ("matrix", "forward_shifts", 4, "bad_field"),
-    ("matrix", "inverse_shifts", 128, "bad_field"),
-    ("matrix", "weights_offset", PROGRAM.weights.size - 35, "bad_field"),
-    ("matrix", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
-    ("matrix", "biases_offset", PROGRAM.biases.size - 3, "bad_field"),
-    ("scale_bias", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
-    ("scale_bias", "biases_offset", PROGRAM.biases.size - 3, "bad_field"),
-    ("scale_bias", "out_width", 1, "bad_field"),
-    ("add", "out_width", 1, "bad_field"),
-    ("max_pool", "kernel_width", 0, "bad_field"),
-    ("max_pool", "stride_height", 65535, "bad_field"),
-    ("max_pool", "pad_top", 2, "bad_field"),
-    ("max_pool", "out_channels", 1, "bad_field"),
-    ("average_pool", "stride_height", 0, "bad_field"),
-    ("average_pool", "pad_left", 2, "bad_field"),
-    ("average_pool", "kernel_height", 4096, "bad_field"),
-    ("average_pool", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
-    ("pad", "pad_top", 2, "bad_field"),
-    ("pad", "pad_left", 65535, "bad_field"),
-    ("pad", "out_channels", 1, "bad_field"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "op, name, value, status",
+    [
+        (None, "input_address", MEMORY, "bad_address"),
+        (None, "output_address", MEMORY - 2, "bad_address"),
+        (None, "activation_words", 1, "bad_address"),
+        ("matrix", "input_address", MEMORY, "bad_address"),
+        ("matrix", "output_address", MEMORY - 1, "bad_address"),
+        ("matrix", "output_address", PROGRAM.layers[CONV]["input_address"], "bad_address"),
+        ("add", "second_address", PROGRAM.layers[ADD]["output_address"], "bad_address"),
+        ("add", "second_address", MEMORY - 1, "bad_address"),
+        ("matrix", "in_channels", 2**26, "bad_address"),
+        ("matrix", "kernel_height", 0, "bad_field"),
+        ("matrix", "kernel_height", 65535, "bad_field"),
+        ("matrix", "stride_width", 0, "bad_field"),
+        ("matrix", "block_log2", 1, "bad_field"),
+        ("matrix", "block_rows", 2, "bad_field"),
+        ("matrix", "block_columns", 2, "bad_field"),
+        ("matrix", "forward_shifts", 4, "bad_field"),
+        ("matrix", "inverse_shifts", 128, "bad_field"),
+        ("matrix", "weights_offset", PROGRAM.weights.size - 35, "bad_field"),
+        ("matrix", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
+        ("matrix", "biases_offset", PROGRAM.biases.size - 3, "bad_field"),
+        ("scale_bias", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
+        ("scale_bias", "biases_offset", PROGRAM.biases.size - 3, "bad_field"),
+        ("scale_bias", "out_width", 1, "bad_field"),
+        ("add", "out_width", 1, "bad_field"),
+        ("max_pool", "kernel_width", 0, "bad_field"),
+        ("max_pool", "stride_height", 65535, "bad_field"),
+        ("max_pool", "pad_top", 2, "bad_field"),
+        ("max_pool", "out_channels", 1, "bad_field"),
+        ("average_pool", "stride_height", 0, "bad_field"),
+        ("average_pool", "pad_left", 2, "bad_field"),
+        ("average_pool", "kernel_height", 4096, "bad_field"),
+        ("average_pool", "scales_offset", PROGRAM.scales.size - 3, "bad_field"),
+        ("pad", "pad_top", 2, "bad_field"),
+        ("pad", "pad_left", 65535, "bad_field"),
+        ("pad", "out_channels", 1, "bad_field"),
+    ],
+)
 def test_contradictions_are_refused(op, name, value, status):
     index = HEADER[name].index if op is None else descriptor_word(layer_of(op), name)
     data = with_word(index, value)
@@ -227,9 +233,10 @@ def test_both_alignments_at_once_are_refused():
     )
 
 
-@pytest.mark.parametrize("section, word", [("weights", -32768), ("scales", -32768),
-                                           ("biases", 2**30 + 1),
-                                           ("biases", -(2**30) - 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    "section, word",
+    [("weights", -32768), ("scales", -32768), ("biases", 2**30 + 1), ("biases", -(2**30) - 1)],
+)
 def test_words_beyond_the_arithmetic_are_refused(section, word):
     array = getattr(PROGRAM, section).copy()
     array[-1] = word
@@ -249,13 +256,15 @@ def test_native_says_what_is_wrong():
 
 
 def test_unknown_configurations_are_refused():
-    with pytest.raises(ProgramError, match="configuration of the program must be known here"):
+    with pytest.raises(
+        ProgramError, match="configuration of the program must be known to this package"
+    ):
         Program.from_bytes(with_word(HEADER["configuration"].index, 1))
     with pytest.raises(ValueError, match="must be one of host, z2"):
         compile_program(NETWORK, "z7")
 
 
-# -- places in the activation memory ------------------------------------------------------------
+# -- allocation of activation memory ------------------------------------------------------------
 
 
 def places_in_use(layers, shapes):
@@ -346,9 +355,28 @@ def test_weights_just_fit_or_are_too_many(configuration):
 
 
 def interesting(rng, word):
-    choices = [0, 1, 2, 3, 7, 8, 255, 256, 4095, 65535, 65536, 2**26, 2**31 - 1, 2**31, 2**32 - 1,
-               word + 1, word - 1, 2 * word, word // 2,
-               word ^ 1 << int(rng.integers(0, 32))]  # fmt: skip
+    choices = [
+        0,
+        1,
+        2,
+        3,
+        7,
+        8,
+        255,
+        256,
+        4095,
+        65535,
+        65536,
+        2**26,
+        2**31 - 1,
+        2**31,
+        2**32 - 1,
+        word + 1,
+        word - 1,
+        2 * word,
+        word // 2,
+        word ^ 1 << int(rng.integers(0, 32)),
+    ]
     return int(choices[int(rng.integers(len(choices)))]) % 2**32
 
 

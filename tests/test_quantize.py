@@ -1,4 +1,4 @@
-"""The quantiser: signal to noise on held-out data, headroom, and what lies at the extremes."""
+"""The quantiser: signal-to-noise ratio on held-out data, headroom, and extreme values."""
 
 import sys
 import warnings
@@ -24,7 +24,7 @@ DISTRIBUTIONS = {
 
 
 def snr_db(network, quantized, x, name=None):
-    """Signal to noise of a layer's output (the last one's) against floating point."""
+    """Signal-to-noise ratio of a layer's output (by default the last one's) in dB."""
     name = network.layers[-1].name if name is None else name
     exact = floating.run(network, x)[name]
     words = integers.run_words(quantized, x.astype(np.float32))[name]
@@ -212,10 +212,22 @@ def test_exponent_is_the_smallest_that_holds_the_peak(peak):
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "relu6", "leaky_relu"])
-@pytest.mark.parametrize("weights, scale, bias", [
-    (1e-12, 1, 0), (1e12, 1, 0), (1, 1e-9, 0), (1, 1e9, 0), (1, 1, 1e9), (1e-9, 1, 1e3),
-    (1e-6, 1e6, 1), (1e6, 1e-6, 1), (0, 1, 1), (0, 0, 0), (1, 0, 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "weights, scale, bias",
+    [
+        (1e-12, 1, 0),
+        (1e12, 1, 0),
+        (1, 1e-9, 0),
+        (1, 1e9, 0),
+        (1, 1, 1e9),
+        (1e-9, 1, 1e3),
+        (1e-6, 1e6, 1),
+        (1e6, 1e-6, 1),
+        (0, 1, 1),
+        (0, 0, 0),
+        (1, 0, 1),
+    ],
+)
 @pytest.mark.parametrize("k", [1, 8])
 def test_weights_scales_and_biases_of_every_size(weights, scale, bias, activation, k):
     rng = np.random.default_rng(0)
@@ -291,19 +303,22 @@ def test_branches_too_far_apart_are_refused():
         quantize(network, np.random.default_rng(0).normal(size=(4, 8)))
 
 
-@pytest.mark.parametrize("data, message", [
-    (np.zeros((0, 8)), "n >= 1. Received: (0, 8)"),
-    (np.zeros(8), "must have shape (n, 8) with n >= 1. Received: (8,)"),
-    (np.zeros((3, 7)), "Received: (3, 7)"),
-    (np.float64(3), "Received: ()"),
-    (np.array([[np.nan] * 8]), "must be finite. Received: 8 NaN"),
-    (np.array([[np.inf] + [0.0] * 7]), "must be finite. Received: 1 NaN"),
-    (np.zeros((3, 8), complex), "must be real numbers. Received: dtype=complex128"),
-    (np.zeros((3, 8), object), "must be real numbers. Received: dtype=object"),
-    ([["a"] * 8], "must be real numbers"),
-    (np.full((3, 8), 1e38), "must be an integer from -110 to 110"),
-    (np.full((3, 8), 1e-36), "must be an integer from -110 to 110"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (np.zeros((0, 8)), "n >= 1. Received: (0, 8)"),
+        (np.zeros(8), "must have shape (n, 8) with n >= 1. Received: (8,)"),
+        (np.zeros((3, 7)), "Received: (3, 7)"),
+        (np.float64(3), "Received: ()"),
+        (np.array([[np.nan] * 8]), "must be finite. Received: 8 NaN"),
+        (np.array([[np.inf] + [0.0] * 7]), "must be finite. Received: 1 NaN"),
+        (np.zeros((3, 8), complex), "must be real numbers. Received: dtype=complex128"),
+        (np.zeros((3, 8), object), "must be real numbers. Received: dtype=object"),
+        ([["a"] * 8], "must be real numbers"),
+        (np.full((3, 8), 1e38), "must be an integer from -110 to 110"),
+        (np.full((3, 8), 1e-36), "must be an integer from -110 to 110"),
+    ],
+)
 def test_bad_calibration_data_are_refused(data, message):
     network = dense(8, 8, 4, np.random.default_rng(0))
     with pytest.raises(ValueError) as error:
@@ -365,7 +380,7 @@ def test_one_outlier_warns_and_is_not_taken_for_precision(where):
     data[where, 5] = 1e4
     typical = rng.normal(size=(200, 32))
     quantized, text = warnings_of(network, data)
-    assert "should hold no outliers. Received: 1 of 500 samples, up to 1e+04" in text
+    assert "should contain no outliers. Received: 1 of 500 samples, up to 1e+04" in text
     assert "every layer should reach 30 dB" in text
     real = snr_db(network, quantized, typical, "hidden_2")
     assert real < 30 and quantized.snr_db["hidden_2"] < real + 3

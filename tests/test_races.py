@@ -56,8 +56,9 @@ def test_no_race(generated, tmp_path):
     objects = [str(path) for path in tmp_path.glob("*.o")]
     link = subprocess.run(
         [COMPILER, *SANITIZER, "-pthread", *objects, "-o", program],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     if link.returncode and "cannot find" in link.stderr:
         pytest.skip("the thread sanitizer is not installed")
     assert link.returncode == 0, link.stderr

@@ -1,4 +1,4 @@
-"""The README's examples run as they stand."""
+"""The README's examples run unchanged."""
 
 import glob
 import os
@@ -18,7 +18,7 @@ def examples():
 
 @pytest.mark.parametrize("code", examples())
 def test_example(code, tmp_path):
-    """In a process of its own, where nobody has set or imported anything."""
+    """In a process of its own, with nothing set or imported before."""
     if "import keras" in code:
         pytest.importorskip("keras_backend", reason="training environment only")
     environ = {key: value for key, value in os.environ.items() if not key.startswith("KERAS")}

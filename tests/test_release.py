@@ -1,4 +1,4 @@
-"""Version, changelog and packaging agree, and the pages that users are sent to are there."""
+"""Version, changelog and packaging agree, and the pages that users are referred to exist."""
 
 import datetime
 import os

@@ -26,7 +26,7 @@ def reference(network, x):
 
 
 def check(path, folder, networks):
-    """Run (network, x) pairs and hold outputs and counters equal to the reference's."""
+    """Run (network, x) pairs and compare outputs and counters with the reference's."""
     records = [
         driver.record(compile_program(network).to_bytes(), x, workspace_samples=1 + index % 5)
         for index, (network, x) in enumerate(networks)

@@ -1,6 +1,7 @@
-"""Turns: one at a time, in order, and an owner that was thrown out holds nothing."""
+"""Turns: one caller at a time, in order, and an interrupted owner does not keep its turn."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -11,12 +12,38 @@ import pytest
 
 from pynq_circnn.turns import SLICE_SECONDS, STALLED_SECONDS, Turns
 
-SLACK = 4.0  # for a machine that is busy with other things
+SLACK = 4.0  # seconds that a busy machine may add
 
 
 def abandon(turns):
-    """Leave a turn as an interrupt does that comes before or after the block of ``with``."""
+    """Leave a turn like an interrupt just before or after the block of ``with``."""
     turns.next().__enter__()
+
+
+def take(turns):
+    """Wait for the turn and give it back."""
+    with turns.next():
+        pass
+
+
+@contextlib.contextmanager
+def held_by_another_thread(turns):
+    """A block during which another thread has the turn."""
+    release = threading.Event()
+
+    def work():
+        with turns.next():
+            release.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        while not turns.held:
+            time.sleep(0.001)
+        yield
+    finally:
+        release.set()
+        thread.join()
 
 
 def test_one_at_a_time_and_everybody():
@@ -79,12 +106,12 @@ def test_a_turn_that_was_abandoned_is_free_for_others_while_its_thread_goes_on()
 
     thread = threading.Thread(target=work)
     thread.start()
-    (sum(1 for _ in iter(thread.is_alive, False)),)  # in and out of generators meanwhile
+    (sum(1 for _ in iter(thread.is_alive, False)),)  # this enters and leaves generators
     assert seen[0] < 1 + SLACK and not turns.line
 
 
 def test_a_turn_is_never_taken_from_one_who_runs_whatever_runs_inside():
-    """Generators come and go while the other thread looks at the stack."""
+    """Generators start and end while the other thread looks at the stack."""
     turns, stolen, stop = Turns(10), [], threading.Event()
 
     def numbers(depth):
@@ -107,7 +134,7 @@ def test_a_turn_is_never_taken_from_one_who_runs_whatever_runs_inside():
 
     threads = [threading.Thread(target=f) for f in (owner, owner, looker, looker)]
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # threads change in the middle of a look at the stack
+    sys.setswitchinterval(1e-6)  # switch threads in the middle of a look at the stack
     try:
         for thread in threads:
             thread.start()
@@ -129,44 +156,25 @@ def test_a_turn_goes_with_its_thread():
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    with turns.next():
-        pass
+    take(turns)
     assert not turns.line
 
 
 def test_a_wait_has_an_end():
     turns = Turns(0.3, busy=KeyError)
-    release = threading.Event()
-
-    def work():
-        with turns.next():
-            release.wait()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    while not turns.held:
-        time.sleep(0.001)
-    begin = time.monotonic()
-    with pytest.raises(KeyError, match="another thread"):
-        with turns.next():
-            pass
-    assert 0.3 <= time.monotonic() - begin < 0.3 + SLICE_SECONDS + SLACK
-    release.set()
-    thread.join()
-    with turns.next():
-        pass
+    with held_by_another_thread(turns):
+        begin = time.monotonic()
+        with pytest.raises(KeyError, match="another thread"):
+            take(turns)
+        assert 0.3 <= time.monotonic() - begin < 0.3 + SLICE_SECONDS + SLACK
+    take(turns)
 
 
 def test_inside_another_of_the_same_thread_is_refused_at_once():
     turns = Turns(60)
-
-    def inner():
-        with turns.next():
-            pass
-
     with turns.next():
         with pytest.raises(RuntimeError, match="inside another"):
-            inner()
+            take(turns)
         assert len(turns.line) == 1
     assert not turns.line
 
@@ -220,11 +228,10 @@ def test_a_task_that_is_over_holds_nothing():
 
     async def twice():
         await leave()
-        await turns.next().take()  # by the same task, which cannot be in the first any more
+        await turns.next().take()  # by the same task, which has left the first call
 
     asyncio.run(twice())
-    with turns.next():
-        pass
+    take(turns)
     assert not turns.line
 
 
@@ -289,8 +296,8 @@ def test_nobody_waits_for_a_task_that_waits_where_its_loop_is_blocked():
 
 
 @pytest.mark.parametrize("thread", [False, True])
-def test_a_task_whose_loop_is_not_run_any_more_loses_its_turn_and_is_told(thread):
-    """As after Ctrl-C in ``run_until_complete``, which leaves task and loop as they are."""
+def test_a_task_whose_loop_is_not_run_any_more_loses_its_turn_and_gets_an_error(thread):
+    """Like Ctrl-C in ``run_until_complete``, which leaves the task suspended and the loop open."""
     turns, loop = Turns(10), asyncio.new_event_loop()
     go = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
 
@@ -301,10 +308,6 @@ def test_a_task_whose_loop_is_not_run_any_more_loses_its_turn_and_is_told(thread
             await go.wait()
             turn.check()
 
-    def take():
-        with turns.next():
-            pass
-
     async def begin():
         task = loop.create_task(owner())
         await asyncio.sleep(0.01)
@@ -313,11 +316,11 @@ def test_a_task_whose_loop_is_not_run_any_more_loses_its_turn_and_is_told(thread
     task = loop.run_until_complete(begin())
     begun = time.monotonic()
     if thread:
-        other = threading.Thread(target=take)
+        other = threading.Thread(target=take, args=(turns,))
         other.start()
         other.join()
     else:
-        take()
+        take(turns)
     assert time.monotonic() - begun < STALLED_SECONDS + SLACK
     go.set()
     with pytest.raises(RuntimeError, match="took its turn"):
@@ -327,53 +330,32 @@ def test_a_task_whose_loop_is_not_run_any_more_loses_its_turn_and_is_told(thread
 
 
 def test_a_signal_ends_a_wait():
-    turns, release = Turns(60), threading.Event()
+    turns = Turns(60)
 
     def interrupt(number, frame):
         raise KeyboardInterrupt
 
-    def work():
-        with turns.next():
-            release.wait()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    while not turns.held:
-        time.sleep(0.001)
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        begin = time.monotonic()
-        with pytest.raises(KeyboardInterrupt):
-            with turns.next():
-                pass
-        assert time.monotonic() - begin < 1 + SLACK
-    finally:
-        signal.signal(signal.SIGALRM, before)
-        release.set()
-        thread.join()
+    with held_by_another_thread(turns):
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            begin = time.monotonic()
+            with pytest.raises(KeyboardInterrupt):
+                take(turns)
+            assert time.monotonic() - begin < 1 + SLACK
+        finally:
+            signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_does_not_inherit_another_threads_turn():
-    turns, release = Turns(1), threading.Event()
-
-    def work():
-        with turns.next():
-            release.wait()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    while not turns.held:
-        time.sleep(0.001)
-    child = os.fork()
-    if not child:
-        try:
-            with turns.next():
-                os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitpid(child, 0)[1]
-    release.set()
-    thread.join()
-    assert status == 0
+    turns = Turns(1)
+    with held_by_another_thread(turns):
+        child = os.fork()
+        if not child:
+            try:
+                with turns.next():
+                    os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0

@@ -1,4 +1,4 @@
-"""The whole build with the stand-in for the vendor's tools, and what it reports as missing."""
+"""The whole build with the stand-in for the vendor's tools, and its reports of missing tools."""
 
 import glob
 import json
@@ -21,7 +21,7 @@ with open(
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of the hardware build with a source that only the stand-in would take."""
+    """A copy of the hardware build with a source that only the stand-in accepts."""
     ignored = shutil.ignore_patterns("__pycache__", "src", "test")
     shutil.copytree(tools.HW, tmp_path / "hw", ignore=ignored)
     contract = os.path.join("pynq_circnn", "contract")
@@ -66,7 +66,7 @@ def test_the_whole_build(checkout, board):
 
 @pytest.mark.parametrize("step", ["csim", "ip", "bd", "bit", "timing"])
 def test_single_steps(checkout, step):
-    """Each step makes what it needs; csim needs nothing but the sources and the test bench."""
+    """Each step makes the files that it needs; csim needs only the sources and the test bench."""
     shutil.copytree(os.path.join(tools.HW, "test"), checkout / "hw" / "test")
     path = os.path.join(tools.STANDIN, "bin") + os.pathsep + os.environ["PATH"]
     build = checkout / "build"
@@ -107,7 +107,7 @@ def test_a_missed_goal_stops_make(checkout, more, words):
 
 
 def test_a_moved_register_stops_make(checkout):
-    """Eight bytes for an output are too few: the tool moves it, and the driver would read wrong."""
+    """Eight bytes are too few for an output: the tool moves it, and the driver would misread it."""
     source = checkout / "hw" / "src" / "circnn_engine.cpp"
     detail = tools.OUTPUTS["detail"]
     source.write_text(tools.SOURCE.replace(f"offset={detail:#x}", f"offset={detail - 8:#x}"))
@@ -127,11 +127,26 @@ def test_a_step_that_fails_stops_make(checkout):
 
 
 def _path_without(tmp_path, *programs):
-    """A PATH with nothing but these programs and what make and the shell need."""
+    """A PATH with only these programs and those that make and the shell need."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("make", "bash", "sh", "mkdir", "cmp", "mv", "rm", "touch", "tee", "env", "tclsh",
-                 "dirname", "git", "test", "python3"):  # fmt: skip
+    for name in (
+        "make",
+        "bash",
+        "sh",
+        "mkdir",
+        "cmp",
+        "mv",
+        "rm",
+        "touch",
+        "tee",
+        "env",
+        "tclsh",
+        "dirname",
+        "git",
+        "test",
+        "python3",
+    ):
         found = shutil.which(name)
         if found:
             (folder / name).symlink_to(found)
@@ -166,7 +181,7 @@ def _tools(word, path, **more):
 
 
 def _wrapper(folder, name):
-    """A program on PATH that hands on to the stand-in's: a symlink would lose its place."""
+    """A program on PATH that calls the stand-in's: a symlink would not find its files."""
     (folder / name).write_text(f'#!/bin/sh\nexec {tools.STANDIN}/bin/{name} "$@"\n')
     (folder / name).chmod(0o755)
 
@@ -262,7 +277,7 @@ def test_the_pragmas_put_the_registers_where_the_contract_says():
 @pytest.mark.parametrize("board", ["pynq-z2", "zcu104"])
 def test_the_test_bench_of_csim_passes_under_gcc(tmp_path, board):
     compiler = csim_build.compiler()
-    assert compiler, "a C++ compiler must be there: install g++"
+    assert compiler, "a C++ compiler must be installed: install g++"
     tools.settings.write(board, str(tmp_path))
     folders = (os.path.join(tools.HW, "src"), os.path.join(tools.HW, "test"))
     sources = [name for folder in folders for name in glob.glob(os.path.join(folder, "*.cpp"))]

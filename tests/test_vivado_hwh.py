@@ -1,4 +1,4 @@
-"""The handoff that the stand-in writes, read by pynq's own parser and beside ones by Vivado."""
+"""The handoff that the stand-in writes, read by pynq's own parser and compared with Vivado's."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_a_board_that_is_not_there(tmp_path):
 
 
 def _parse(path):
-    """Return what pynq knows of a design: its runtime metadata."""
+    """Return pynq's runtime metadata of a design."""
     from pynqmetadata.frontends import Metadata
     from pynqmetadata.views.runtime import RuntimeMetadataParser
 
@@ -70,19 +70,25 @@ def test_addresses_and_types(handoffs, board):
 def test_the_dma_is_what_the_driver_counts_on(handoffs, board):
     parameters = _parse(handoffs[board]).ip_dict["dma"]["parameters"]
     expected = {
-        "c_include_sg": "0", "c_sg_length_width": "26", "c_micro_dma": "0",
+        "c_include_sg": "0",
+        "c_sg_length_width": "26",
+        "c_micro_dma": "0",
         "c_sg_include_stscntrl_strm": "0",
-        "c_include_mm2s": "1", "c_include_s2mm": "1",
-        "c_include_mm2s_dre": "0", "c_include_s2mm_dre": "0",
-        "c_m_axi_mm2s_data_width": "64", "c_m_axi_s2mm_data_width": "64",
-        "c_m_axis_mm2s_tdata_width": "64", "c_s_axis_s2mm_tdata_width": "64",
-    }  # fmt: skip
+        "c_include_mm2s": "1",
+        "c_include_s2mm": "1",
+        "c_include_mm2s_dre": "0",
+        "c_include_s2mm_dre": "0",
+        "c_m_axi_mm2s_data_width": "64",
+        "c_m_axi_s2mm_data_width": "64",
+        "c_m_axis_mm2s_tdata_width": "64",
+        "c_s_axis_s2mm_tdata_width": "64",
+    }
     assert {name: parameters[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(("board", "bits"), [("pynq-z1", 32), ("pynq-z2", 32), ("zcu104", 40)])
 def test_the_dma_has_every_address_line_of_the_processor(handoffs, board, bits):
-    """A Zynq-7000 has 32 (UG585), a Zynq UltraScale+ 40 (UG1085): fewer would cut addresses off."""
+    """A Zynq-7000 has 32 (UG585), a Zynq UltraScale+ 40 (UG1085): fewer cut addresses."""
     parameters = _parse(handoffs[board]).ip_dict["dma"]["parameters"]
     names = ("c_addr_width", "C_M_AXI_MM2S_ADDR_WIDTH", "C_M_AXI_S2MM_ADDR_WIDTH")
     assert [parameters[name] for name in names] == [str(bits)] * 3
@@ -130,8 +136,11 @@ def test_the_registers_of_the_engine_are_the_contract(handoffs, board):
     }
     fields = registers["CTRL"]["fields"]
     assert {name: fields[name]["bit_offset"] for name in fields if name.startswith("AP_")} == {
-        "AP_START": 0, "AP_DONE": 1, "AP_IDLE": 2, "AP_READY": 3,
-    }  # fmt: skip
+        "AP_START": 0,
+        "AP_DONE": 1,
+        "AP_IDLE": 2,
+        "AP_READY": 3,
+    }
     for row in ENGINE["registers"]:
         if row["offset"] >= 16 and not row["name"].endswith("_control"):
             assert registers[row["name"]]["address_offset"] == row["offset"]
@@ -157,14 +166,14 @@ def _pins(module, kind):
 
 @pytest.mark.parametrize("board", _boards())
 def test_every_reset_says_its_polarity(handoffs, board):
-    """But those of an AXI Interconnect, which is a hierarchy of cores."""
+    """Except those of an AXI Interconnect, which is a hierarchy of cores."""
     seen = set()
     for name, module in _modules(handoffs[board]).items():
         for pin, port in _pins(module, "rst").items():
             bus = module.get("MODTYPE") == "axi_interconnect"
             low = pin.lower().endswith(("resetn", "resetn0", "rst_n", "reset0_n", "reset_out_n"))
             if not bus and module.get("MODTYPE") != "proc_sys_reset":
-                assert low, pin  # else this test would have to know it
+                assert low, pin  # otherwise this test would have to know it
             if name == "engine_resetter" and pin == "aux_reset_in":
                 low = False  # so configured: the GPIO holds it at 1
             elif module.get("MODTYPE") == "proc_sys_reset" and pin.endswith("_in"):
@@ -187,7 +196,7 @@ def test_the_polarities_are_those_of_a_real_design(handoffs):
 
 
 def test_the_streams_of_engine_and_dma_are_initiators_and_targets(handoffs):
-    """Both ends of a stream of an AXI DMA are called so, whatever its peer is."""
+    """Both ends of an AXI DMA's stream have this name, whatever the peer is."""
     modules = _modules(handoffs["pynq-z2"])
     found = {
         (name, bus.get("NAME")): bus.get("TYPE")
@@ -196,9 +205,11 @@ def test_the_streams_of_engine_and_dma_are_initiators_and_targets(handoffs):
         if "axis" in bus.get("VLNV")
     }
     assert found == {
-        ("engine", "in_stream"): "TARGET", ("dma", "M_AXIS_MM2S"): "INITIATOR",
-        ("engine", "out_stream"): "INITIATOR", ("dma", "S_AXIS_S2MM"): "TARGET",
-    }  # fmt: skip
+        ("engine", "in_stream"): "TARGET",
+        ("dma", "M_AXIS_MM2S"): "INITIATOR",
+        ("engine", "out_stream"): "INITIATOR",
+        ("dma", "S_AXIS_S2MM"): "TARGET",
+    }
 
 
 @pytest.mark.parametrize("board", _boards())
@@ -209,9 +220,13 @@ def test_the_block_of_an_hls_core_has_64_kb(handoffs, board):
     }
     assert blocks["engine"] == ["65536"]
     assert blocks["dma"] == blocks["interrupts"] == blocks["engine_reset"] == ["4096"]
-    assert blocks["processor"] == {
-        "processing_system7": ["536870912"], "zynq_ultra_ps_e": ["0x80000000", "0x1000000"],
-    }[_modules(handoffs[board])["processor"].get("MODTYPE")]  # fmt: skip
+    assert (
+        blocks["processor"]
+        == {
+            "processing_system7": ["536870912"],
+            "zynq_ultra_ps_e": ["0x80000000", "0x1000000"],
+        }[_modules(handoffs[board])["processor"].get("MODTYPE")]
+    )
 
 
 def test_the_interrupts_are_written_as_in_real_designs(handoffs):
@@ -245,7 +260,7 @@ def test_the_port_widths_of_a_zynq_ultrascale_are_there(handoffs):
         assert found[name] == own.get(re.search(r"[MS]AXIGP\d", name).group(), value), name
 
 
-# ---- beside the .hwh that Vivado 2019.2 wrote for PYNQ-HelloWorld's resizer ---------------------
+# ---- compared with the .hwh that Vivado 2019.2 wrote for PYNQ-HelloWorld's resizer --------------
 
 RESIZER = """
 source [file join $env(CIRCNN_HW) tcl verbs.tcl]
@@ -351,7 +366,7 @@ def test_ports_and_interfaces_are_those_of_the_real_design(resizer, name):
     known = {port.get("NAME"): port for port in real.find("PORTS")}
     for port in ours.find("PORTS"):
         if "introut" in port.get("NAME"):
-            continue  # the real design leaves the interrupts open, and open ones say less
+            continue  # the real design leaves interrupts open, which have fewer attributes
         other = known.pop(port.get("NAME"))
         for key in ("DIR", "LEFT", "RIGHT", "SIGIS", "CLKFREQUENCY"):
             assert port.get(key) == other.get(key), (port.get("NAME"), key)

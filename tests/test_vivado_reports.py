@@ -1,4 +1,4 @@
-"""What is read from the reports of Vitis HLS and Vivado, and what stops a build."""
+"""The figures read from the reports of Vitis HLS and Vivado, and those that stop a build."""
 
 import hashlib
 import json
@@ -23,8 +23,10 @@ def _sample(name):
 
 def test_loops():
     assert reports.loops(_sample("circnn_engine_csynth.rpt")) == [
-        reports.Loop("PRODUCTS", 1, 1), reports.Loop("LANES", 2, 1), reports.Loop("DRAIN", 1, 1),
-    ]  # fmt: skip
+        reports.Loop("PRODUCTS", 1, 1),
+        reports.Loop("LANES", 2, 1),
+        reports.Loop("DRAIN", 1, 1),
+    ]
     assert reports.loops("no table at all\n") == []
 
 
@@ -70,14 +72,19 @@ def test_a_broken_timing_report_is_an_error(text):
 def test_utilization():
     use = reports.utilization(_sample("utilization.rpt"))
     assert use == {
-        "lut": (25358, 53200), "register": (42269, 106400), "bram36": (125.5, 140),
+        "lut": (25358, 53200),
+        "register": (42269, 106400),
+        "bram36": (125.5, 140),
         "dsp": (168, 220),
-    }  # fmt: skip
+    }
     use = reports.utilization(_sample("utilization_ultrascale.rpt"))
     assert use == {
-        "lut": (61000, 230400), "register": (80000, 460800), "bram36": (222.5, 312),
-        "uram": (48, 96), "dsp": (640, 1728),
-    }  # fmt: skip
+        "lut": (61000, 230400),
+        "register": (80000, 460800),
+        "bram36": (222.5, 312),
+        "uram": (48, 96),
+        "dsp": (640, 1728),
+    }
 
 
 def test_a_utilization_report_without_a_table_is_an_error():
@@ -171,14 +178,20 @@ def test_a_slow_engine_stops_the_build(build):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("SATURATIONS_DATA +0x40", "SATURATIONS_DATA 0xb0",
-         "the register saturations must lie at 0x40. Received: 0xb0."),
-        ("VERSION_CTRL +0x94", "VERSION_CTRL 0x98",
-         "the register version_control must lie at 0x94. Received: 0x98."),
+        (
+            "SATURATIONS_DATA +0x40",
+            "SATURATIONS_DATA 0xb0",
+            "the register saturations must lie at 0x40. Received: 0xb0.",
+        ),
+        (
+            "VERSION_CTRL +0x94",
+            "VERSION_CTRL 0x98",
+            "the register version_control must lie at 0x94. Received: 0x98.",
+        ),
         ("ISR ", "IRS ", "the register interrupt_status must lie at 0x0c. Received: none."),
         ("ISR ", "IRS ", "the register IRS at 0x0c must be in the contract."),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("folder", ["ip", "misc"])
 def test_a_moved_register_stops_the_build(build, folder, old, new, words):
     text, count = re.subn(f"_ADDR_{old}", f"_ADDR_{new}", _sample("xcircnn_engine_hw.h"))
@@ -225,8 +238,10 @@ def test_the_manifest(build, tmp_path):
     manifest.main(["pynq-z2", str(build), str(overlays)])
     folder = overlays / "circnn.bit.d"
     assert sorted(os.listdir(folder)) == [
-        "circnn.Pynq-Z2.bit", "circnn.Pynq-Z2.hwh", "circnn.Pynq-Z2.json",
-    ]  # fmt: skip
+        "circnn.Pynq-Z2.bit",
+        "circnn.Pynq-Z2.hwh",
+        "circnn.Pynq-Z2.json",
+    ]
     made = json.loads((folder / "circnn.Pynq-Z2.json").read_text())
     assert (made["format"], made["board"], made["part"]) == (1, "pynq-z2", "xc7z020clg400-1")
     assert made["configuration"] == "z2"

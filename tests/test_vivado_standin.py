@@ -44,77 +44,132 @@ def test_the_design_is_sound(tmp_path):
 
 FAULTS = {
     "unknown command": (
-        _swap("save_bd_design\n", "save_bd_desing\n"), _same, "invalid command name"),
+        _swap("save_bd_design\n", "save_bd_desing\n"),
+        _same,
+        "invalid command name",
+    ),
     "unknown option": (
-        _swap("create_project -force", "create_project -froce"), _same,
-        "an option of create_project must be one of"),
-    "unknown IP": (
-        _swap("ip:axi_dma ", "ip:axi_dna "), _same, "must hold one current version"),
+        _swap("create_project -force", "create_project -froce"),
+        _same,
+        "an option of create_project must be one of",
+    ),
+    "unknown IP": (_swap("ip:axi_dma ", "ip:axi_dna "), _same, "must hold one current version"),
     "unknown parameter": (
-        _swap("C_IRQ_CONNECTION", "C_IRQ_CONECTION"), _same, "must be in the catalogue"),
+        _swap("C_IRQ_CONNECTION", "C_IRQ_CONECTION"),
+        _same,
+        "must be in the catalogue",
+    ),
     "value that is not allowed": (
-        _same, _swap("{c_sg_length_width} {26}", "{c_sg_length_width} {27}"),
-        "c_sg_length_width of dma must be one of: 8..26"),
-    "unknown part": (
-        _same, _swap("xc7z020clg400-1", "xc7z020clg484-1"), "the part must be one of"),
+        _same,
+        _swap("{c_sg_length_width} {26}", "{c_sg_length_width} {27}"),
+        "c_sg_length_width of dma must be one of: 8..26",
+    ),
+    "unknown part": (_same, _swap("xc7z020clg400-1", "xc7z020clg484-1"), "the part must be one of"),
     "unknown pin": (
-        _swap("engine/ap_clk", "engine/ap_clock"), _same, "no pins match 'engine/ap_clock'"),
+        _swap("engine/ap_clk", "engine/ap_clock"),
+        _same,
+        "no pins match 'engine/ap_clock'",
+    ),
     "unknown interface": (
-        _swap("dma/M_AXIS_MM2S engine/in_stream", "dma/M_AXIS_MM2S engine/stream_in"), _same,
-        "no buses match 'engine/stream_in'"),
-    "no clock": (
-        _swap("engine/ap_clk dma", "dma"), _same, "engine/ap_clk has no clock"),
+        _swap("dma/M_AXIS_MM2S engine/in_stream", "dma/M_AXIS_MM2S engine/stream_in"),
+        _same,
+        "no buses match 'engine/stream_in'",
+    ),
+    "no clock": (_swap("engine/ap_clk dma", "dma"), _same, "engine/ap_clk has no clock"),
     "no reset": (
-        _swap("connect engine_resetter/peripheral_aresetn engine/ap_rst_n", ""), _same,
-        "engine/ap_rst_n has no reset"),
+        _swap("connect engine_resetter/peripheral_aresetn engine/ap_rst_n", ""),
+        _same,
+        "engine/ap_rst_n has no reset",
+    ),
     "reset of the wrong polarity": (
-        _swap("engine_resetter/peripheral_aresetn", "engine_resetter/peripheral_reset"), _same,
-        "differ in polarity"),
+        _swap("engine_resetter/peripheral_aresetn", "engine_resetter/peripheral_reset"),
+        _same,
+        "differ in polarity",
+    ),
     "reset of another clock": (
-        _swap("resetter/slowest_sync_clk engine_resetter/slowest_sync_clk",
-              "engine_resetter/slowest_sync_clk"), _same,
-        "but its reset resetter/peripheral_aresetn at ''"),
+        _swap(
+            "resetter/slowest_sync_clk engine_resetter/slowest_sync_clk",
+            "engine_resetter/slowest_sync_clk",
+        ),
+        _same,
+        "but its reset resetter/peripheral_aresetn at ''",
+    ),
     "interface left open": (
-        _swap("connect engine/out_stream dma/S_AXIS_S2MM", ""), _same,
-        "interface engine/out_stream is not connected"),
+        _swap("connect engine/out_stream dma/S_AXIS_S2MM", ""),
+        _same,
+        "interface engine/out_stream is not connected",
+    ),
     "ends that do not fit": (
-        _swap("engine/out_stream dma/S_AXIS_S2MM", "engine/out_stream dma/S_AXI_LITE"), _same,
-        "must join a master and a slave of one kind"),
+        _swap("engine/out_stream dma/S_AXIS_S2MM", "engine/out_stream dma/S_AXI_LITE"),
+        _same,
+        "must join a master and a slave of one kind",
+    ),
     "interface connected twice": (
-        _swap("connect engine/out_stream dma/S_AXIS_S2MM",
-              "connect engine/out_stream dma/S_AXIS_S2MM dma/S_AXIS_S2MM"), _same,
-        "must be connected once"),
+        _swap(
+            "connect engine/out_stream dma/S_AXIS_S2MM",
+            "connect engine/out_stream dma/S_AXIS_S2MM dma/S_AXIS_S2MM",
+        ),
+        _same,
+        "must be connected once",
+    ),
     "streams of different width": (
-        _same, _swap("{c_s_axis_s2mm_tdata_width} {64}", "{c_s_axis_s2mm_tdata_width} {32}"),
-        "stream engine/out_stream is 64 bits wide but dma/S_AXIS_S2MM 32"),
+        _same,
+        _swap("{c_s_axis_s2mm_tdata_width} {64}", "{c_s_axis_s2mm_tdata_width} {32}"),
+        "stream engine/out_stream is 64 bits wide but dma/S_AXIS_S2MM 32",
+    ),
     "two drivers": (
-        _swap("connect engine_reset/gpio_io_o", "connect resetter/peripheral_aresetn "
-              "engine/ap_rst_n\nconnect engine_reset/gpio_io_o"), _same,
-        "a net must have one driver"),
+        _swap(
+            "connect engine_reset/gpio_io_o",
+            "connect resetter/peripheral_aresetn engine/ap_rst_n\nconnect engine_reset/gpio_io_o",
+        ),
+        _same,
+        "a net must have one driver",
+    ),
     "clock domains": (
-        _swap("engine/ap_clk dma/s_axi_lite_aclk",
-              "engine/ap_clk\nconnect processor/FCLK_CLK1 dma/s_axi_lite_aclk"),
-        _swap("{PCW_EN_CLK0_PORT} {1}",
-              "{PCW_EN_CLK0_PORT} {1} {PCW_EN_CLK1_PORT} {1} {PCW_FPGA_FCLK1_ENABLE} {1}"),
-        "are in different clock domains"),
+        _swap(
+            "engine/ap_clk dma/s_axi_lite_aclk",
+            "engine/ap_clk\nconnect processor/FCLK_CLK1 dma/s_axi_lite_aclk",
+        ),
+        _swap(
+            "{PCW_EN_CLK0_PORT} {1}",
+            "{PCW_EN_CLK0_PORT} {1} {PCW_EN_CLK1_PORT} {1} {PCW_FPGA_FCLK1_ENABLE} {1}",
+        ),
+        "are in different clock domains",
+    ),
     "scatter-gather left on": (
-        _same, _swap("{c_include_sg} {0}", "{c_include_sg} {1}"),
-        "interface dma/M_AXI_SG is not connected"),
+        _same,
+        _swap("{c_include_sg} {0}", "{c_include_sg} {1}"),
+        "interface dma/M_AXI_SG is not connected",
+    ),
     "overlapping addresses": (
-        _same, _swap("dma/S_AXI_LITE/Reg 0x40010000", "dma/S_AXI_LITE/Reg 0x40000000"), "overlaps"),
+        _same,
+        _swap("dma/S_AXI_LITE/Reg 0x40010000", "dma/S_AXI_LITE/Reg 0x40000000"),
+        "overlaps",
+    ),
     "address off its multiple": (
-        _same, _swap("Reg 0x40010000", "Reg 0x40018000"), "lie on a multiple of it"),
+        _same,
+        _swap("Reg 0x40010000", "Reg 0x40018000"),
+        "lie on a multiple of it",
+    ),
     "address that the port does not reach": (
-        _same, _swap("Reg 0x40010000", "Reg 0x80000000"), "lies outside M_AXI_GP0"),
+        _same,
+        _swap("Reg 0x40010000", "Reg 0x80000000"),
+        "lies outside M_AXI_GP0",
+    ),
     "no address": (
-        _swap("    locate $segment $space 0x00000000 [setting memory_bytes]\n", ""), _same,
-        "has no address in dma/Data_MM2S"),
+        _swap("    locate $segment $space 0x00000000 [setting memory_bytes]\n", ""),
+        _same,
+        "has no address in dma/Data_MM2S",
+    ),
     "address of what cannot be reached": (
-        _swap("validate_bd_design",
-              "locate engine/s_axi_control/Reg dma/Data_MM2S 0x40000000 0x10000\n"
-              "validate_bd_design"), _same,
-        "engine/s_axi_control/Reg cannot be reached from dma/Data_MM2S"),
-}  # fmt: skip
+        _swap(
+            "validate_bd_design",
+            "locate engine/s_axi_control/Reg dma/Data_MM2S 0x40000000 0x10000\nvalidate_bd_design",
+        ),
+        _same,
+        "engine/s_axi_control/Reg cannot be reached from dma/Data_MM2S",
+    ),
+}
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
@@ -129,16 +184,25 @@ def test_a_fault_is_refused(tmp_path, fault):
 @pytest.mark.parametrize(
     ("script", "options", "words"),
     [
-        (_same, _swap("{engine/interrupt ", "{"),
-         "WARNING: [stand-in] interrupt engine/interrupt goes nowhere"),
-        (_swap("connect interrupts/irq processor/[setting processor_interrupt]", ""), _same,
-         "CRITICAL WARNING: [stand-in] processor/IRQ_F2P has no interrupt and is tied to 0"),
-        (_swap("connect $interrupt interrupt_lines/In$line", ""), _same,
-         "CRITICAL WARNING: [stand-in] interrupt_lines/In2 has no interrupt and is tied to 0"),
+        (
+            _same,
+            _swap("{engine/interrupt ", "{"),
+            "WARNING: [stand-in] interrupt engine/interrupt is not connected",
+        ),
+        (
+            _swap("connect interrupts/irq processor/[setting processor_interrupt]", ""),
+            _same,
+            "CRITICAL WARNING: [stand-in] processor/IRQ_F2P has no interrupt and is tied to 0",
+        ),
+        (
+            _swap("connect $interrupt interrupt_lines/In$line", ""),
+            _same,
+            "CRITICAL WARNING: [stand-in] interrupt_lines/In2 has no interrupt and is tied to 0",
+        ),
     ],
-)  # fmt: skip
-def test_an_open_interrupt_is_told_and_allowed(tmp_path, script, options, words):
-    """As by Vivado, which ties an open input to 0 with a critical warning (BD 41-759)."""
+)
+def test_an_open_interrupt_is_reported_and_allowed(tmp_path, script, options, words):
+    """Like Vivado, which ties an open input to 0 with a critical warning (BD 41-759)."""
     result = _design(tmp_path, script, options)
     assert result.returncode == 0, result.stdout
     assert words in result.stdout.splitlines()
@@ -146,7 +210,7 @@ def test_an_open_interrupt_is_told_and_allowed(tmp_path, script, options, words)
 
 
 # The form of the scripts that write_bd_tcl (and before 2020 the older one) and write_project_tcl
-# write: what is wrong is sent as a message, and the script returns.
+# write: an error is sent as a message, and the script returns.
 OTHER_VERSION = """
 set wanted 2020.2
 if {{[string first $wanted [version -short]] == -1}} {{
@@ -165,7 +229,7 @@ MESSAGES = {
 
 @pytest.mark.parametrize("form", sorted(MESSAGES))
 def test_a_script_of_another_version_does_not_pass(tmp_path, form):
-    """In Vivado it ends with status 0, having done nothing: the stand-in says so."""
+    """In Vivado it ends with status 0 without doing anything; the stand-in reports that."""
     script = tmp_path / "other.tcl"
     script.write_text(OTHER_VERSION.format(message=MESSAGES[form]))
     result = tools.vivado(tmp_path, script)
@@ -198,7 +262,7 @@ def test_a_script_that_builds_nothing_does_not_pass(tmp_path, text):
 
 
 def test_an_error_message_in_the_middle_does_not_pass(tmp_path):
-    """As of the check for missing IP cores of write_bd_tcl, which returns 3 behind it."""
+    """Like the check for missing IP cores in scripts of write_bd_tcl, which then returns 3."""
     script = tmp_path / "missing.tcl"
     script.write_text(
         "create_project -force -part xc7z020clg400-1 circnn [file join $env(CIRCNN_BUILD) vivado]\n"
@@ -263,7 +327,7 @@ def test_the_hls_step_writes_the_register_map(tmp_path):
 
 
 def test_a_register_without_room_is_moved_behind_the_others(tmp_path):
-    """What UG1399 says of a wrong offset: the tool warns and moves the register to the end."""
+    """According to UG1399 the tool warns about a wrong offset and moves the register to the end."""
     second, last = list(tools.OUTPUTS.values())[1], max(tools.OUTPUTS.values())
     source = tools.SOURCE.replace(f"offset={second:#x}", f"offset={second - 8:#x}")
     result = _hls(tmp_path, source=source)
@@ -285,14 +349,15 @@ def test_registers_without_an_offset_follow_each_other(tmp_path):
         ({"source": None}, "no files matched glob"),
         ({"source": tools.SOURCE.replace("circnn_engine", "engine")}, "no circnn_engine in them"),
         ({"source": tools.SOURCE.replace("axis port=out", "ap_fifo port=out")}, "for out_stream"),
-        ({"source": tools.SOURCE.replace("port=detail", "port=details")},
-         "no argument details"),
+        ({"source": tools.SOURCE.replace("port=detail", "port=details")}, "no argument details"),
         ({"change": _replace("csynth_design", "csynth_desing")}, "invalid command name"),
-        ({"change": _replace("-format ip_catalog", "-fromat ip_catalog")},
-         "an option of export_design"),
+        (
+            {"change": _replace("-format ip_catalog", "-fromat ip_catalog")},
+            "an option of export_design",
+        ),
         ({"script": "csim"}, "there must be a test bench in hw/test"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_in_the_hls_step_is_refused(tmp_path, options, words):
     result = _hls(tmp_path, **options)
     assert result.returncode == 1
@@ -319,11 +384,14 @@ def test_the_older_hls_command_runs_the_same_script(tmp_path):
 SET = {
     "processing_system7": {"PCW_USE_S_AXI_HP0", "PCW_FPGA0_PERIPHERAL_FREQMHZ"},
     "axi_dma": {
-        "c_include_sg", "c_sg_include_stscntrl_strm", "c_sg_length_width",
-        "c_mm2s_burst_size", "c_s2mm_burst_size",
+        "c_include_sg",
+        "c_sg_include_stscntrl_strm",
+        "c_sg_length_width",
+        "c_mm2s_burst_size",
+        "c_s2mm_burst_size",
     },
     "zynq_ultra_ps_e": {"PSU_BANK_0_IO_STANDARD"},
-}  # fmt: skip
+}
 
 
 def _hwh(name):
@@ -342,7 +410,7 @@ def _parameters(name):
 
 
 def test_the_catalogue_agrees_with_what_vivado_wrote(tmp_path):
-    """Names and defaults of the catalogue against the .hwh files that pynqmetadata ships."""
+    """Names and defaults of the catalogue are those of the .hwh files that pynqmetadata ships."""
     script = tmp_path / "catalogue.tcl"
     script.write_text(
         "foreach file {common design catalogue} { source [file join $env(STANDIN) $file.tcl] }\n"

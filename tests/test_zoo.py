@@ -15,7 +15,7 @@ SHIPPED_LIMIT_BYTES = 1_000_000
 
 
 def held_out(name):
-    """Return the held-out data of a shipped model, or skip where they are not at hand."""
+    """Return the held-out data of a shipped model, or skip if they are not available."""
     if name == "digits":
         pytest.importorskip("sklearn")
         return load_digits()[1]
@@ -87,10 +87,12 @@ RESULTS = {
         },
     },
     "fronts": {
-        "one": [{"block": 2**i, "weights": 4000 >> i, "bytes": 9000 >> i, **run("one", 1, 0.99)}
-                for i in range(8)]
+        "one": [
+            {"block": 2**i, "weights": 4000 >> i, "bytes": 9000 >> i, **run("one", 1, 0.99)}
+            for i in range(8)
+        ]
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture

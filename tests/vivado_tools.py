@@ -1,4 +1,4 @@
-"""What the tests of the Vivado build share: running a step, or the whole build, in the stand-in."""
+"""Helpers for the tests of the Vivado build: run a step, or the whole build, in the stand-in."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ import handoff as handoffs  # noqa: E402
 settings = handoffs.settings
 
 for program, package in (("tclsh", "tcl"), ("make", "make")):
-    assert shutil.which(program), f"{program} must be there: apt-get install {package}"
+    assert shutil.which(program), f"{program} must be installed: apt-get install {package}"
 
 VLNV = "circnn:hls:circnn_engine:1.0"
 
@@ -25,7 +25,7 @@ OUTPUTS = {
     if row["offset"] >= 0x10 and not row["name"].endswith("_control")
 }
 
-# Enough of an engine for the stand-in's HLS: the top function, its two streams, its registers.
+# The parts of an engine that the stand-in's HLS reads: top function, two streams, registers.
 _REGISTERS = "".join(
     f"#pragma HLS INTERFACE s_axilite port={name} bundle=control offset={offset:#x}\n"
     for name, offset in OUTPUTS.items()
@@ -61,7 +61,7 @@ def run(command, build, **more):
 
 
 def prepare(build, board="pynq-z2", edit=lambda text: text):
-    """Write the settings of a build and the engine's IP core, as the step ip would leave it."""
+    """Write the settings of a build and the engine's IP core, as the step ip would."""
     handoffs.prepare(board, str(build))
     path = build / "settings.tcl"
     path.write_text(edit(path.read_text()))

@@ -173,7 +173,7 @@ def write(manifest: Dict[str, Any], overlays: str) -> str:
     if "stand-in" in manifest["tools"]["vivado"] and os.path.realpath(overlays) == ours:
         raise reports.ReportError(
             "what lies in overlays/ must come from Vivado. Received: the stand-in's. "
-            "Say OVERLAYS=/tmp/overlays."
+            "Set OVERLAYS=/tmp/overlays."
         )
     folder = os.path.join(overlays, f"{manifest['name']}.bit.d")
     os.makedirs(folder, exist_ok=True)

@@ -11,13 +11,13 @@ extern "C" {
 
 typedef struct circnn_csim circnn_csim;
 
-// An engine as it is after reset, or NULL for want of memory.
+// Returns an engine in its state after reset, or NULL if there is too little memory.
 circnn_csim *circnn_csim_create(void);
 
 void circnn_csim_destroy(circnn_csim *csim);
 
-// One start: a packet in, TLAST on its last beat, and the packet out.  Returns the beats of the
-// latter, of which at most `room` are stored.
+// One start: takes a packet, with TLAST on its last beat, and returns the length in beats of the
+// packet that the engine sends; at most `room` of these beats are stored.
 size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats, uint64_t *reply,
                         size_t room);
 
@@ -31,7 +31,7 @@ void circnn_csim_clear_trips(circnn_csim *csim);
 void circnn_csim_trips(const circnn_csim *csim, uint64_t *layers, uint64_t *moves);
 
 // How a spectral layer of the loaded program runs, as the engine worked it out: the values of the
-// fields that circnn_csim_layer_fields names, a space behind each, in that order.
+// fields in the order of circnn_csim_layer_fields, whose names each end in a space.
 const char *circnn_csim_layer_fields(void);
 void circnn_csim_layer(const circnn_csim *csim, int32_t index, int32_t *fields);
 

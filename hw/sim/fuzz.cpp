@@ -1,5 +1,5 @@
-// Feeds the engine mutated packets.  Whatever comes in: it answers each with one packet that ends
-// in a reply, and the next good program and run give the results that they always gave.
+// Feeds the engine mutated packets.  The engine must answer each with one packet that ends in a
+// reply, and a good program and run after it must give the same results as before.
 //
 //   fuzz PACKETS SEED COUNT
 //
@@ -41,7 +41,7 @@ static std::vector<Beats> read_packets(const char *path) {
     return packets;
 }
 
-// Make length and checksum of a mutated program right again, so that its fields are looked at.
+// Correct length and checksum of a mutated program, so that the engine checks its fields.
 static void mend(Beats &packet) {
     if (packet.size() < 2 + CIRCNN_PROGRAM_HEADER_WORDS / 2) return;
     const uint64_t bytes = 8 * (packet.size() - 2);

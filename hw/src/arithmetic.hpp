@@ -40,7 +40,7 @@ inline int64_t round_shift64(int64_t v, int shift) {
     return (v + ((static_cast<int64_t>(1) << shift) >> 1)) >> shift;
 }
 
-// The same for 32 bits; the bit that decides is added after the shift, so nothing overflows.
+// The same for 32 bits; the rounding bit is added after the shift, so nothing overflows.
 inline int32_t round_shift(int32_t v, int shift) {
     return shift == 0 ? v : (v >> shift) + ((v >> (shift - 1)) & 1);
 }
@@ -49,7 +49,7 @@ inline int32_t round_shift(int32_t v, int shift) {
 
 struct Point {
     Word re, im;
-    bool counted;  // whether saturations of this point are counted: not if it is computed twice
+    bool counted;  // whether its saturations are counted: not if it is computed twice
 };
 
 // b times a twiddle: both products exact, one rounding, saturated; 1 and -+i bypass the

@@ -36,7 +36,7 @@ inline void axi_write(AxiStream &stream, const AxiBeat &beat) {
 
 #else
 
-// The DMA is on the other side: a bound here would not show anything about the design.
+// The other end is the DMA: a bound on this channel would show nothing about the design.
 typedef Stream<AxiBeat, 1 << 30> AxiStream;
 
 inline AxiBeat axi_read(AxiStream &stream) { return stream.read(); }

@@ -1,4 +1,4 @@
-// Only wires: the units of a layer, the layers of a batch, the batches of a packet.
+// Connects the parts: units into a layer, layers into a batch, batches into a packet.
 #include "circnn_engine.hpp"
 
 #include "forward.hpp"
@@ -11,8 +11,8 @@
 
 // -- one layer ----------------------------------------------------------------------------------
 
-// The units run side by side.  The activation memory is one dual-port RAM: the reader has the one
-// port and the writer the other, and no layer writes over what it reads.
+// The units run in parallel.  The activation memory is one dual-port RAM: the reader uses one port
+// and the writer the other, and no layer overwrites its inputs.
 static void run_units(const Layer &layer, const Batch &batch, const ActivationBank *read_port,
                       ActivationBank *write_port, const Word weights[kWeightRows][kRow],
                       Word spectra[kSpectraRows][kRow], const Channels &channels, AxiStream &in,
@@ -60,7 +60,7 @@ static void run_layer(Engine &engine, int32_t index, const Batch &batch, AxiStre
 #ifndef __SYNTHESIS__
     engine.trips[index][kRead] += counts[kRead].trips;
 #endif
-    // the reader is where input words are limited, if they come straight from the packet
+    // input words that come straight from the packet are limited in the reader
     engine.saturations[0] += counts[kRead].saturations;
     engine.saturations[index + 1] += limited;
     report.product_trips += counts[kProduct].trips;
@@ -200,11 +200,11 @@ static void load_layer_weights(Engine &engine, uint32_t index, Payload &payload,
         return;
     }
     Count count = {0, 0};
-    engine.loaded = false;  // half of the weights would be no program
+    engine.loaded = false;  // a half loaded program must not run
     load_weights(engine.layers[index], payload, in, engine.weights, count);
 }
 
-// Does what a packet asks for; an error goes to `payload`.
+// Executes the request of a packet; an error is stored in `payload`.
 static void handle(Engine &engine, uint32_t kind, uint32_t argument, uint32_t format,
                    Payload &payload, AxiStream &in, AxiStream &out, Report &report) {
     const bool loaded = engine.loaded;

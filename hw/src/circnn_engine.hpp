@@ -12,7 +12,7 @@ struct Report {
     uint32_t status, detail, samples, saturations, product_trips, beats_in, beats_out;
 };
 
-// All that lasts from one packet to the next.
+// All state that is kept from one packet to the next.
 struct Engine {
     bool loaded;
     int32_t batch_samples;  // samples that the activation memory holds at once

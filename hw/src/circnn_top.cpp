@@ -1,7 +1,7 @@
 // The top function: the engine behind two AXI-Streams and AXI-Lite registers.  The offsets are the
-// contract's.  Vitis HLS puts the control word of an output, with its ap_vld bit, behind it and
-// leaves 16 bytes from one output to the next; a register with too little room it moves to the end,
-// with no more than a warning, so hw/scripts/check.py compares what it made with the contract.
+// contract's.  Vitis HLS puts the control word of an output, with its ap_vld bit, after it, so that
+// an output takes 16 bytes.  It moves a register with less room to the end and only prints a
+// warning, so hw/scripts/check.py compares the resulting registers with the contract.
 #include "circnn_top.hpp"
 
 void circnn_engine(AxiStream &in_stream, AxiStream &out_stream, uint32_t &status, uint32_t &detail,

@@ -1,5 +1,5 @@
 // Sizes of this engine, from the contract: circnn_configuration.h is generated for one
-// configuration, circnn_contract.h holds what all have in common.
+// configuration, circnn_contract.h is the same for all.
 #ifndef CIRCNN_CONFIG_HPP
 #define CIRCNN_CONFIG_HPP
 
@@ -37,7 +37,7 @@ static_assert(CIRCNN_CONFIG_SPECTRA_WORDS % kRow == 0, "spectra must fill whole 
 static_assert(kActivationWords % kBanks == 0, "activations must fill whole rows of banks");
 static_assert(kChannelWords % kBeat == 0, "channels must fill whole rows");
 static_assert(2 * kMinPoints % kRow == 0, "a transform's batch must fill whole rows");
-static_assert(kMinPoints % kTripPoints == 0, "and take whole trips");
+static_assert(kMinPoints % kTripPoints == 0, "a transform's batch must take whole trips");
 
 typedef int16_t Word;
 

@@ -1,6 +1,6 @@
-// Checking what a program says before anything is done with it, and working out how each layer
-// runs.  Every field is in its range, every address in its memory: what passes here cannot make
-// any unit leave its memories or its loops.
+// Validates a program before it is used, and works out how each layer runs.  Afterwards every field
+// is in its range and every address in its memory, so that no unit can access anything outside its
+// memories or run without end.
 #ifndef CIRCNN_DECODE_HPP
 #define CIRCNN_DECODE_HPP
 
@@ -10,7 +10,8 @@ constexpr int kHeaderFields = static_cast<int>(sizeof(circnn_header) / 4);
 constexpr int kDescriptorFields = static_cast<int>(sizeof(circnn_descriptor) / 4);
 
 static_assert(kHeaderFields <= CIRCNN_PROGRAM_HEADER_WORDS, "the header must fit its words");
-static_assert(kDescriptorFields <= CIRCNN_PROGRAM_DESCRIPTOR_WORDS, "so must a descriptor");
+static_assert(kDescriptorFields <= CIRCNN_PROGRAM_DESCRIPTOR_WORDS,
+              "a descriptor must fit its words");
 
 constexpr circnn_limits kLimits = {kActivationWords, kBeat, kMaxStride};
 

@@ -1,5 +1,5 @@
-// The end of every layer: the word that each total becomes, by the rule of the layer's kind.  Eight
-// words a trip, but one a trip through a table or a division, of which there is one each.
+// The end of every layer: turns each total into a word by the rule of the layer's kind.  It takes
+// eight words a trip, but only one through a table or a division, since there is one unit of each.
 #ifndef CIRCNN_EPILOGUE_HPP
 #define CIRCNN_EPILOGUE_HPP
 

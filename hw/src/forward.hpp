@@ -1,17 +1,17 @@
 // The forward transform: blocks in, rows of packed half spectra out.
 //
-// A batch of 64 points (128 for k = 256) is worked on in passes of 16 points a trip: stages 0 to 2
-// in the first pass, one stage a pass after it, the split last; for k <= 8 all in one pass.  The
+// A batch of 64 points (128 for k = 256) is computed in passes of 16 points a trip: stages 0 to 2
+// in the first pass, one stage in each later pass, the split last; for k <= 8 all in one pass.  The
 // passes have Pease's constant geometry: points j and j + P/2 go to 2j and 2j + 1, so that after
 // all stages a block's slots lie in bit-reversed order, which is the order of the spectra and of
-// the weights in the engine.  While a batch is computed the next one is loaded and the last one
-// sent on; a pass has at least four trips, which is what a butterfly may take.
+// the weights in the engine.  While one batch is computed, the next is loaded and the previous one
+// is sent.  A pass has at least four trips, so a butterfly may take four cycles.
 #ifndef CIRCNN_FORWARD_HPP
 #define CIRCNN_FORWARD_HPP
 
 #include "transform.hpp"
 
-// Three stages at once on points that lie an eighth of the block apart; in Pease's order.
+// Three stages at once on points an eighth of the block apart, in Pease's order.
 inline void three_stages(const Layer &layer, Point x[8], uint32_t &count) {
 three_stages:
     for (int stage = 0; stage < 3; stage++) {
@@ -30,7 +30,7 @@ three_stages:
     }
 }
 
-// The stages of blocks of at most four points, each within its own points.
+// All stages of blocks of at most four points; a block's points are neighbours.
 inline void small_stages(const Layer &layer, Point x[4], int log2_points, uint32_t &count) {
     const int first = layer.d.forward_shifts & 1, second = (layer.d.forward_shifts >> 1) & 1;
     Point y[4];
@@ -90,11 +90,11 @@ inline void split_pair(const Layer &layer, Point &even, Point &odd, int32_t slot
 
 // -- passes: each takes sixteen points a trip ---------------------------------------------------
 
-// The memories: what is loaded in natural order, skewed; what the passes work on and what is sent,
-// in rows as they are.  `batch` says which half of a memory a batch has.
+// The memories: loaded points in natural order, skewed; points being computed and points to be sent
+// in plain rows.  `batch` selects the half of a memory that a batch uses.
 struct ForwardMemory {
     Points loaded, work, ready;
-    uint8_t written[2][2 * kMaxPoints / kBeat];  // which beats of a batch were loaded at all
+    uint8_t written[2][2 * kMaxPoints / kBeat];  // which beats of a batch were loaded
 };
 
 inline void split_trip(const Layer &layer, const TripRows &rows, Point x[kTripPoints],
@@ -107,7 +107,7 @@ inline void split_trip(const Layer &layer, const TripRows &rows, Point x[kTripPo
     }
 }
 
-// A point that was not loaded in this batch does not count.
+// Saturations of a point that was not loaded in this batch are not counted.
 inline void drop_unwritten(const ForwardMemory &memory, int32_t batch, int32_t at, Point &x) {
     x.counted = x.counted && memory.written[batch][at / (kBeat / 2)] != 0;
 }
@@ -168,7 +168,7 @@ inline void split_pass(const Layer &layer, int32_t trip, const Points &work, int
     write_halves(ready, to, rows.low, rows.high, x);
 }
 
-// Blocks of at most eight samples, or of one, which is its own spectrum.
+// Blocks of at most eight samples; a block of one sample is its own spectrum.
 inline void small_pass(const Layer &layer, int32_t trip, int32_t batch, ForwardMemory &memory,
                        uint32_t &count) {
     const int log2_points = layer.d.block_log2 - 1;
@@ -243,11 +243,11 @@ inline void forward_transform(const Layer &layer, BlockStream &in, RowStream &ou
 #pragma HLS BIND_STORAGE variable = memory.ready.bank type = ram_1wnr impl = lutram
 #pragma HLS DEPENDENCE variable = memory.work.bank inter false
     bool kept[3][kMaxBatchRows] = {};
-    int32_t rows[3] = {0, 0, 0};  // of the batches loaded, worked on and sent
+    int32_t rows[3] = {0, 0, 0};  // of the batches loaded, computed and sent
     bool last_loaded = false;
 batches:
     for (uint32_t batch = 0; batch < kMaxTrips; batch++) {
-        // halves of the memories: the batch worked on has the other one than its neighbours
+        // halves of the memories: the computed batch uses the other one than its neighbours
         const int32_t here = static_cast<int32_t>(batch % 2), other = 1 - here;
         bool loading = !last_loaded;
         Passes passes = {0, 0, rows[1] > 0};

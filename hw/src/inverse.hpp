@@ -63,8 +63,8 @@ inline void two_stages(const Layer &layer, Point x[4], uint32_t &count) {
     butterfly(y[1], y[3], kMaxBlock / 4, true, second, x[1], x[3], count);
 }
 
-// The memories: what is loaded in rows as they are; what the passes work on and what is sent, with
-// their quarters skewed.
+// The memories: loaded points in plain rows; points being computed and points to be sent with their
+// quarters skewed.
 struct InverseMemory {
     Points loaded, work, ready;
 };
@@ -78,7 +78,7 @@ inline void merge_pass(const Layer &layer, int32_t trip, const Points &loaded, i
     read_halves(loaded, from, rows.low, rows.high, x);
     for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
-        // a point that was not loaded in this batch does not count
+        // saturations of a point that was not loaded in this batch are not counted
         x[i].counted = x[i].counted && trip_point(rows, i) / (kBeat / 2) < beats;
     }
     if (log2 > 0) {
@@ -105,7 +105,7 @@ inline void merge_pass(const Layer &layer, int32_t trip, const Points &loaded, i
     scatter(target, to, at, bank, x);
 }
 
-// Two rows of halves, each in the half of the banks that the skew of their quarters gives them.
+// Writes two half rows, each to the half of the banks that the skew of its quarter requires.
 inline void inverse_stage(const Layer &layer, int32_t trip, int stage, const Points &work,
                           int32_t from, Points &target, int32_t to, uint32_t &count) {
     const int32_t between = (1 << (layer.points_log2 - 1)) / kTripPoints;  // rows
@@ -205,10 +205,10 @@ inline void inverse_transform(const Layer &layer, const Batch &batch, SumStream 
 #pragma HLS DEPENDENCE variable = memory.work.bank inter false
     const int32_t batch_beats = (1 << layer.points_log2) / (kBeat / 2);
     uint32_t left = result_beats(layer, batch.samples);
-    int32_t beats[3] = {0, 0, 0};  // of the batches loaded, worked on and sent
+    int32_t beats[3] = {0, 0, 0};  // of the batches loaded, computed and sent
 batches:
     for (uint32_t number = 0; number < kMaxTrips; number++) {
-        // halves of the memories: the batch worked on has the other one than its neighbours
+        // halves of the memories: the computed batch uses the other one than its neighbours
         const int32_t here = static_cast<int32_t>(number % 2), other = 1 - here;
         const int32_t wanted = next_batch(left, batch_beats, layer.chunks * kRowBeats);
         Passes passes = {0, 0, beats[1] > 0};

@@ -1,16 +1,16 @@
-// What a layer kind consists of.  Each kind has a header in kinds/, named after its opcode, with
-// a namespace of that name and the four rules below; a kind that lacks one does not compile.  All
-// else that a unit needs to know about a kind is a trait in the contract: see traits_of.
+// The parts of a layer kind.  Each kind has a header in kinds/, named after its opcode, with a
+// namespace of that name and the four rules below; a kind without one of them does not compile.
+// Everything else that a unit needs to know about a kind is a trait in the contract: see traits_of.
 //
 //   Extent extent(const circnn_descriptor &d, int32_t y, int32_t x)
-//       The pixels of the input that the output pixel (y, x) is made of.
+//       The pixels of the input from which the output pixel (y, x) is computed.
 //   int32_t combine(const circnn_descriptor &d, const OperandBeat &beat, int i, int32_t total)
-//       The vector unit: the total with word i of a beat taken in; the first beat of a window
-//       begins a new total.
+//       The vector unit: the total after word i of a beat; the first beat of a window begins a
+//       new total.
 //   Word result(const circnn_descriptor &d, const Total &t, uint32_t &count)
-//       The epilogue: the word that a total becomes, where it makes eight a trip.
+//       The epilogue: the result for a total, when it computes eight a trip.
 //   Word serial_result(const circnn_descriptor &d, const Total &t, uint32_t &count)
-//       The same where it makes one a trip: through a table, or of a kind with the trait serial.
+//       The same when it computes one a trip: through a table, or for a kind with the trait serial.
 #ifndef CIRCNN_KIND_RULES_HPP
 #define CIRCNN_KIND_RULES_HPP
 
@@ -22,7 +22,7 @@ struct Extent {
     int32_t top, bottom, left, right;
 };
 
-// What of a window lies in the image.
+// The part of a window that lies in the image.
 inline Extent window(const circnn_descriptor &d, int32_t y, int32_t x) {
     const int32_t top = y * d.stride_height - d.pad_top;
     const int32_t left = x * d.stride_width - d.pad_left;
@@ -36,18 +36,18 @@ inline Extent window(const circnn_descriptor &d, int32_t y, int32_t x) {
 
 inline Extent one_pixel(int32_t y, int32_t x) { return Extent{y, y + 1, x, x + 1}; }
 
-// A total, with what belongs to its channel and its window.
+// A total, with the values that belong to its channel and its window.
 struct Total {
     int32_t value;
-    int32_t pixels;   // of the window
-    Word scale;       // scale and bias: of a kind with the trait scaled
+    int32_t pixels;  // of the window
+    Word scale;  // scale and bias: of a kind with the trait scaled
     int32_t bias;
-    Word multiplier;  // of a kind with the trait serial: the scale for so many pixels
+    Word multiplier;  // of a kind with the trait serial: the scale for `pixels` pixels
 };
 
 inline int32_t scaled(const Total &t) { return t.value * t.scale + t.bias; }
 
-// The rule of a unit that the kind never comes to.
+// The rule for a unit that the kind does not use.
 inline Word never(const char *kind) {
     CIRCNN_CHECK(false, "a unit has no rule for the kind ", kind);
     (void)kind;

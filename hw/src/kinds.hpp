@@ -1,4 +1,4 @@
-// All layer kinds of the contract, and the rule of the one that a descriptor names.
+// All layer kinds of the contract, and calls of the rules of the kind that a descriptor names.
 #ifndef CIRCNN_KINDS_HPP
 #define CIRCNN_KINDS_HPP
 
@@ -12,7 +12,7 @@ inline Extent extent_of(const circnn_descriptor &d, int32_t y, int32_t x) {
     switch (d.opcode) {
         CIRCNN_FOR_OPCODES(CIRCNN_EXTENT)
     default:
-        return one_pixel(y, x);  // no such opcode is decoded
+        return one_pixel(y, x);  // an unknown opcode is never decoded
     }
 #undef CIRCNN_EXTENT
 }
@@ -24,7 +24,7 @@ inline int32_t combined(const circnn_descriptor &d, const OperandBeat &beat, int
     switch (d.opcode) {
         CIRCNN_FOR_OPCODES(CIRCNN_COMBINE)
     default:
-        return total;  // no such opcode is decoded
+        return total;  // an unknown opcode is never decoded
     }
 #undef CIRCNN_COMBINE
 }
@@ -36,7 +36,7 @@ inline Word result_of(const circnn_descriptor &d, const Total &t, uint32_t &coun
     switch (d.opcode) {
         CIRCNN_FOR_OPCODES(CIRCNN_RESULT)
     default:
-        return 0;  // no such opcode is decoded
+        return 0;  // an unknown opcode is never decoded
     }
 #undef CIRCNN_RESULT
 }
@@ -48,7 +48,7 @@ inline Word serial_result_of(const circnn_descriptor &d, const Total &t, uint32_
     switch (d.opcode) {
         CIRCNN_FOR_OPCODES(CIRCNN_SERIAL_RESULT)
     default:
-        return 0;  // no such opcode is decoded
+        return 0;  // an unknown opcode is never decoded
     }
 #undef CIRCNN_SERIAL_RESULT
 }

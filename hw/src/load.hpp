@@ -10,7 +10,7 @@
 #include "packet.hpp"
 #include "transform.hpp"
 
-// CRC-32 as zlib's, a byte a step; eight steps are one trip.
+// CRC-32 as in zlib, one byte a step; eight steps are one trip.
 inline uint32_t crc_byte(uint32_t crc, uint32_t byte) {
     uint32_t value = (crc ^ byte) & 0xFF;
     for (int bit = 0; bit < 8; bit++) {
@@ -28,7 +28,7 @@ inline uint32_t crc_beat(uint32_t crc, uint64_t beat) {
     return crc;
 }
 
-// The payload of a packet, with its checksum and the status of what was found in it.
+// The payload of a packet, with its checksum so far and the first error found in it.
 struct Payload {
     PacketReader packet;
     uint32_t crc;
@@ -80,7 +80,7 @@ inline WeightPlace weight_place(const Layer &layer, int32_t block, int32_t term,
     return p;
 }
 
-// The same word for every place, since neighbouring pixels share their weights.
+// Stores the same word for every place, since neighbouring pixels share their weights.
 inline void store_weight(const Layer &layer, Word weights[kWeightRows][kRow], int32_t row,
                          int32_t position, Word word) {
     const int32_t share = kRow / layer.places;
@@ -90,7 +90,7 @@ inline void store_weight(const Layer &layer, Word weights[kWeightRows][kRow], in
     }
 }
 
-// Up to four words a trip: a beat, where all its words go to one row.
+// Up to four words a trip: a whole beat if all its words go to one row.
 inline void load_weights(const Layer &layer, Payload &payload, AxiStream &in,
                          Word weights[kWeightRows][kRow], Count &count) {
     const circnn_descriptor &d = layer.d;
@@ -194,7 +194,7 @@ inline circnn_descriptor descriptor_of(const uint32_t words[CIRCNN_PROGRAM_DESCR
     return d;
 }
 
-// Check that streamed weights fit behind the resident ones, and give them their place.
+// Check that streamed weights fit after the resident ones, and assign them their rows.
 inline void place_streamed(Layer &layer, int32_t resident_rows, Payload &payload, int32_t index) {
     if (!layer.streamed) return;
     layer.weights_row = resident_rows;
@@ -230,7 +230,7 @@ inline void load_program(uint32_t bytes, Payload &payload, AxiStream &in, circnn
                          Channels &channels, Count &count) {
     uint32_t words[CIRCNN_PROGRAM_HEADER_WORDS];
     payload.crc = 0xFFFFFFFFu;
-    // the checksum counts as zero in its own sum: it stands alone in its half of a beat
+    // the checksum's own field counts as zero: it is the lower half of the third beat
 record:
     for (int i = 0; i < CIRCNN_PROGRAM_HEADER_WORDS; i += 2) {
 #pragma HLS PIPELINE II = 1

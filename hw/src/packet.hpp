@@ -4,11 +4,11 @@
 
 #include "types.hpp"
 
-// A packet being read.  Behind its end it reads as zeros and is marked truncated.
+// A packet being read.  Reads past its end return zeros and mark it as truncated.
 struct PacketReader {
     bool ended;
     bool truncated;
-    bool kept;       // TKEEP was all ones so far
+    bool kept;       // whether TKEEP was all ones so far
     uint32_t beats;
 };
 
@@ -26,7 +26,7 @@ inline uint64_t packet_beat(PacketReader &reader, AxiStream &in) {
     return beat.data;
 }
 
-// Drop what is left; returns whether there was anything.
+// Drop the rest of the packet; returns whether there was any.
 inline bool packet_drain(PacketReader &reader, AxiStream &in) {
     const bool overlong = !reader.ended;
 drain:

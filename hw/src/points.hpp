@@ -2,8 +2,8 @@
 // sixteen points a trip.  Each holds two batches, one being written while the other is read.
 //
 // Where the points of a trip are not a row of sixteen neighbours, rows are skewed: shifted against
-// each other over the banks so that no two points of a trip share a bank.  The simulation checks
-// that none do.
+// each other over the banks so that no two points of a trip share a bank, which the simulation
+// checks.
 #ifndef CIRCNN_POINTS_HPP
 #define CIRCNN_POINTS_HPP
 
@@ -61,7 +61,7 @@ inline void write_halves(Points &points, int32_t batch, int32_t low, int32_t hig
     }
 }
 
-// Points anywhere, each in a bank of its own.
+// Points at any places, each in a different bank.
 template <int N>
 inline void gather(const Points &points, int32_t batch, const int32_t at[N], const int32_t bank[N],
                    Point x[N]) {

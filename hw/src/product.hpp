@@ -5,7 +5,7 @@
 // The sums move to a holding register, from which they leave eight a trip, so that one output
 // takes at least kRow / 8 trips.  While the rows of the image under one line of windows are read,
 // those that only the next line needs are accepted from the transform, one every `pace` trips;
-// the spectra memory is a ring of rows of the image, and read and write never meet in it.
+// the spectra memory is a ring of rows of the image, and no row is read and written at once.
 #ifndef CIRCNN_PRODUCT_HPP
 #define CIRCNN_PRODUCT_HPP
 
@@ -15,7 +15,7 @@
 struct Line {
     int32_t group, y;
     int32_t begin, end;  // rows of the image under the windows
-    int32_t fresh;       // of these, how many no earlier line has brought
+    int32_t fresh;       // how many of these no earlier line has used
 };
 
 inline Line line_at(const circnn_descriptor &d, int32_t group, int32_t y, int32_t seen) {
@@ -34,7 +34,7 @@ inline Line next_line(const circnn_descriptor &d, const Line &line) {
     return line_at(d, line.group + (wraps ? 1 : 0), wraps ? 0 : line.y + 1, wraps ? 0 : line.end);
 }
 
-// What of a line is being computed: column, group of output blocks, chunk, term.
+// The place within a line being computed: column, group of output blocks, chunk, term.
 struct OutputCursor {
     int32_t x, rows, chunk;
     int32_t trip;             // of this output
@@ -49,9 +49,9 @@ inline bool real_lane(int lane, int32_t block_log2, int32_t chunk) {
     return chunk == 0 && (lane & (slots - 1)) == 0;
 }
 
-// One complex product, or two real ones; three multipliers with the sums in front of them.  A tool
-// is free to keep the three sums apart until the output is finished, each in its DSP's accumulator:
-// modulo 2^48 that is the same.
+// One complex product, or two real ones; three multipliers with adders in front of them.  A tool
+// may keep the three sums apart until the output is finished, each in its DSP's accumulator, since
+// the result modulo 2^48 is the same.
 inline void lane(Word w_re, Word w_im, Word x_re, Word x_im, bool real, bool first, int64_t &acc_re,
                  int64_t &acc_im) {
     const int64_t re = static_cast<int64_t>(w_re) * x_re;
@@ -94,14 +94,14 @@ lanes:
     }
 }
 
-// Sums on their way out, and what they belong to.
+// Sums that wait to be sent, and the outputs that they belong to.
 struct Holding {
     int64_t sums[kRow];
     int32_t sent;  // beats; kRowBeats: nothing is held
     int32_t group, x, rows;
 };
 
-// How many words of a beat belong to blocks and pixels that exist: others are not counted.
+// How many words of a beat belong to existing blocks and pixels: others are not counted.
 inline int32_t counted_words(const Layer &layer, int32_t samples, const Holding &held) {
     const circnn_descriptor &d = layer.d;
     if (layer.chunks > 1) return kBeat;
@@ -165,7 +165,7 @@ inline void product(const Layer &layer, const Batch &batch, const Word weights[k
     held.sent = kRowBeats;
     Line line = {-1, 0, 0, 0, 0}, next = line_at(d, 0, 0, 0);
     OutputCursor c = {};
-    bool computing = false;        // a line is, so that outputs are due
+    bool computing = false;        // whether a line is being computed
     int32_t lines_left = next.fresh, rows_left = 0;  // to be accepted for the next line
     int32_t write_line = 0, write_row = 0;           // where in the ring
     int32_t first_line = 0;                          // ring line of line.begin
@@ -174,7 +174,7 @@ product:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
         if (!computing && lines_left == 0 && rows_left == 0) {
-            // all that the next line of windows needs is here
+            // everything that the next line of windows needs has arrived
             if (next.group == groups) {
                 if (held.sent == kRowBeats) break;
             } else {

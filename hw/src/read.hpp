@@ -24,7 +24,7 @@ inline void input_bytes(const circnn_header &h, uint64_t beat, int32_t count, Wo
     }
 }
 
-// The same for two beats of 16-bit words; -32768 is no word of the engine and is limited.
+// The same for two beats of 16-bit words; -32768 is not a valid word and is limited.
 inline void input_words(uint64_t low, uint64_t high, int32_t count, Word words[kBeat],
                         uint32_t &limited) {
     for (int i = 0; i < kBeat; i++) {
@@ -42,13 +42,13 @@ struct BlockCursor {
     int32_t batch_row;  // rows of the transform's batch that are complete
 };
 
-// What is under the cursor.
+// The words at the cursor.
 struct BlockPlace {
     int32_t image_column, sample, channel, count;
     bool exists;
 };
 
-// Sixteen words at once where a place has as many and the memory delivers them.
+// Sixteen words at once if a place has that many and they come from the memory.
 inline bool wide_reads(const Layer &layer) {
     return !layer.from_stream && (layer.side << layer.d.block_log2) >= kBanks;
 }
@@ -65,7 +65,7 @@ inline BlockPlace block_place(const Layer &layer, const Batch &batch, const Bloc
     return p;
 }
 
-// The place that owns a column counts its saturations: each column is owned once.
+// Whether the cursor's place counts the saturations of its column: one place does for each column.
 inline bool owned(const Layer &layer, const BlockCursor &c) {
     if (layer.by_sample || c.place == layer.places - 1) return true;
     return c.column < layer.strip * layer.d.stride_width;
@@ -113,8 +113,8 @@ inline BlockEnds advance(const Layer &layer, int32_t groups, BlockCursor &c) {
     return ends;
 }
 
-// Rows that the first batch leaves out, so that the last one is full: the sooner the first is
-// worked on, the sooner the last is.
+// Rows that the first batch leaves out so that the last one is full: an earlier start of the first
+// batch means an earlier end of the last.
 inline int32_t skipped_rows(const Layer &layer, int32_t groups) {
     const circnn_descriptor &d = layer.d;
     const uint32_t a_batch = static_cast<uint32_t>((2 << layer.points_log2) / kRow / layer.chunks);
@@ -143,7 +143,7 @@ read_blocks:
         if (layer.from_stream && !batch.bytes && p.count > kBeat / 2 && !have_low) {
             low = beat;
             have_low = true;
-            continue;  // a beat of the packet holds four words: the rest comes in the next trip
+            continue;  // a beat of the packet has four words: the next trip reads the rest
         }
         BlockBeat block = {};
         if (layer.from_stream) {
@@ -232,7 +232,7 @@ read_windows:
     }
 }
 
-// Two operands, sixteen words of the one and sixteen of the other in turn: two beats in two trips.
+// Two operands, alternately sixteen words of each: two beats in two trips.
 inline void read_pairs(const Layer &layer, const Batch &batch, const ActivationBank *memory,
                        OperandStream &out, Count &count) {
     const circnn_descriptor &d = layer.d;

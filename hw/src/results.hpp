@@ -1,16 +1,17 @@
-// In which order the results of a layer leave its units, eight at a time, and where each eight go.
+// The order in which a layer's results leave its units, eight at a time, and where each eight go.
 #ifndef CIRCNN_RESULTS_HPP
 #define CIRCNN_RESULTS_HPP
 
 #include "types.hpp"
 
-// Where a unit is among the results.  Of a spectral layer: group of samples, output row, column of
-// the place, group of blocks, place, beat.  Of any other: sample (`group`), pixel (`x`), beat.
+// The position of a unit among the results.  For a spectral layer: group of samples, output row,
+// column of the place, group of blocks, place, beat.  For others: sample (`group`), pixel (`x`),
+// beat.
 struct ResultCursor {
     int32_t group, y, x, rows, place, beat;
 };
 
-// Where eight results belong: from `channel` on of a pixel, at `word` in the sample's output.
+// Where eight results go: a pixel's channels from `channel` on, at `word` of the sample's output.
 struct ResultPlace {
     int32_t sample, channel, word;
     int32_t count;  // how many of the eight exist
@@ -25,7 +26,7 @@ inline int32_t channels_of(const Layer &layer) {
     return traits_of(layer).flat ? layer.out_words : layer.d.out_channels;
 }
 
-// Channels of a pixel that come from the first operand: all, but of a joined layer.
+// Channels of a pixel that come from the first operand: all, unless the layer is joined.
 inline int32_t first_channels(const Layer &layer) {
     return traits_of(layer).joined ? layer.d.in_channels : channels_of(layer);
 }

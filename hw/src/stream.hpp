@@ -1,9 +1,9 @@
 // A first-in first-out channel between two units.
 //
-// Under synthesis it is the vendor's.  In simulation it holds any number of elements when the
-// units run one after the other, and complains about reading from an empty channel; with
-// CIRCNN_THREADS the units are threads, a channel holds `Depth` elements, and one that makes no
-// progress for a while is reported as a deadlock.
+// For synthesis it is the vendor's.  In simulation the units run one after the other, a channel
+// holds any number of elements, and reading from an empty one is a fault.  With CIRCNN_THREADS the
+// units are threads, a channel holds `Depth` elements, and one that makes no progress for a while
+// is reported as a deadlock.
 #ifndef CIRCNN_STREAM_HPP
 #define CIRCNN_STREAM_HPP
 
@@ -68,7 +68,7 @@ class Stream {
 
     std::size_t size() const { return values_.size() - head_; }
 
-    // To be called when all units are done: nothing may be left behind.
+    // Call this when all units have finished: no elements may be left.
     void check_empty() const {
         if (size() != 0) fault("leftovers in the channel ", name_);
     }

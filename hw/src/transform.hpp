@@ -1,4 +1,4 @@
-// What both transforms have in common: which points go together, with which twiddle, in which pass.
+// The common part of both transforms: which points are combined, with which twiddle, in which pass.
 #ifndef CIRCNN_TRANSFORM_HPP
 #define CIRCNN_TRANSFORM_HPP
 
@@ -12,15 +12,15 @@ inline int32_t reverse_bits(int32_t value, int bits) {
     return v >> (8 - bits);
 }
 
-// Twiddle of a butterfly of stage s, in steps of the table's circle, from the sums and
-// differences (r0 is the highest of s bits) that led there.
+// Twiddle of a butterfly of stage s, in steps of the table's circle, from the s sums and
+// differences before it (`path`, the first of them in the highest bit).
 inline int32_t twiddle_of(int32_t path, int stage) {
     const int32_t j = stage == 0 ? 0 : reverse_bits(path & ((1 << stage) - 1), stage);
     return j * (kMaxPoints >> stage);
 }
 
-// Which two slots of sixteen the split and the merge take together: in bit-reversed order bin m
-// and its mirror image N - m lie mirrored in their octave.  The first of each pair is even.
+// Which two slots of sixteen the split and the merge combine: in bit-reversed order bin m and its
+// mirror image N - m lie mirrored in their octave.  The first of each pair is even.
 struct Pair {
     int32_t even, odd;
 };

@@ -1,4 +1,4 @@
-// What travels between the units, and what a layer is once it is decoded.
+// The data that the units exchange, and a decoded layer.
 #ifndef CIRCNN_TYPES_HPP
 #define CIRCNN_TYPES_HPP
 
@@ -24,7 +24,7 @@ struct SpectraRow {
 // Eight sums of products on their way to the inverse transform.
 struct SumBeat {
     int64_t w[kBeat];  // 48 bits
-    uint8_t counted;   // how many of them, from the first on, are no padding
+    uint8_t counted;   // how many, counted from the first, are not padding
 };
 
 // Eight values on their way to the epilogue, from the inverse transform.
@@ -32,14 +32,14 @@ struct ValueBeat {
     Word w[kBeat];
 };
 
-// What the reader feeds the vector unit: a word of each operand.
+// What the reader sends to the vector unit: eight words of each operand.
 struct OperandBeat {
     Word w[kBeat], v[kBeat];
     bool first, last;  // of a window
     bool second;       // of a joined layer's second operand
 };
 
-// What the vector unit makes of it.
+// The vector unit's totals.
 struct TotalBeat {
     int32_t w[kBeat];
     uint16_t pixels;  // of the window
@@ -48,7 +48,7 @@ struct TotalBeat {
 // Eight results on their way to the activation memory.
 struct ResultBeat {
     Word w[kBeat];
-    uint8_t count;  // how many of them are channels of a pixel that exists
+    uint8_t count;  // how many of them are channels of an existing pixel
 };
 
 typedef Stream<BlockBeat, 16> BlockStream;
@@ -65,8 +65,8 @@ struct Count {
     uint32_t saturations;
 };
 
-// A descriptor and what follows from it.  A row of the spectra memory holds `side` blocks of each
-// of `places` pixels: side * places * k = kRow for k < kRow.  The image is cut into as many strips
+// A descriptor and its derived values.  A row of the spectra memory holds `side` blocks of each of
+// `places` pixels: side * places * k = kRow for k < kRow.  The image is cut into as many strips
 // of columns as there are places, and each place works on one strip, with the columns beside it
 // that its windows reach; of an image one pixel wide, each place works on a sample of the batch.
 struct Layer {
@@ -80,8 +80,8 @@ struct Layer {
     int32_t column_groups;     // input blocks of a pixel, `side` at a time
     int32_t terms;             // products summed for one output
     int32_t strip;             // output columns of a place
-    int32_t columns;           // input columns that a place transforms ...
-    int32_t kept_columns;      // ... of which windows reach the first so many
+    int32_t columns;           // input columns that a place transforms
+    int32_t kept_columns;      // windows reach only the first so many of these columns
     int32_t line_rows;         // rows of spectra memory for one row of the image
     int32_t ring_lines;  // rows of the image in the spectra memory, the oldest replaced first
     int32_t pace;  // product trips between two rows accepted
@@ -92,16 +92,16 @@ struct Layer {
     bool streamed;  // the weights come with every mini-batch
 };
 
-// What the contract says of the layer's opcode.
+// The contract's traits of the layer's opcode.
 inline const circnn_traits &traits_of(const Layer &layer) {
     return circnn_opcode_traits[layer.d.opcode];
 }
 
-// How many samples of which kind a layer runs for, and where they lie.
+// The samples that a layer processes, and where they are stored.
 struct Batch {
     int32_t samples;
     int32_t stride;  // words of activation memory from one sample to the next
-    bool bytes;  // the packet holds unscaled bytes
+    bool bytes;  // the packet contains unscaled bytes
     circnn_header header;
 };
 

@@ -1,6 +1,6 @@
 # The IP cores that the stand-in knows: parameters with their defaults and allowed values, pins,
-# interfaces, registers, address spaces. What is not written here does not exist for the stand-in,
-# so a name that Vivado has and this file lacks is added here with its source.
+# interfaces, registers, address spaces. The stand-in knows nothing else: a name that Vivado has but
+# this file does not must be added here, with its source.
 #
 # Sources: product guides (PG021 AXI DMA, PG059 AXI Interconnect, PG082 Zynq-7000 PS, PG099
 # AXI INTC, PG144 AXI GPIO, PG164 Processor System Reset, PG201 Zynq UltraScale+ PS); HWH = the
@@ -8,23 +8,23 @@
 # rfsoc_sam.hwh of 2020.2); BASE = boards/*/base/base.tcl in Xilinx/PYNQ, written by Vivado 2024.1.
 # Classes, kinds of pins and ranges agree with public .hwh files of 2022.2 to 2025.2, among them one
 # of PYNQ's base overlay.
-# tests/test_vivado_standin.py holds names and defaults against the two HWH files.
+# tests/test_vivado_standin.py compares names and defaults with the two HWH files.
 #
 # Words:
 #   ip VLNV CLASS {NAME DEFAULT ALLOWED ...} BODY
 #       ALLOWED: a list of values, LOW..HIGH for integers, number, hex, or any
 #   In BODY, with the parameters in the array p:
 #   pin NAME in|out clk|rst|intr|data ?-width N? ?-low? ?-optional? ?-sync CLOCK? ?-hz N?
-#       ?-max N? ?-vector? ?-plain?           -plain: the .hwh does not say what kind it is of
+#       ?-max N? ?-vector? ?-plain?           -plain: the .hwh does not state its kind
 #   bus NAME master|slave PROTOCOL ?-clock PIN? ?-reset PIN? ?-data BITS? ?-address BITS?
 #       ?-id BITS? ?-prefix TEXT? ?-case lower|upper? ?-optional? ?-apertures {LOW HIGH}?
 #       ?-adapts? ?-strobe? ?-without {LOGICAL ...}?
 #       PROTOCOL: lite, axi3, axi4, read, write (AXI4 in one direction), stream, or a VLNV
 #   segment INTERFACE NAME RANGE register|memory ?-bus BUS? ?-base NAME?
-#   space NAME BUS ...                        an address space and the masters that reach out of it
+#   space NAME BUS ...                        an address space and its master interfaces
 #   register BUS NAME OFFSET ACCESS RESET DESCRIPTION {FIELD BIT WIDTH ACCESS ...}
 #   through MASTERS SLAVES                    what enters at SLAVES leaves at MASTERS
-#   derived NAME VALUE                        a parameter of the .hwh that nobody sets
+#   derived NAME VALUE                        a parameter of the .hwh that no script sets
 
 # ---- Zynq-7000 processing system: PG082, HWH resizer.hwh, BASE Pynq-Z2 -------------------------
 set ps7 {

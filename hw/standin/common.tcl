@@ -1,7 +1,7 @@
-# What the stand-ins for Vivado and Vitis HLS share: options, files and how a script is run.
+# The common part of the stand-ins for Vivado and Vitis HLS: options, files, running a script.
 
 # Splits the arguments of a command. SPEC names its options: {-name value -flag flag ...}. Sets
-# the array OPTION in the caller, with 0 for a flag that is not there, and returns the rest.
+# the array OPTION in the caller, with 0 for a flag that is not given, and returns the rest.
 proc options {command spec arguments} {
     upvar 1 option option
     array unset option
@@ -52,8 +52,8 @@ proc read_file {path} {
     return $text
 }
 
-# The messages that scripts send. An ERROR is a Tcl error, as in Vivado; the scripts of write_bd_tcl
-# catch it and return.
+# The messages that scripts send. An ERROR is a Tcl error, as in Vivado; scripts written by
+# write_bd_tcl catch it and return.
 namespace eval common {
     variable errors 0
 
@@ -87,8 +87,8 @@ proc run_script {tool path} {
     exit 0
 }
 
-# The tools take a script that returns early for a success, such as one for another version, which
-# does no more than say so. The stand-in, which is there to find faults, ends it with status 1.
+# The tools accept a script that returns early as a success, such as one for another version, which
+# only prints that. The stand-in is meant to find faults, so it ends such a script with status 1.
 # Each tool has a procedure something_built.
 proc check_end {command operation} {
     if {![info exists ::running] || [lindex [concat $command 0] 1] != 0} {

@@ -1,13 +1,13 @@
-# The stand-in's block design: cells made from the catalogue, what is connected, and the checks.
+# The stand-in's block design: cells from the catalogue, their connections, and the checks.
 #
 # cells    name -> dictionary with vlnv, class, config and the shape that BODY of the catalogue
-#          gave it: pins, buses, segments, spaces, registers, through, derived
+#          has defined: pins, buses, segments, spaces, registers, through, derived
 # nets     CELL/PIN -> the pin that drives its net
 # links    CELL/BUS or port NAME -> its peer, both ways
 # mapped   {SPACE SEGMENT} -> {OFFSET RANGE}; excluded likewise, without value
 
 namespace eval shape {
-    # The words that a BODY of the catalogue is written in; current is the cell being shaped.
+    # The commands of a BODY in the catalogue; current is the cell being made.
     variable current {}
 
     proc pin {name direction kind args} {
@@ -126,7 +126,7 @@ proc allowed {value rule} {
     return [expr {$value in $rule}]
 }
 
-# Gives a cell the pins and interfaces that its parameters call for.
+# Gives a cell the pins and interfaces that its parameters require.
 proc shape {name} {
     upvar #0 cells cells
     set ::shape::current [dict create pins {} buses {} segments {} spaces {} registers {} \
@@ -190,7 +190,7 @@ proc find {kind patterns quiet} {
         }
     }
     if {![llength $found] && !$quiet} {
-        error "the design must have what a script asks for. Received: no $kind match '$patterns'."
+        error "the design must contain what a script names. Received: no $kind match '$patterns'."
     }
     return $found
 }
@@ -279,7 +279,7 @@ proc connect_bd_net {args} {
     }
 }
 
-# What kind of thing an interface is: two ends of one kind fit.
+# The kind of an interface: two ends of the same kind can be connected.
 proc family {protocol} {
     if {$protocol in {lite axi3 axi4 read write}} {
         return aximm
@@ -347,7 +347,7 @@ proc exclude_bd_addr_seg {args} {
         [string trimleft [lindex $rest 0] /]] 1
 }
 
-# What the space of a master sees: a list of {SEGMENT MASTER-BUS} through every interconnect.
+# The segments that a master's space reaches through interconnects: {SEGMENT MASTER-BUS} each.
 proc reachable {space} {
     set cell [cell_of $space]
     set seen [list]
@@ -404,8 +404,8 @@ proc width_of {path} {
     return [dict get $pin width]
 }
 
-# An open interrupt is no fault: Vivado ties an open input to 0 with a critical warning (BD 41-759)
-# and says nothing of an open output.
+# An open interrupt is not a fault: Vivado ties an open input to 0 with a critical warning
+# (BD 41-759) and does not report an open output.
 proc check_pins {} {
     set faults [list]
     set loads [dict values $::nets]
@@ -415,7 +415,7 @@ proc check_pins {} {
             set kind [dict get $pin kind]
             if {[dict get $pin direction] eq "out"} {
                 if {$kind eq "intr" && $path ni $loads} {
-                    puts "WARNING: \[stand-in\] interrupt $path goes nowhere"
+                    puts "WARNING: \[stand-in\] interrupt $path is not connected"
                 }
                 continue
             }

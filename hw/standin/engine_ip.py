@@ -22,7 +22,7 @@ CONTRACT = os.path.join(
     "contract",
     "contract.json",
 )
-HLS_RANGE = 1 << 16  # of the address block, whatever the registers take (.hwh of 2019.2 to 2025.2)
+HLS_RANGE = 1 << 16  # of every address block (.hwh of 2019.2 to 2025.2)
 ACCESS = {"r": "read-only", "w": "write-only", "rw": "read-write"}
 CONTROL = {
     0x0: (

@@ -23,7 +23,7 @@ import settings  # noqa: E402
 
 
 def prepare(board: str, build: str) -> None:
-    """Leave in the build folder what the step ip would: settings, headers and the IP core."""
+    """Write the results of the step ip into the build folder: settings, headers, IP core."""
     settings.write(board, build)
     engine = settings.load(board)["design"]["engine"]
     vlnv = ":".join(engine[key] for key in ("vendor", "library", "top", "version"))
@@ -45,7 +45,7 @@ def handoff(board: str, path: str) -> None:
     Raises
     ------
     RuntimeError
-        If the stand-in refuses the design, with what it said.
+        If the stand-in refuses the design; the message contains its output.
     """
     with tempfile.TemporaryDirectory() as build:
         prepare(board, build)

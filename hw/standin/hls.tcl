@@ -1,7 +1,7 @@
 # A stand-in for Vitis HLS in plain tclsh: runs the scripts, checks what they name, and packages
-# an IP core whose ports and registers are the contract's. Beside it lies the register map that the
-# pragmas of the sources ask for, as the tool's driver has it; hw/scripts/check.py compares the two.
-# It compiles and synthesises nothing.
+# an IP core whose ports and registers are the contract's. It also writes the register map that the
+# pragmas of the sources require, in the form of the tool's driver; hw/scripts/check.py compares the
+# two. It compiles and synthesises nothing.
 #
 #   tclsh hls.tcl vitis-run --mode hls --tcl SCRIPT | vitis_hls -f SCRIPT
 #
@@ -107,10 +107,10 @@ proc top_arguments {text} {
     return [lmap argument [split $list ,] {lindex [regexp -inline {(\w+)\s*$} $argument] 1}]
 }
 
-# Where the outputs of a bundle lie: name -> offset. Each takes 16 bytes: data, control word and two
-# words that are reserved (the x*_hw.h of 2020.2 to 2023.2 that public repositories hold). Where an
-# offset lies within another's room, the register moves to the end with a warning (UG1399,
-# "S_AXILITE Offset Option"), as one without an offset goes there.
+# The offsets of a bundle's outputs: name -> offset. Each takes 16 bytes: data, control word and
+# two reserved words (as in the x*_hw.h of 2020.2 to 2023.2 in public repositories). If an offset
+# lies within the bytes of another output, the register moves to the end with a warning (UG1399,
+# "S_AXILITE Offset Option"); a register without an offset goes there too.
 proc place_outputs {pragmas} {
     set places [dict create]
     set end 0x10
@@ -161,7 +161,7 @@ proc register_header {top bundle places protocol} {
 }
 
 # The top function, its streams and its registers must be in the sources; the report's numbers are
-# made up.
+# invented.
 proc csynth_design {} {
     ready
     set top [dict get $::project top]

@@ -1,6 +1,6 @@
-# Writes the design as the hardware handoff file (.hwh) that pynq reads, in the shape of the ones
-# that Vivado 2020.2 to 2025.2 writes (tests/test_vivado_hwh.py compares it with those that come
-# with pynqmetadata; an older Vivado does not write POLARITY).
+# Writes the design as the hardware handoff file (.hwh) that pynq reads, in the format of Vivado
+# 2020.2 to 2025.2. tests/test_vivado_hwh.py compares it with the files that come with pynqmetadata;
+# an older Vivado does not write POLARITY.
 
 namespace eval hwh {
     variable lines {}
@@ -9,7 +9,7 @@ namespace eval hwh {
         return [string map {& &amp; < &lt; > &gt; \" &quot;} $text]
     }
 
-    # One element; BODY, when given, writes what lies inside.
+    # One element; BODY, if given, writes its contents.
     proc element {depth name attributes {body {}}} {
         variable lines
         set text "[string repeat {  } $depth]<$name"
@@ -89,7 +89,7 @@ namespace eval hwh {
         return $kept
     }
 
-    # An interconnect's port takes width and protocol from what hangs on it.
+    # An interconnect's port takes width and protocol from the interface connected to it.
     proc effective {path} {
         set bus [bus_of $path]
         if {[dict get $bus adapts] && [dict exists $::links $path]} {
@@ -164,7 +164,7 @@ namespace eval hwh {
         }
     }
 
-    # A word for every line that is connected behind a concat, or one.
+    # A word for every line that is connected through a concat, or one.
     proc sensitivity {path} {
         set lines [dict keys $::nets [cell_of [source_of $path]]/In*]
         return [join [lrepeat [expr {max(1, [llength $lines])}] LEVEL_HIGH] :]
@@ -310,7 +310,7 @@ namespace eval hwh {
         }
     }
 
-    # The rows of what the masters of a cell reach: attributes of MEMRANGE.
+    # What the masters of a cell reach, as attributes of MEMRANGE.
     proc ranges {name} {
         set rows [list]
         foreach part [dict keys [dict get $::cells $name spaces]] {
@@ -337,7 +337,7 @@ namespace eval hwh {
         return $rows
     }
 
-    # Where the registers of a cell lie: its own parameters C_BASEADDR and C_HIGHADDR.
+    # The addresses of a cell's registers: its own parameters C_BASEADDR and C_HIGHADDR.
     proc own_addresses {name} {
         set values [list]
         dict for {other cell} $::cells {

@@ -1,11 +1,11 @@
 # A stand-in for Vivado in plain tclsh. It runs the build's scripts unmodified, checks the block
-# design and writes its .hwh; it synthesises nothing, and what it leaves behind says so.
+# design and writes its .hwh; it synthesises nothing, and its output files state that.
 #
 #   tclsh vivado.tcl -version | -mode batch -source SCRIPT ?-nojournal? ?-notrace? ?-log FILE?
 #
-# A command, option, parameter, pin or value that is not written down here or in catalogue.tcl is
-# an error. CIRCNN_STANDIN_VERSION (2024.1) is the version that it plays, CIRCNN_STANDIN_WNS_NS
-# (0.5) the slack that its timing report states.
+# A command, option, parameter, pin or value that is neither here nor in catalogue.tcl is an error.
+# CIRCNN_STANDIN_VERSION (2024.1) is the version that it imitates, CIRCNN_STANDIN_WNS_NS (0.5) the
+# slack in its timing report.
 
 set standin [file dirname [file normalize [info script]]]
 foreach file {common design hwh catalogue} {
@@ -110,7 +110,7 @@ proc get_property {name object} {
         STATUS [expr {$done ? "write_bitstream Complete!" : "Not started"}]] $name]
 }
 
-# Reads the IP cores of the repositories: what the stand-in for Vitis HLS packaged.
+# Reads the IP cores of the repositories, which the stand-in for Vitis HLS has packaged.
 proc update_ip_catalog {args} {
     options update_ip_catalog {} $args
     foreach folder [state repositories] {

@@ -40,7 +40,7 @@ foreach master $masters {
 }
 connect memory/M00_AXI processor/[setting processor_memory]
 
-# Registers: the segment CELL/INTERFACE/BLOCK hangs on the interface of that name.
+# Registers: the segment CELL/INTERFACE/BLOCK belongs to the interface CELL/INTERFACE.
 connect processor/[setting processor_control] control/S00_AXI
 set port 0
 foreach slave $slaves {
@@ -69,7 +69,7 @@ connect processor/[setting processor_clock] \
     resetter/slowest_sync_clk engine_resetter/slowest_sync_clk \
     control/ACLK control/S00_ACLK memory/ACLK memory/M00_ACLK
 
-# Two resets: everything from the processor, the engine also from the driver's hand.
+# Two resets: the processor resets everything, the driver only the engine.
 connect processor/[setting processor_reset] resetter/ext_reset_in engine_resetter/ext_reset_in
 connect engine_reset/gpio_io_o engine_resetter/aux_reset_in
 connect engine_resetter/peripheral_aresetn engine/ap_rst_n

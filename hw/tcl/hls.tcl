@@ -1,8 +1,8 @@
-# What csim.tcl and ip.tcl share: the HLS project of the engine.
+# The HLS project of the engine, which csim.tcl and ip.tcl share.
 
 source [file join $::env(CIRCNN_HW) tcl settings.tcl]
 
-# Opens the engine's project with its sources, its test bench where there is one, and the part.
+# Opens the engine's project with its sources, its test bench if there is one, and the part.
 proc open_engine {} {
     set hw $::env(CIRCNN_HW)
     set flags "-std=c++14 -I[file join $hw src] -I[built]"

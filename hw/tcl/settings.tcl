@@ -1,6 +1,6 @@
 # The settings of this build (made by hw/scripts/settings.py) and where its files lie.
-# Sourced first by every step; the environment, not the command line, names the places, because
-# vitis-run and vitis_hls hand no arguments on to a script.
+# Every step sources this file first. The folders come from the environment, not from the command
+# line, because vitis-run and vitis_hls pass no arguments on to a script.
 
 foreach variable {CIRCNN_HW CIRCNN_BUILD} {
     if {![info exists ::env($variable)]} {

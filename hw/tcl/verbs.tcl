@@ -5,10 +5,10 @@
 #   external NAME VLNV PIN            an interface of the design's own, joined to CELL/PIN
 #   locate SEGMENT SPACE OFFSET RANGE
 #                                     a slave's registers or memory in a master's address space
-#   hide PATTERN KEPT SPACE           leaves out of the space every other segment of the pattern
+#   hide PATTERN KEPT SPACE           excludes from SPACE every segment of the pattern except KEPT
 
-# The IP core of a name VENDOR:LIBRARY:NAME ?:VERSION?. Without a version, the newest one that IP
-# integrator takes: 2022.1 and 2024.1 differ in some.
+# The IP core of a name VENDOR:LIBRARY:NAME ?:VERSION?. Without a version it is the newest one that
+# IP integrator accepts, which differs for some cores between 2022.1 and 2024.1.
 proc core {name} {
     if {[llength [split $name :]] == 4} {
         set filter "VLNV == $name"

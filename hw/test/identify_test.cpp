@@ -1,13 +1,13 @@
 // The test bench of the step csim: whether the engine, compiled by the vendor's tools, answers.
-// It asks who is there, sends what is no packet, one that is too long and one without a program,
-// and asks again. What the engine computes is tested elsewhere, with the same sources under g++.
+// It identifies the engine, sends an invalid packet, a short one, a long one and a run without a
+// program, and identifies it again. Results are tested elsewhere, with the same sources under g++.
 #include <cstdio>
 
 #include "circnn_top.hpp"
 
 namespace {
 
-// What one call of the engine leaves: its registers and the reply, the last four beats sent.
+// The result of one call: the engine's registers and its reply, the last four beats sent.
 struct Answer {
     uint32_t status, detail, samples, saturations, product_trips, beats_in, beats_out, identity,
         version, configuration;

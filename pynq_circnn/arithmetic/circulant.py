@@ -7,13 +7,13 @@ is, by the circulant convolution theorem (CirCNN, MICRO 2017, section 3),
 
     y_i = irfft( sum_j rfft(w_ij) * rfft(x_j) )
 
-Others index the other way round.  PEFT's C3A (huggingface/peft, ``src/peft/tuners/c3a``) computes
-``fft(ifft(x) * fft(w))``, which correlates: its vectors are first *rows*, ``y[i] = sum_j
-w[(j - i) mod k] x[j]``, and its sums are divided by the number of inputs.  One index reversed
-makes the one of the other, either way:
+Other libraries index blocks the other way round.  PEFT's C3A (huggingface/peft,
+``src/peft/tuners/c3a``) computes ``fft(ifft(x) * fft(w))``, which correlates: its vectors are first
+*rows*, ``y[i] = sum_j w[(j - i) mod k] x[j]``, and its sums are divided by the number of inputs.
+Reversing one index converts either form into the other:
 
 >>> c3a = np.array([[[1., 2., 3., 4.]]])  # of shape (p, q, k), as c3a_kernel
->>> ours = np.roll(c3a[..., ::-1], 1, axis=-1)  # divide it by q * k besides
+>>> ours = np.roll(c3a[..., ::-1], 1, axis=-1)  # then divide by q * k
 >>> ours
 array([[[1., 4., 3., 2.]]])
 >>> expand(ours)[:2]
@@ -72,8 +72,8 @@ def nearest(matrix: np.ndarray, block: int) -> np.ndarray:
     """Return the defining vectors of the block-circulant matrix nearest to `matrix`.
 
     Nearest in the Frobenius norm: each element of a defining vector is the mean of the wrapped
-    diagonal that it fills.  Where the matrix is no multiple of the block, only elements that
-    exist count; a diagonal without any is zero.
+    diagonal that it fills.  If the matrix's size is not a multiple of the block size, only existing
+    elements count, and a diagonal without any becomes zero.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def nearest(matrix: np.ndarray, block: int) -> np.ndarray:
 
 
 def expand(vectors: np.ndarray, shape: Optional[Tuple[int, int]] = None) -> np.ndarray:
-    """Return the dense matrix that the defining vectors stand for.
+    """Return the dense matrix that the defining vectors represent.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def half_spectrum(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, dtype=np.float64)
     k = check_block(x.shape[-1])
     if k == 1:
-        return np.asarray(x.copy())
+        return np.array(x)
     full = np.fft.rfft(x)
     packed = np.empty_like(x)
     packed[..., 0] = full[..., 0].real
@@ -179,7 +179,7 @@ def from_half_spectrum(packed: np.ndarray) -> np.ndarray:
     packed = np.asarray(packed, dtype=np.float64)
     k = check_block(packed.shape[-1])
     if k == 1:
-        return np.asarray(packed.copy())
+        return np.array(packed)
     return np.fft.irfft(_unpack(packed), k)
 
 
@@ -226,8 +226,8 @@ def product(vectors: np.ndarray, x: np.ndarray) -> np.ndarray:
     ----------
     vectors : array of shape (p, q, k)
     x : array of shape (..., n)
-        ``n`` is at most ``q * k``, and more than ``(q - 1) * k``; shorter than ``q * k`` is
-        padded with zeros.
+        ``n`` is at most ``q * k`` and more than ``(q - 1) * k``; `x` is padded with zeros to
+        ``q * k``.
 
     Returns
     -------

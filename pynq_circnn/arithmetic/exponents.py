@@ -7,7 +7,7 @@ import numpy as np
 
 from .fixed import VALUE_MAX
 
-HEADROOM = 1.4  # held-out data go beyond calibration data: 1.4 times at every stage
+HEADROOM = 1.4  # factor at every stage, since later inputs exceed the calibration data
 
 
 def exponent_for(peak: float, headroom: float = 1.0) -> int:
@@ -23,16 +23,18 @@ def exponent_for(peak: float, headroom: float = 1.0) -> int:
 
 def to_words(values: np.ndarray, exponent: int, limit: int, dtype: str) -> np.ndarray:
     """Return values as words with an exponent, rounded with halves to even and limited."""
-    return np.asarray(np.clip(np.rint(np.ldexp(values, -exponent)), -limit, limit).astype(dtype))
+    limited: np.ndarray = np.clip(np.rint(np.ldexp(values, -exponent)), -limit, limit)
+    words: np.ndarray = limited.astype(dtype)
+    return words
 
 
 def shift_sums(peaks: Sequence[float], exponent: int) -> List[int]:
-    """Return the smallest cumulative shifts, at most one more a stage, that leave headroom.
+    """Return the smallest cumulative shifts, growing by at most one a stage, that leave headroom.
 
-    `peaks` are the unshifted magnitudes after each stage of words with this exponent.
+    `peaks` are the magnitudes after each stage without shifts; the words have this exponent.
     """
     wanted = [max(0, exponent_for(peak, HEADROOM) - exponent) for peak in peaks]
-    for stage in range(len(wanted) - 2, -1, -1):  # early enough for what comes
+    for stage in range(len(wanted) - 2, -1, -1):  # early enough for the later stages
         wanted[stage] = max(wanted[stage], wanted[stage + 1] - 1)
     sums: List[int] = []
     for value in wanted:

@@ -2,8 +2,8 @@
 
 Every tensor is ``int16`` with one power-of-two exponent, ``value = word * 2**exponent``.  The
 functions below take and return ``int64`` arrays that hold such words, so that no intermediate
-result can overflow silently; each says what it rounds and saturates.  ``hw/ENGINE.md`` says the
-same in words, and ``pynq_circnn/native`` computes the same in C.
+result can overflow silently; each states what it rounds and saturates.  ``hw/ENGINE.md`` specifies
+the same in words, and ``pynq_circnn/native`` computes the same in C.
 
 A function that can lose a value takes a ``saturate`` argument: :func:`saturate` itself, or the
 method of a :class:`Counter` that also counts.
@@ -26,11 +26,12 @@ Saturate = Callable[[np.ndarray], np.ndarray]
 
 def saturate(words: np.ndarray) -> np.ndarray:
     """Return the words limited to +-32767."""
-    return np.asarray(np.clip(words, -VALUE_MAX, VALUE_MAX))
+    limited: np.ndarray = np.clip(words, -VALUE_MAX, VALUE_MAX)
+    return limited
 
 
 class Counter:
-    """A saturation that counts the words it had to limit."""
+    """A saturation that counts the words that it limits."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -103,14 +104,16 @@ def _sum(a: np.ndarray, b: np.ndarray, shift: int) -> np.ndarray:
 def _difference(a: np.ndarray, b: np.ndarray, shift: int) -> np.ndarray:
     """Return a - b, halved if `shift` is 1 with halves rounded down.
 
-    Sums up and differences down: the errors do not pile up in one bin, and on the board's ARM
-    these are the instructions VRHADD and VHSUB.
+    Rounding sums up and differences down keeps the errors from accumulating in one bin, and the
+    board's ARM has instructions for exactly this: VRHADD and VHSUB.
     """
-    return np.asarray((a - b) >> shift)
+    difference: np.ndarray = a - b
+    return difference >> shift
 
 
-def _complex_transform(re: np.ndarray, im: np.ndarray, shifts: Sequence[int], inverse: bool,
-                       sat: Saturate) -> Pair:  # fmt: skip
+def _complex_transform(
+    re: np.ndarray, im: np.ndarray, shifts: Sequence[int], inverse: bool, sat: Saturate
+) -> Pair:
     """Radix-2 decimation in time over the last axis, without a factor 1/N; one shift a stage."""
     points = re.shape[-1]
     order = bit_reversal(points)
@@ -210,8 +213,8 @@ def inverse_transform(y: np.ndarray, shifts: Sequence[int], sat: Saturate = satu
 def activate(t: np.ndarray, activation: str, clip: int, slope: int, counter: Counter) -> np.ndarray:
     """Return the activation of rounded but not yet saturated words.
 
-    ReLU and ReLU6 limit to ``[0, 32767]`` and ``[0, clip]``; what they cut on purpose is no
-    saturation, and neither is the limit of a table's input, so only the rest is counted.
+    ReLU and ReLU6 limit to ``[0, 32767]`` and ``[0, clip]``.  Words that they cut by definition are
+    not counted as saturations, nor are limited inputs of a table; all others are.
 
     Parameters
     ----------
@@ -246,7 +249,8 @@ def interpolate(words: np.ndarray, table: str) -> np.ndarray:
     left = points[step + len(points) // 2]
     right = points[step + len(points) // 2 + 1]
     rest = words - (step << TABLE_STEP_BITS)
-    return np.asarray(left + round_shift((right - left) * rest, TABLE_STEP_BITS))
+    values: np.ndarray = left + round_shift((right - left) * rest, TABLE_STEP_BITS)
+    return values
 
 
 def clip_word(exponent: int) -> int:
@@ -255,7 +259,7 @@ def clip_word(exponent: int) -> int:
 
 
 def slope_word(slope: float) -> int:
-    """Return leaky ReLU's slope as the engine takes it."""
+    """Return leaky ReLU's slope as the engine's word, in 1/32768."""
     return int(min(np.rint(slope * (1 << SLOPE_SHIFT)), VALUE_MAX))
 
 
@@ -269,7 +273,7 @@ def reciprocal(count: int) -> Tuple[int, int]:
     return ((1 << (RECIPROCAL_SHIFT + shift)) + count // 2) // count, shift
 
 
-# -- the host's side ----------------------------------------------------------------------------
+# -- conversions on the host -----------------------------------------------------------------------
 
 
 def quantize_input(x: np.ndarray, exponent: int, sat: Saturate = saturate) -> np.ndarray:
@@ -285,7 +289,8 @@ def quantize_input(x: np.ndarray, exponent: int, sat: Saturate = saturate) -> np
 
 def dequantize(words: np.ndarray, exponent: int) -> np.ndarray:
     """Return words as float32 values, exactly."""
-    return np.asarray(words.astype(np.float32) * np.float32(2.0**exponent))
+    values: np.ndarray = words.astype(np.float32) * np.float32(2.0**exponent)
+    return values
 
 
 def byte_rule(scale: float, offset: float, exponent: int) -> Tuple[int, int, int]:

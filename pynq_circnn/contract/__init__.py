@@ -1,8 +1,9 @@
 """The contract: ``contract.json`` (widths, limits, layouts) and ``tables.json`` as Python values.
 
-It is the one home of what Python, C, the HLS sources and the documentation must agree on.  The C
-headers are made from it by :mod:`.headers`, the tables of ``hw/ENGINE.md`` by :mod:`.page`.  All
-three need nothing but the standard library, so that they work while the package is being built::
+It is the single source of everything that Python, C, the HLS sources and the documentation must
+agree on.  :mod:`.headers` generates the C headers from it, :mod:`.page` the tables of
+``hw/ENGINE.md``.  All three need only the standard library, so that they work while the package is
+being built::
 
     python pynq_circnn/contract headers FOLDER       # writes the headers of the native back end
     python pynq_circnn/contract headers FOLDER z2    # writes those of a hardware configuration
@@ -37,20 +38,20 @@ class Field:
 
 @dataclass(frozen=True)
 class Operation:
-    """What an opcode is: one entry of ``opcodes`` in the contract.
+    """One opcode: an entry of ``opcodes`` in the contract.
 
     Parameters
     ----------
     name, doc : str
     opcode : int
     traits : tuple of str
-        Those of :data:`TRAITS` that it has.
+        The names of its :data:`TRAITS`.
     rules : tuple of str
-        Names of the :data:`RULES` that a descriptor must keep.
+        Names of the :data:`RULES` that a descriptor must follow.
     sections : mapping of str to str
-        For each section of the program that it reads, how many words: an expression of fields.
+        For each section of the program that it reads, the number of words: an expression of fields.
     second : str
-        How many words its second operand has, an expression of fields ("0" without one).
+        The number of words of its second operand: an expression of fields, "0" without one.
     """
 
     name: str
@@ -107,7 +108,7 @@ def _values(rows: List[Dict[str, Any]]) -> Dict[str, int]:
 
 
 def _fields(rows: List[Dict[str, Any]]) -> Dict[str, Field]:
-    """Return a record's fields; a largest value that is a text is that of the list it names."""
+    """Return a record's fields; a text as ``max`` names the list with the largest value."""
     fields = {}
     for index, row in enumerate(rows):
         largest = row["max"]
@@ -184,7 +185,7 @@ def ceil_div(a: int, b: int) -> int:
 
 
 def evaluate(expression: str, fields: Mapping[str, int]) -> int:
-    """Return the value of a rule or of a section's length; fields left out are zero.
+    """Return the value of a rule or of a section's length; missing fields are zero.
 
     >>> evaluate("block_rows * 2 >= TERMS", {"block_rows": 3})
     0
@@ -203,8 +204,8 @@ def _compiled(expression: str) -> Any:
 def configuration_digest(name: str, version: Optional[int] = None) -> int:
     """Return the CRC-32 that ties a program to the engine configuration it was compiled for.
 
-    It covers the sizes and, of an engine, the version of its packets and registers: the contract's
-    if `version` is left out. Version 1 was not covered yet.
+    It covers the sizes and, of an engine, the version of its packets and registers: `version`, or
+    the contract's if that is left out. Digests of version 1 do not include the version.
     """
     facts = {key: value for key, value in CONFIGURATIONS[name].items() if key != "doc"}
     version = IDENTITY["interface_version"] if version is None else version
@@ -215,17 +216,17 @@ def configuration_digest(name: str, version: Optional[int] = None) -> int:
 
 
 def hardware_configurations() -> List[str]:
-    """Return the names of the configurations that are engines: all but the host's."""
+    """Return the names of the configurations that are engines: all except the host's."""
     return [name for name, values in CONFIGURATIONS.items() if "lanes" in values]
 
 
 def engine_digests() -> Dict[int, str]:
-    """Return the names of the configurations that are engines by their digest."""
+    """Return the names of the configurations that are engines, by their digests."""
     return {configuration_digest(name): name for name in hardware_configurations()}
 
 
 def digest_words(digest: int) -> str:
-    """Return what an engine's digest tells of it, for messages."""
+    """Return an engine's digest and what it identifies, for messages."""
     now = IDENTITY["interface_version"]
     for version in range(now, 0, -1):
         for name in hardware_configurations():

@@ -1,4 +1,4 @@
-"""The contract's headers and tables from the command line: see the package's own text."""
+"""The contract's headers and tables from the command line: see the package's docstring."""
 
 import importlib.util
 import os
@@ -10,7 +10,7 @@ USAGE = "usage: contract headers FOLDER [CONFIGURATION] | page"
 
 
 def _contract() -> ModuleType:
-    """Return the package, loaded on its own if the package around it may not be installed yet."""
+    """Return the contract, loaded without pynq_circnn, which may not be installed yet."""
     folder = os.path.dirname(os.path.abspath(__file__))
     spec = importlib.util.spec_from_file_location(
         "circnn_contract", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]

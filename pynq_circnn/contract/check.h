@@ -1,14 +1,14 @@
-/* Checking what a program says before anything is done with it: one piece of code for the native
- * back end (C) and the hardware engine (HLS C++), which differ in their limits alone.  The rules of
- * each opcode are generated from the contract, above this. */
+/* Validation of a program before it is used: the same code for the native back end (C) and the
+ * hardware engine (HLS C++), which differ only in their limits.  The rules of each opcode are
+ * generated from the contract; they come before this text. */
 
 typedef struct {
     int64_t tensor_words; /* of the largest tensor */
-    int64_t align_words;  /* at multiples of which a layer's part of a section begins */
+    int64_t align_words;  /* a layer's part of a section begins at a multiple of it */
     int64_t stride;       /* the longest step of a window */
 } circnn_limits;
 
-/* Whether every field lies in its range and every word behind the fields is zero. */
+/* Whether every field lies in its range and every word after the fields is zero. */
 static inline int circnn_fields_ok(const uint32_t *words, const circnn_range *ranges, int fields,
                                    int count) {
     int ok = 1;
@@ -24,7 +24,7 @@ static inline int circnn_fields_ok(const uint32_t *words, const circnn_range *ra
     return ok;
 }
 
-/* Whether so many words from an address on lie in a memory. */
+/* Whether `words` words from `address` on lie in a memory of `memory` words. */
 static inline int circnn_place_ok(int64_t address, int64_t words, int64_t memory) {
     return address >= 0 && words >= 0 && address + words <= memory;
 }
@@ -42,13 +42,13 @@ static inline int64_t circnn_image_words(int64_t height, int64_t width, int64_t 
                : pixels * channels;
 }
 
-/* Whether a section of a layer begins where it may and ends inside the program's. */
+/* Whether a layer's part of a section is aligned and lies within the program's section. */
 static inline int circnn_section_ok(int64_t offset, int64_t words, int64_t section,
                                     circnn_limits limits) {
     return offset % limits.align_words == 0 && circnn_place_ok(offset, words, section);
 }
 
-/* Whether a header is one of this format and of a program of so many bytes. */
+/* Check that a header is of this format version, and of a program of `bytes` bytes. */
 static inline int circnn_check_format(const circnn_header *h, uint64_t bytes) {
     if (h->magic != CIRCNN_PROGRAM_MAGIC || h->version != CIRCNN_PROGRAM_VERSION)
         return CIRCNN_STATUS_BAD_HEADER;
@@ -61,8 +61,8 @@ static inline int64_t circnn_padded_bytes(int64_t bytes) {
            CIRCNN_PROGRAM_ALIGN_BYTES;
 }
 
-/* Whether the lengths of all sections make up the program's bytes, and what goes in and out lies
- * in the activation memory. */
+/* Check that the lengths of all sections add up to the program's, and that input and output lie in
+ * the activation memory. */
 static inline int circnn_check_sections(const circnn_header *h) {
     const int64_t records = 4 * (CIRCNN_PROGRAM_HEADER_WORDS +
                                  (int64_t)h->layers * CIRCNN_PROGRAM_DESCRIPTOR_WORDS);

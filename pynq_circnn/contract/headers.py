@@ -1,4 +1,4 @@
-"""C headers made from the contract: what the native back end and the HLS sources include."""
+"""C headers generated from the contract, for the native back end and the HLS sources."""
 
 import ast
 import os
@@ -83,7 +83,7 @@ def c_header() -> str:
 def _lists() -> List[str]:
     """Return the lists of opcodes and activations, and the opcodes' traits."""
     lines = [
-        f"#define CIRCNN_OPCODES ({max(OPCODES.values()) + 1}) /* the highest, and one */",
+        f"#define CIRCNN_OPCODES ({max(OPCODES.values()) + 1}) /* the highest, plus one */",
         "/* X(NAME, name) for every opcode, and for every activation. */",
     ]
     for macro, names in (("OPCODES", OPCODES), ("ACTIVATIONS", ACTIVATION_CODES)):
@@ -170,7 +170,7 @@ def _rules() -> List[str]:
             "}",
         ]
     lines += _by_opcode(
-        "Whether a descriptor keeps the rules of its opcode.",
+        "Whether a descriptor follows the rules of its opcode.",
         "int circnn_rules_ok(const circnn_descriptor *d)",
         {o.name: " && ".join(f"circnn_rule_{r}(d)" for r in o.rules) for o in _OPERATIONS},
     )
@@ -193,7 +193,7 @@ def _rules() -> List[str]:
 
 
 def _by_opcode(doc: str, head: str, expressions: Dict[str, str]) -> List[str]:
-    """Return a function that returns an expression for each opcode, zero for those left out."""
+    """Return a C function with an expression for each opcode; for others it returns zero."""
     lines = ["", f"/* {doc} */", f"static inline {head} {{", "    switch (d->opcode) {"]
     for name, expression in expressions.items():
         lines += [f"    case CIRCNN_OP_{name.upper()}:", f"        return {expression};"]
@@ -201,7 +201,7 @@ def _by_opcode(doc: str, head: str, expressions: Dict[str, str]) -> List[str]:
 
 
 def native_headers() -> Dict[str, str]:
-    """Return the generated headers of the native back end: their texts by the files' names."""
+    """Return the generated headers of the native back end: texts by file name."""
     return {"circnn_contract.h": c_header(), "circnn_kinds.h": _kinds_header("h")}
 
 
@@ -215,7 +215,7 @@ def engine_headers(configuration: str) -> Dict[str, str]:
 
 
 def write_headers(folder: str, texts: Dict[str, str]) -> None:
-    """Write headers into a folder, which is made; a file that is right keeps its time."""
+    """Write headers into a folder, created if missing; unchanged files keep their time."""
     os.makedirs(folder, exist_ok=True)
     for name, text in texts.items():
         path = os.path.join(folder, name)

@@ -1,4 +1,4 @@
-"""The tables of ``hw/ENGINE.md``, made from the contract."""
+"""The tables of ``hw/ENGINE.md``, generated from the contract."""
 
 import os
 from typing import Any, Dict, List
@@ -27,7 +27,7 @@ def _table(head: List[str], rows: List[List[Any]]) -> str:
 
 
 def page_tables() -> Dict[str, str]:
-    """Return the tables of ``hw/ENGINE.md`` by the name of the mark that they stand behind."""
+    """Return the tables of ``hw/ENGINE.md`` by the name of the mark before each."""
     packets = ENGINE["packets"]
     named = {
         "arithmetic": CONTRACT["arithmetic"],
@@ -87,19 +87,19 @@ def _sections(operation: Operation) -> str:
 
 
 def fill_marks(text: str, tables: Dict[str, str]) -> str:
-    """Return a page with what stands behind every mark ``<!-- NAME -->`` renewed.
+    """Return a page with the table after every mark ``<!-- NAME -->`` replaced.
 
     Raises
     ------
     ValueError
-        If a mark, or the ``<!-- end -->`` behind it, is not there once.
+        If a mark does not occur exactly once, or has no ``<!-- end -->`` after it.
     """
     for mark, table in tables.items():
         begin, end = f"<!-- {mark} -->\n", "<!-- end -->"
         parts = text.split(begin)
         if len(parts) != 2 or end not in parts[1]:
             raise ValueError(
-                f"the page must have the mark {begin.strip()} and {end} behind it, once. "
+                f"the page must have the mark {begin.strip()} and {end} after it, once. "
                 f"Received: {len(parts) - 1} times."
             )
         text = parts[0] + begin + table + "\n" + parts[1][parts[1].index(end) :]
@@ -107,13 +107,13 @@ def fill_marks(text: str, tables: Dict[str, str]) -> str:
 
 
 def fill_page(text: str) -> str:
-    """Return ``hw/ENGINE.md`` with its tables renewed."""
+    """Return the text of ``hw/ENGINE.md`` with its tables regenerated."""
     tables = {f"contract: {name}": table for name, table in page_tables().items()}
     return fill_marks(text, tables)
 
 
 def renew_page() -> None:
-    """Write ``hw/ENGINE.md`` with its tables renewed."""
+    """Write ``hw/ENGINE.md`` with its tables regenerated."""
     with open(PAGE, encoding="utf-8") as file:
         text = fill_page(file.read())
     with open(PAGE, "w", encoding="utf-8") as file:

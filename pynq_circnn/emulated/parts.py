@@ -90,7 +90,7 @@ class Slcr(Part):
     Values are those that a PYNQ-Z2 boots with: a 50 MHz crystal, feedback dividers 26, 21 and 20.
     """
 
-    BASE, RANGE = 0xF8000000, 0x1000
+    BASE = 0xF8000000
     CLOCKS = {0x170: 0, 0x180: 1, 0x190: 2, 0x1A0: 3}
 
     def __init__(self, faults: Faults) -> None:

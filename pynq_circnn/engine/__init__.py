@@ -1,1 +1,1 @@
-"""A model of the hardware engine: cycles, resources, and what a network takes on a board."""
+"""A model of the hardware engine: cycles, resources, and what a network needs on a board."""

@@ -10,7 +10,15 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from ..contract import ACTIVATION_CODES, OPERATIONS, TABLE_ACTIVATIONS, UNITS, ceil_div
+from ..contract import (
+    ACTIVATION_CODES,
+    OPERATIONS,
+    STREAM_INPUT,
+    STREAM_WEIGHTS,
+    TABLE_ACTIVATIONS,
+    UNITS,
+    ceil_div,
+)
 from ..layers.window import covered
 from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields, arrange, field
 from ..program.packets import STREAM_WORDS, batch_samples, sample_beats
@@ -69,8 +77,8 @@ def _forward(
 ) -> _Forward:
     """Follow the phases of the forward transform.
 
-    `direct`: the input comes from the packet, not from the memory that reads sixteen words at
-    once; `halves`: in beats of four words, so that eight words take two trips.
+    `direct`: the input comes from the packet, not from the memory, which reads sixteen words at
+    once; `halves`: it comes in beats of four words, so that eight words take two trips.
     """
     units_a_row = a.columns * a.column_groups
     blocks = np.minimum(fields["block_columns"] - np.arange(a.column_groups) * a.side, a.side)
@@ -86,7 +94,7 @@ def _forward(
         reads = loads + np.tile(long, groups)
     a_batch = max(2 * a.points // engine.row_words // a.chunks, 1)
     batches = ceil_div(len(loads), a_batch)
-    skipped = batches * a_batch - len(loads)  # by the first batch
+    skipped = batches * a_batch - len(loads)  # units that the first batch leaves out
 
     def by_batch(values: np.ndarray) -> np.ndarray:
         padded = np.zeros(batches * a_batch, dtype=np.int64)
@@ -106,7 +114,7 @@ def _forward(
 
 
 def _phases(load: np.ndarray, compute: np.ndarray, send: np.ndarray) -> np.ndarray:
-    """Return the trips of each phase: one batch is loaded, one computed and one sent."""
+    """Return the trips of each phase, in which one batch is loaded, one computed and one sent."""
     zero = np.zeros(1, dtype=np.int64)
     stages = (
         np.concatenate([load, zero, zero]),
@@ -119,7 +127,7 @@ def _phases(load: np.ndarray, compute: np.ndarray, send: np.ndarray) -> np.ndarr
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of windows: the rows of the image that it brings, those it needs, and its trips."""
+    """A line of windows: the image rows that it adds, those that it needs, and its trips."""
 
     fresh: int
     last: int  # the last row of the image it needs, or -1
@@ -194,7 +202,7 @@ def _matrix(
         "epilogue": epilogue,
         "write": beats,
     }
-    # the product's last sums leave, the last batch is computed and sent
+    # at the end the last sums leave, and the last batch is computed and sent
     sums_end = now + engine.row_beats + DEPTHS["product"]
     tail = compute + int(loads[-1])
     inverse_end = max(sums_end + tail, busy_from + inverse) + DEPTHS["inverse"]
@@ -277,7 +285,7 @@ def _vector(fields: Fields, samples: int) -> LayerCycles:
 
 @dataclass(frozen=True)
 class BatchCycles:
-    """All layers over one batch that the activation memory holds, and the loops around them."""
+    """All layers over one batch of samples in the activation memory, and the loops around them."""
 
     layers: Tuple[LayerCycles, ...]
     moves: Dict[str, int]  # trips: input, output, weights
@@ -286,7 +294,7 @@ class BatchCycles:
 
 def streams_input(program: Program) -> bool:
     """Return whether the first layer reads its input straight from the packet."""
-    return bool(program.layers) and program.layers[0].get("stream", 0) & 1 == 1
+    return bool(program.layers) and program.layers[0].get("stream", 0) & STREAM_INPUT != 0
 
 
 def weight_trips(fields: Fields, engine: EngineSizes) -> int:
@@ -308,7 +316,7 @@ def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
     samples : int
         At most :func:`pynq_circnn.program.packets.batch_samples`.
     unscaled : bool
-        The input comes as bytes.
+        Whether the input comes as bytes.
     """
     engine = EngineSizes.of(program.configuration)
     direct = streams_input(program)
@@ -318,7 +326,7 @@ def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
     for index, fields in enumerate(program.layers):
         if OPERATIONS[fields["opcode"]].spectral:
             layers.append(_matrix(fields, engine, samples, direct and index == 0, unscaled))
-            if field(fields, "stream") & 2:
+            if field(fields, "stream") & STREAM_WEIGHTS:
                 moves["weights"] += weight_trips(fields, engine)
         else:
             layers.append(_vector(fields, samples))

@@ -1,4 +1,4 @@
-"""What a model needs on a board: memory, cycles, energy.  All of it modelled, not synthesised."""
+"""What a model needs on a board: memory, cycles, energy.  All are modelled, not synthesised."""
 
 from typing import Any, Dict, List, Optional
 
@@ -123,7 +123,7 @@ def estimate(
     Raises
     ------
     ValueError
-        If the board is unknown, the power is not positive, or `unscaled` is asked of a network that
+        If the board is unknown, the power is not positive, or `unscaled` is true for a network that
         takes no bytes.
     """
     if board not in BOARDS:

@@ -1,10 +1,11 @@
-"""The layer kinds of a network, one file each: frozen values with all their rules.
+"""The layer kinds of a network with all their rules, in one file for each opcode.
 
-A file holds everything that the package knows of a kind: its fields and shapes, its rule in
-floating point, how it is quantised, its rule in integers (the definition of what every back end
-computes), its lowering to the engine's program, and what the program's instruction means.  Every
-module of this folder is imported here, and a kind is registered by being defined; ``Layer.kinds``
-lists them, and each can be had from this package by its name.
+Such a file holds everything that the package knows of its kinds: fields and shapes, the rule in
+floating point, quantisation, the rule in integers (the definition of what every back end computes),
+the lowering to an instruction of the engine's program, and what that instruction means.  ``base``,
+``activated``, ``scaled``, ``operands``, ``window``, ``lowering`` and ``instruction`` are what they
+share.  Every module of this folder is imported here, and defining a kind registers it:
+``Layer.kinds`` lists all of them, and this package has each by its name.
 
 Tensors are channels last, without the batch: vectors ``(features,)``, sequences
 ``(steps, features)`` and images ``(height, width, channels)``.

@@ -26,7 +26,7 @@ class Epilogue:
     shift : int
     activation : str
     clip, slope : int
-        Of relu6 and leaky_relu, as :func:`pynq_circnn.arithmetic.fixed.activate` takes them.
+        For relu6 and leaky_relu, see :func:`pynq_circnn.arithmetic.fixed.activate`.
     """
 
     shift: int
@@ -35,12 +35,12 @@ class Epilogue:
     slope: int
 
     def __call__(self, total: np.ndarray, counter: Counter) -> np.ndarray:
-        """Return the output words of sums."""
+        """Return the output words for 32-bit sums."""
         t = round_shift(total, self.shift)
         return fixed.activate(t, self.activation, self.clip, self.slope, counter)
 
     def fields(self) -> Fields:
-        """Return the fields of a descriptor that describe it."""
+        """Return the descriptor fields that describe this epilogue."""
         return {
             "activation": ACTIVATION_CODES[self.activation],
             "output_shift": self.shift,
@@ -66,7 +66,7 @@ class Activated(Layer, abstract=True):
     activation : str
         One of linear, relu, relu6, leaky_relu, sigmoid, tanh.
     negative_slope : float
-        Of leaky_relu, from 0 to below 1; not used otherwise.
+        Slope of leaky_relu below zero, from 0 to below 1; other activations ignore it.
     """
 
     activation: str = "linear"
@@ -91,7 +91,7 @@ class Activated(Layer, abstract=True):
         raise NotImplementedError
 
     def preactivation_exponent(self, schedule: Schedule, *inputs: int) -> int:
-        """Return the exponent of what the activation reads."""
+        """Return the exponent of the activation's input."""
         return self.total_exponent(schedule, *inputs) + int(schedule["output_shift"])
 
     def output_exponent(self, schedule: Schedule, *inputs: int) -> int:
@@ -106,7 +106,7 @@ class Activated(Layer, abstract=True):
         return TABLE_OUTPUT
 
     def activate(self, t: np.ndarray, observe: Observe) -> np.ndarray:
-        """Return the activation of floats, having shown them to `observe`."""
+        """Pass floats to `observe`, and return their activation."""
         observe(self, "preactivation", t)
         return floating.activate(t, self.activation, self.negative_slope)
 
@@ -121,7 +121,7 @@ class Activated(Layer, abstract=True):
         )
 
     def target_exponent(self, peaks: Peaks, lowest: int) -> int:
-        """Return the exponent to bring the sum to, which itself has the exponent `lowest`.
+        """Return the exponent for the activation's input; the sum itself has exponent `lowest`.
 
         Raises
         ------

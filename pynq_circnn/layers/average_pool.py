@@ -40,17 +40,17 @@ def mean_words(
     multipliers : sequence of int
         For counts of 1, 2, ...: ``reciprocal(count)[0]``.
     shift : int
-        The layer's, to which ``ceil(log2(count))`` is added.
+        The layer's output shift, to which ``ceil(log2(count))`` is added.
     counter : Counter
     """
     total = window.total(x)
     out = np.empty_like(total)
     counts = window.counts()
     for count in np.unique(counts):
-        here = counts == count
+        windows = counts == count
         count_shift = shift + (int(count) - 1).bit_length()
-        product = total[:, here] * int(multipliers[int(count) - 1])
-        out[:, here] = counter.saturate(round_shift(product, count_shift))
+        product = total[:, windows] * int(multipliers[int(count) - 1])
+        out[:, windows] = counter.saturate(round_shift(product, count_shift))
     return out
 
 
@@ -69,13 +69,13 @@ def _average_pool(
 
 
 class _Mean(Parameterless, abstract=True):
-    """What both kinds have in common: a window, and one shift."""
+    """What both kinds have in common: a window and one shift."""
 
     operation: ClassVar[str] = "average_pool"
 
     @rule
     def window(self, shape: Shape) -> Window:
-        """Return where the mean is taken in an input of this shape."""
+        """Return the window of the mean in an input of this shape."""
         raise NotImplementedError
 
     def quantize(self, arrays: Arrays, peaks: Peaks, *inputs: int) -> Quantized:
@@ -110,7 +110,8 @@ class AveragePool2D(Pool2D, _Mean):
 
     def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
         window = self.window(inputs[0].shape[1:])
-        return np.asarray(window.total(inputs[0]) / window.counts()[:, :, None])
+        means: np.ndarray = window.total(inputs[0]) / window.counts()[:, :, None]
+        return means
 
     def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
         return self.mean(quantized, counter, inputs[0])
@@ -135,7 +136,8 @@ class GlobalAveragePool2D(_Mean):
         return (channels,)
 
     def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
-        return np.asarray(inputs[0].mean(axis=(1, 2)))
+        means: np.ndarray = inputs[0].mean(axis=(1, 2))
+        return means
 
     def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
         return self.mean(quantized, counter, inputs[0])[:, 0, 0, :]

@@ -1,4 +1,4 @@
-"""What every layer kind is: a frozen value with one rule for each thing that is done with it."""
+"""The base of every layer kind: a frozen value with one rule for each step of the package."""
 
 from dataclasses import dataclass, fields
 from typing import (
@@ -32,7 +32,7 @@ SHIFT_MAX = DESCRIPTOR["output_shift"].max
 
 
 class Words(NamedTuple):
-    """What an integer array of a layer must be."""
+    """The required dtype and shape, and the largest magnitude, of an integer array of a layer."""
 
     dtype: str
     shape: Shape
@@ -41,7 +41,7 @@ class Words(NamedTuple):
 
 @dataclass(frozen=True)
 class Range:
-    """What an entry of a schedule must be: one integer, or as many as `count` says."""
+    """The allowed values of a schedule's entry: one integer, or `count` of them if not negative."""
 
     min: int
     max: int
@@ -50,14 +50,14 @@ class Range:
 
 @dataclass(frozen=True)
 class QuantizedLayer:
-    """What a layer computes with in integers, beside its own fields.
+    """The values that a layer computes with in integers, in addition to its own fields.
 
     Parameters
     ----------
     schedule : mapping
-        Shifts and exponents, as the layer's ``schedule_specs`` say.
+        Shifts and exponents, as the layer's ``schedule_specs`` require.
     arrays : mapping of str to array
-        Integer arrays, as the layer's ``array_specs`` say.
+        Integer arrays, as the layer's ``array_specs`` require.
     input_exponents : tuple of int
     input_shapes : tuple of shapes
     """
@@ -77,7 +77,7 @@ def size_of(shape: Shape) -> int:
 
 
 def as_image(shape: Shape) -> Tuple[int, int, int]:
-    """Return how the engine sees a tensor: a vector is one pixel, a sequence one row of them.
+    """Return a tensor's shape as an image: a vector is one pixel, a sequence one row of pixels.
 
     >>> as_image((5,)), as_image((9, 5)), as_image((3, 3, 5))
     ((1, 1, 5), (1, 9, 5), (3, 3, 5))
@@ -146,9 +146,9 @@ def rules_left_open(kind: type) -> List[str]:
 class Layer:
     """One node of a network.
 
-    A kind is a subclass in a file of its own, which is found by being there.  It must define every
-    method that is marked as a :func:`rule` here or in a class between; one that is missing raises
-    ``TypeError`` when the package is imported.
+    A kind is a subclass in a file of its own in this folder.  It must define every method that is
+    marked as a :func:`rule` here or in an intermediate class; a missing rule raises ``TypeError``
+    when the package is imported.
 
     Parameters
     ----------
@@ -164,11 +164,11 @@ class Layer:
     kinds: ClassVar[Dict[str, Type["Layer"]]] = {}
     arity: ClassVar[int] = 1
     operation: ClassVar[str] = ""
-    """The opcode that the kind becomes; empty for those that the engine has no part in."""
+    """The opcode that the kind is lowered to; empty if the engine does not execute it."""
     is_view: ClassVar[bool] = False
-    """Whether the output is the input's words under another shape."""
+    """Whether the output consists of the input's words in another shape."""
     on_host: ClassVar[bool] = False
-    """Whether the host computes it: what goes into the engine, and what comes out of it."""
+    """Whether the host computes it: the input of the engine, or what is made of its output."""
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -218,11 +218,11 @@ class Layer:
 
     @property
     def kind(self) -> str:
-        """The layer's kind, as the file and the messages name it."""
+        """The name of the layer's kind in files and messages."""
         return type(self).__name__
 
     def config(self) -> Dict[str, Any]:
-        """Return the fields as plain values: what the file's header holds."""
+        """Return the fields as plain values, as the header of a file stores them."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     # -- shapes ---------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ class Layer:
 
     @rule
     def evaluate(self, arrays: Arrays, observe: Observe, *inputs: np.ndarray) -> np.ndarray:
-        """Return the output for a batch, telling `observe` the values of each inner stage.
+        """Return the output for a batch, and pass the values of each inner stage to `observe`.
 
-        Stages are named as the engine's: ``spectrum`` (inputs' half spectra), ``sum`` (outputs'
+        The stages have the engine's names: ``spectrum`` (inputs' half spectra), ``sum`` (outputs'
         half spectra), ``value`` (after the inverse transform), ``preactivation``.
         """
         raise NotImplementedError
@@ -262,12 +262,12 @@ class Layer:
 
     @rule
     def schedule_specs(self) -> Dict[str, Range]:
-        """Return what the entries of the schedule must be."""
+        """Return the allowed values of each entry of the schedule."""
         raise NotImplementedError
 
     @rule
     def array_specs(self, *inputs: Shape) -> Dict[str, Words]:
-        """Return what the integer arrays must be."""
+        """Return the required form of each integer array."""
         raise NotImplementedError
 
     @rule
@@ -286,7 +286,7 @@ class Layer:
 
     @rule
     def lower(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
-        """Return the fields of the descriptor that are the kind's own; fill the sections."""
+        """Return the kind's own descriptor fields, and add the layer's arrays to the sections."""
         raise NotImplementedError
 
 
@@ -304,7 +304,7 @@ class Parameterless(Layer, abstract=True):
 
 
 class Exact(Parameterless, abstract=True):
-    """A layer that only moves or chooses words: nothing is rounded, the exponent stays."""
+    """A layer that only moves or selects words: nothing is rounded, the exponent is kept."""
 
     def quantize(self, arrays: Arrays, peaks: Peaks, *inputs: int) -> Quantized:
         return {}, {}
@@ -317,7 +317,7 @@ class Exact(Parameterless, abstract=True):
 
 
 def from_config(kind: str, config: Dict[str, Any]) -> Layer:
-    """Return the layer that ``config()`` described, lists read as tuples.
+    """Return the layer that a ``config()`` describes; lists become tuples.
 
     Raises
     ------
@@ -334,7 +334,7 @@ def from_config(kind: str, config: Dict[str, Any]) -> Layer:
     unknown: List[str] = sorted(set(config) - set(known))
     if unknown or "name" not in config:
         raise ValueError(
-            f"fields of a {kind} must be among {', '.join(known)}, and name must be there. "
+            f"fields of a {kind} must be among {', '.join(known)}, and must include name. "
             f"Received: {', '.join(sorted(config))}."
         )
     return cls(**{key: _tuples(value) for key, value in config.items()})

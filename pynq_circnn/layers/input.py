@@ -1,4 +1,4 @@
-"""The entry of a network."""
+"""The input of a network."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, Optional, Tuple, Union
@@ -25,7 +25,7 @@ from .base import (
 
 @dataclass(frozen=True)
 class Input(Parameterless):
-    """The one entry of a network.
+    """The only input of a network.
 
     Parameters
     ----------
@@ -33,13 +33,13 @@ class Input(Parameterless):
         ``(features,)``, ``(steps, features)`` or ``(height, width, channels)``.  The layers read
         steps as an image of height 1: ``(1, steps, features)``.
     uint8_scale : float, optional
-        The engine itself reads ``uint8`` data ``u``, as ``u * uint8_scale + uint8_offset``;
-        without it they are converted to floats like every other number.
+        With it the engine itself reads ``uint8`` data ``u``, as ``u * uint8_scale + uint8_offset``;
+        without it bytes are converted to floats like every other number.
     uint8_offset : float
     scale, offset : float or tuple of float
-        Every other number ``x`` is read as ``x * scale + offset``, on the host; several are one
-        for each feature or channel.  ``1`` and ``0`` with a ``uint8_scale``: floats are taken as
-        already scaled, and integers of any dtype as unscaled bytes.
+        The host reads every other number ``x`` as ``x * scale + offset``; a tuple has one value
+        for each feature or channel.  If they are 1 and 0 and there is a ``uint8_scale``, floats
+        are taken as already scaled, and integers of any dtype as unscaled bytes.
     """
 
     shape: Shape = ()
@@ -79,7 +79,7 @@ class Input(Parameterless):
         several = isinstance(self.scale, tuple) or isinstance(self.offset, tuple)
         if several and self.uint8_scale is not None:
             raise ValueError(
-                "uint8_scale must be None where scale or offset are several: the engine scales "
+                "uint8_scale must be None if scale or offset is a tuple: the engine scales "
                 f"bytes by one number. Received: {self.uint8_scale!r}."
             )
         if self.scale == 0:
@@ -91,8 +91,10 @@ class Input(Parameterless):
         return (self.scale, self.offset) != (1, 0)
 
     def scaled(self, x: np.ndarray) -> np.ndarray:
-        """Return numbers as the layers read them, a new array of the same dtype."""
-        return np.asarray(x * np.asarray(self.scale, x.dtype) + np.asarray(self.offset, x.dtype))
+        """Return numbers as the layers read them: scaled, in a new array of the same dtype."""
+        scale, offset = np.asarray(self.scale, x.dtype), np.asarray(self.offset, x.dtype)
+        y: np.ndarray = x * scale + offset
+        return y
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (1, *self.shape) if len(self.shape) == 2 else self.shape
@@ -115,7 +117,7 @@ class Input(Parameterless):
         ends = [self.uint8_offset, 255 * self.uint8_scale + self.uint8_offset]
         low, high = min(ends), max(ends)
         exponent = exponent_for(max(abs(low), abs(high)) * (1 - 2.0**-15))
-        margin = HEADROOM if self.rescales else 1 - 2.0**-15  # floats that are scaled bytes too
+        margin = HEADROOM if self.rescales else 1 - 2.0**-15  # floats may be scaled bytes
         if peaks["output"] > max(abs(low), abs(high)):
             exponent = max(exponent, exponent_for(peaks["output"], margin))
         return {"exponent": exponent}, {}

@@ -1,8 +1,8 @@
-"""What the descriptors of a program mean, in Python: one rule for each opcode.
+"""The meaning of a program's descriptors in Python: one rule for each opcode.
 
 A rule takes an :class:`Instruction` and the words that it reads, and returns the words that it
-writes.  The rules stand beside the layer kinds that are lowered to them and share their arithmetic;
-what differs is where shifts, windows and arrays come from: here from the program alone.
+writes.  It is defined in the file of the layer kind that is lowered to it and shares the kind's
+arithmetic, but it takes shifts, windows and arrays from the program alone.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from .window import Window
 
 @dataclass(frozen=True)
 class Instruction:
-    """One descriptor with the sections of its program.
+    """One descriptor, with the sections of its program.
 
     Parameters
     ----------
     fields : mapping of str to int
-        The descriptor's; those left out are zero.
+        Those of the descriptor; missing ones are zero.
     sections : mapping of str to array
         ``weights``, ``scales`` and ``biases`` of the whole program.
     """
@@ -36,12 +36,12 @@ class Instruction:
 
     @property
     def operation(self) -> Operation:
-        """What the contract says of the opcode."""
+        """The contract's entry for the opcode."""
         return OPERATIONS[self["opcode"]]
 
     @property
     def window(self) -> Window:
-        """Where its windows read."""
+        """The sliding window that it reads with."""
         return Window.from_fields(self.fields)
 
     def operand_shapes(self) -> List[Tuple[int, int, int]]:
@@ -54,7 +54,7 @@ class Instruction:
         return shapes
 
     def section(self, name: str) -> np.ndarray:
-        """Return its part of a section, as int64 words."""
+        """Return the instruction's part of a section, as int64 words."""
         begin = self[f"{name}_offset"]
         words = self.operation.section_words(self.fields)[name]
         return np.asarray(self.sections[name][begin : begin + words], dtype=np.int64)
@@ -99,9 +99,9 @@ def execute(instruction: Instruction, counter: Counter, *inputs: np.ndarray) -> 
     Parameters
     ----------
     instruction : Instruction
-        Of a program that keeps the contract's rules.
+        From a program that follows the contract's rules.
     counter : Counter
-        Where limited words are counted.
+        Counts the words that are limited.
     inputs : int64 arrays of shape (n, height, width, channels)
         One for each operand.
 

@@ -1,4 +1,4 @@
-"""What layers are lowered to: fields of descriptors, and the program's sections as they grow."""
+"""What layers are lowered to: descriptor fields, and the sections of a growing program."""
 
 from dataclasses import dataclass, field
 from typing import Dict, List, Tuple
@@ -10,12 +10,12 @@ Fields = Dict[str, int]
 
 @dataclass
 class Sections:
-    """The program's sections while they grow.
+    """The sections of a program that is being compiled.
 
     Parameters
     ----------
     align : int
-        At multiples of so many words each array begins.
+        Each array begins at a multiple of this many words.
     """
 
     align: int = 1

@@ -47,7 +47,7 @@ from .scaled import Scaled, scale_instruction
 from .window import ONE_PIXEL, Window, keras_window
 
 ACCUMULATE_MAX = DESCRIPTOR["accumulate_shift"].max
-RUN_BITS = 1  # weight bits given up, at the most, so that 32 bits hold a whole sum
+RUN_BITS = 1  # the most weight bits to give up so that 32 bits hold a whole sum
 
 
 def multiply_blocks(
@@ -68,9 +68,9 @@ def multiply_blocks(
         Packed half spectra.
     window : Window
     forward_shifts, inverse_shifts : sequence of int
-        Of the stages of both transforms.
+        The shift of each stage of both transforms.
     accumulate_shift : int
-        From the accumulator to 16 bits.
+        The rounding shift from the accumulator to 16 bits.
     counter : Counter
 
     Returns
@@ -112,8 +112,8 @@ def _matrix(instruction: Instruction, counter: Counter, inputs: List[np.ndarray]
 class BlockCirculant(Scaled, abstract=True):
     """A layer with block-circulant weights, a per-channel scale and bias, and an activation.
 
-    ``y = activation(scale * (W x) + bias)``; the scale is where batch normalisation goes, since
-    a diagonal matrix times a circulant block is not circulant for ``k > 1``.
+    ``y = activation(scale * (W x) + bias)``.  The scale absorbs batch normalisation, which the
+    weights cannot: a diagonal matrix times a circulant block is not circulant for ``k > 1``.
     """
 
     block: int = 1
@@ -148,7 +148,7 @@ class BlockCirculant(Scaled, abstract=True):
 
     @rule
     def matrix_shape(self, *inputs: Shape) -> Tuple[int, int, Shape]:
-        """Outputs and input channels of the matrix, and the kernel positions it is repeated for."""
+        """Return a matrix's outputs and inputs, and the kernel: one matrix for each position."""
         raise NotImplementedError
 
     def _check_terms(self, *inputs: Shape) -> None:
@@ -246,7 +246,7 @@ class BlockCirculant(Scaled, abstract=True):
         return self.scale_words(quantized, counter, value[..., : len(quantized.arrays["scale"])])
 
     def lower_blocks(self, quantized: QuantizedLayer, sections: Sections, window: Window) -> Fields:
-        """Return the fields of the descriptor; block rows are outermost in the section."""
+        """Return the descriptor fields; block rows are the outermost axis in the section."""
         schedule, weights = quantized.schedule, quantized.arrays["weights"]
         p, q, k = weights.shape[-3:]
         by_row = np.moveaxis(weights.reshape(window.kernel + (p, q, k)), 2, 0)
@@ -339,16 +339,16 @@ class Conv2D(BlockCirculant):
 
 
 def _gain(peak: float) -> float:
-    """Return what to multiply a layer's weights by, from 1 to 2, so that its sums fill 16 bits.
+    """Return a factor for a layer's weights, from 1 to 2, with which its sums fill 16 bits.
 
-    The channels' scales take it back; without it, exponents being whole, up to one bit would be
-    lost.
+    The channels' scales are divided by it.  Without it up to one bit would be lost, because
+    exponents are integers.
     """
     return 2.0 ** exponent_for(peak, HEADROOM) * VALUE_MAX / (HEADROOM * peak) if peak > 0 else 1.0
 
 
 def _weights_exponent(spectral: np.ndarray) -> int:
-    """Return the finest exponent, or one up to RUN_BITS coarser at which 32 bits hold the sums.
+    """Return the finest exponent, or one up to RUN_BITS coarser with which 32 bits hold the sums.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The same numbers under another shape."""
+"""The same numbers in another shape."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Tuple
@@ -12,7 +12,7 @@ from .base import Arrays, Exact, Observe, QuantizedLayer, Shape, size_of
 
 @dataclass(frozen=True)
 class Reshape(Exact):
-    """The same numbers under another shape; ``(-1,)`` flattens."""
+    """The same numbers in another shape; ``(-1,)`` flattens."""
 
     shape: Tuple[int, ...] = (-1,)
 

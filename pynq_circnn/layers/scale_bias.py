@@ -1,4 +1,4 @@
-"""Batch normalisation that stands alone."""
+"""Batch normalisation as a layer of its own."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Dict, List
@@ -14,7 +14,7 @@ from .scaled import Scaled, scale_instruction
 
 @dataclass(frozen=True)
 class ScaleBias(Scaled):
-    """``activation(scale * x + bias)`` per channel: batch normalisation that stands alone."""
+    """``activation(scale * x + bias)`` per channel: batch normalisation as a layer of its own."""
 
     operation: ClassVar[str] = "scale_bias"
 

@@ -1,4 +1,4 @@
-"""Layers with a scale and a bias for each channel: where batch normalisation goes."""
+"""Layers with a scale and a bias for each channel, which absorb batch normalisation."""
 
 import math
 from dataclasses import dataclass
@@ -31,26 +31,26 @@ BIAS_MAX = ARITHMETIC["bias_max"]
 def scale_channels(
     value: np.ndarray, scale: np.ndarray, bias: np.ndarray, epilogue: Epilogue, counter: Counter
 ) -> np.ndarray:
-    """Return words times a scale plus a bias for each channel, through the epilogue."""
+    """Return the epilogue of words times a scale plus a bias for each channel."""
     return epilogue(value * scale.astype(np.int64) + bias, counter)
 
 
 def scale_instruction(instruction: Instruction, counter: Counter, value: np.ndarray) -> np.ndarray:
-    """Return the same as a program says it."""
+    """Return the same for an instruction of a program."""
     scale, bias = instruction.section("scales"), instruction.section("biases")
     return scale_channels(value, scale, bias, Epilogue.of(instruction), counter)
 
 
 @dataclass(frozen=True)
 class Scaled(Activated, abstract=True):
-    """A layer that ends in ``activation(scale * value + bias)``, with both for each channel."""
+    """A layer that ends in ``activation(scale * value + bias)``, both given for each channel."""
 
     def scale_values(self, arrays: Arrays, observe: Observe, value: np.ndarray) -> np.ndarray:
         """Return the end of the layer in floating point."""
         return self.activate(value * arrays["scale"] + arrays["bias"], observe)
 
     def quantize_scale(self, arrays: Arrays, peaks: Peaks, value_exponent: int) -> Quantized:
-        """Choose the exponents of scale and output, so that shift and bias keep their limits."""
+        """Return schedule and arrays, with exponents that keep shift and bias within limits."""
         scale_exponent = exponent_for(np.abs(arrays["scale"]).max(initial=0))
         bias_peak = np.abs(arrays["bias"]).max(initial=0)
         if bias_peak > 0:
@@ -89,7 +89,7 @@ class Scaled(Activated, abstract=True):
         )
 
     def scale_fields(self, quantized: QuantizedLayer, sections: Sections) -> Fields:
-        """Return the fields of the end of the layer, having put its arrays into the sections."""
+        """Add scale and bias to the sections, and return the fields of the layer's end."""
         return {
             "scales_offset": sections.add("scales", quantized.arrays["scale"]),
             "biases_offset": sections.add("biases", quantized.arrays["bias"]),

@@ -1,4 +1,4 @@
-"""Probabilities, on the host."""
+"""Probabilities, computed on the host."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +12,7 @@ from .base import Arrays, Exact, Observe, QuantizedLayer, Shape
 
 @dataclass(frozen=True)
 class Softmax(Exact):
-    """Probabilities from the last tensor, in floating point on the host; only ever the last."""
+    """Probabilities in floating point, computed on the host; allowed only as the last layer."""
 
     on_host: ClassVar[bool] = True
 
@@ -28,5 +28,5 @@ class Softmax(Exact):
         return floating.softmax(inputs[0])
 
     def apply(self, quantized: QuantizedLayer, counter: Counter, *inputs: np.ndarray) -> np.ndarray:
-        """Return the words that the host makes probabilities of."""
+        """Return the words from which the host computes probabilities."""
         return inputs[0]

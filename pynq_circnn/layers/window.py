@@ -12,7 +12,7 @@ from .lowering import Fields
 
 @dataclass(frozen=True)
 class Window:
-    """Where a sliding window reads: sizes of input, output and kernel, strides, zeros before."""
+    """A sliding window: sizes of input, output and kernel, strides, padding at top and left."""
 
     height: int
     width: int
@@ -30,7 +30,7 @@ class Window:
         ----------
         images : array of shape (n, height, width, ...)
         fill : number
-            What stands outside the image.
+            The value outside the image.
 
         Yields
         ------
@@ -52,18 +52,23 @@ class Window:
         """Return how many pixels of the image each window covers: (out_height, out_width)."""
         rows = covered(self.out_height, self.strides[0], self.top, self.kernel[0], self.height)
         columns = covered(self.out_width, self.strides[1], self.left, self.kernel[1], self.width)
-        return np.asarray(rows[:, None] * columns[None, :])
+        counts: np.ndarray = rows[:, None] * columns[None, :]
+        return counts
 
     def largest(self, x: np.ndarray, lowest: float) -> np.ndarray:
-        """Return the largest value under each window; `lowest` stands outside the image."""
-        return np.asarray(np.maximum.reduce([pixels for _, _, pixels in self.positions(x, lowest)]))
+        """Return the largest value under each window; outside the image it is `lowest`."""
+        values = [pixels for _, _, pixels in self.positions(x, lowest)]
+        largest: np.ndarray = np.maximum.reduce(values)
+        return largest
 
     def total(self, x: np.ndarray) -> np.ndarray:
         """Return the sum under each window."""
-        return np.asarray(np.add.reduce([pixels for _, _, pixels in self.positions(x, 0)]))
+        values = [pixels for _, _, pixels in self.positions(x, 0)]
+        total: np.ndarray = np.add.reduce(values)
+        return total
 
     def fields(self) -> Fields:
-        """Return the fields of a descriptor that say where the window reads."""
+        """Return the descriptor fields that describe the window."""
         return {
             "kernel_height": self.kernel[0],
             "kernel_width": self.kernel[1],
@@ -97,9 +102,9 @@ def covered(out: int, stride: int, before: int, kernel: int, size: int) -> np.nd
     Parameters
     ----------
     out, stride, kernel, size : int
-        Windows, the step between them, their extent and the axis's.
+        Number of windows, step between them, their extent, and extent of the axis.
     before : int
-        Zeros in front of the axis.
+        Padding in front of the axis.
 
     Returns
     -------
@@ -115,7 +120,7 @@ def covered(out: int, stride: int, before: int, kernel: int, size: int) -> np.nd
 
 
 def _extent(size: int, kernel: int, stride: int, padding: str) -> Tuple[int, int]:
-    """Output size and padding before: 'same' splits the padding as Keras does, less in front."""
+    """Return output size and leading padding, for 'same' the smaller half as in Keras."""
     if padding == "valid":
         return (size - kernel) // stride + 1, 0
     out = -(-size // stride)
@@ -123,7 +128,7 @@ def _extent(size: int, kernel: int, stride: int, padding: str) -> Tuple[int, int
 
 
 def keras_window(layer: Any, shape: Shape, kernel: Tuple[int, int]) -> Window:
-    """Return where a layer with strides and padding reads in an input of this shape."""
+    """Return the window of a layer with strides and padding in an input of this shape."""
     height, width, _ = image_extents(layer, shape)
     if layer.padding not in ("valid", "same"):
         raise ValueError(

@@ -66,7 +66,7 @@ class Model:
             )
         if self.labels is not None and len(self.labels) != size_of(self.output_shape):
             raise ValueError(
-                f"labels must be {size_of(self.output_shape)}, one an output. "
+                f"labels must be {size_of(self.output_shape)}, one for each output. "
                 f"Received: {len(self.labels)}."
             )
 

@@ -9,7 +9,7 @@ from .graph import Network
 
 
 def _no_observer(layer: Layer, stage: str, values: np.ndarray) -> None:
-    """Ignore what is computed."""
+    """Ignore the values."""
 
 
 def run(network: Network, x: np.ndarray, observe: Observe = _no_observer) -> Dict[str, np.ndarray]:
@@ -20,7 +20,7 @@ def run(network: Network, x: np.ndarray, observe: Observe = _no_observer) -> Dic
     network : Network
     x : array of shape (n,) + network.input.shape, any real dtype
     observe : callable, optional
-        Called as ``observe(layer, stage, values)`` with what is computed inside the layers.
+        Called as ``observe(layer, stage, values)`` with the values inside the layers.
     """
     x = np.asarray(x, dtype=np.float64)
     outputs: Dict[str, np.ndarray] = {}

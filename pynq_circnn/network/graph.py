@@ -12,16 +12,16 @@ from ..layers.softmax import Softmax
 
 
 def infer_shapes(layers: Sequence[Layer]) -> Dict[str, Shape]:
-    """Return every layer's output shape, having checked that the layers form one network.
+    """Check that the layers form one network, and return every layer's output shape.
 
     The layers are in topological order, the first is the only :class:`Input`, every name is
-    unique and known before it is used (so there is no cycle), every output but the last layer's
-    is used, and a :class:`Softmax` stands only at the end.
+    unique and known before it is used (so there is no cycle), every output except the last layer's
+    is used, and a :class:`Softmax` can only be the last layer.
 
     Raises
     ------
     ValueError
-        Naming the layer and the rule that it breaks.
+        The message names the layer and the rule that it breaks.
     """
     if not layers or not isinstance(layers[0], Input):
         raise ValueError(
@@ -79,13 +79,13 @@ class Network:
         In topological order, beginning with the :class:`~pynq_circnn.layers.Input`.
     parameters : mapping of str to mapping of str to array
         For each layer that has any: its arrays by name (``weights`` as defining vectors,
-        ``scale``, ``bias``), of the shapes that the layer says.  A ``scale`` left out is one, a
-        ``bias`` left out is zero.  They are kept as read-only ``float64``.
+        ``scale``, ``bias``), of the shapes that the layer requires.  A missing ``scale`` is one, a
+        missing ``bias`` is zero.  They are kept as read-only ``float64``.
 
     Raises
     ------
     ValueError
-        If the layers form no network, or an array is missing, unknown, of another shape, or
+        If the layers do not form a network, or an array is missing, unknown, of another shape, or
         not finite.
     """
 
@@ -124,13 +124,13 @@ class Network:
 
     @property
     def input(self) -> Input:
-        """The entry layer."""
+        """The input layer."""
         first = self.layers[0]
         assert isinstance(first, Input)
         return first
 
     def input_shapes(self, layer: Layer) -> Tuple[Shape, ...]:
-        """Return the shapes of what a layer reads."""
+        """Return the shapes of a layer's inputs."""
         return tuple(self.shapes[name] for name in layer.inputs)
 
     def __iter__(self) -> Iterator[Layer]:

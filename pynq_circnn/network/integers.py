@@ -1,6 +1,6 @@
 """A quantised network in integers, layer by layer: the definition of what back ends compute.
 
-Plain rather than fast: the rules of the layer kinds are the sentences of ``hw/ENGINE.md`` in code.
+It is plain rather than fast: the layer kinds' rules are the text of ``hw/ENGINE.md`` in code.
 """
 
 from typing import Dict, Optional
@@ -29,7 +29,7 @@ def input_words(network: QuantizedNetwork, x: np.ndarray, counter: Counter) -> n
 def run_words(
     network: QuantizedNetwork, x: np.ndarray, saturations: Optional[np.ndarray] = None
 ) -> Dict[str, np.ndarray]:
-    """Return the output words of every layer but a final softmax, by the layers' names.
+    """Return the output words of every layer except a final softmax, by the layers' names.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The ``.circnn`` file: a quantised network with what a user has to know of it.
+"""The ``.circnn`` file: a quantised network with everything that its user needs.
 
 Format, versions 1 and 2
 ------------------------
@@ -8,21 +8,21 @@ Format, versions 1 and 2
     memory than it has bytes, and MUST be little-endian, C-ordered, ``.npy`` version 1.0.
 3.  The member ``header`` MUST be the first: ``uint8``, one dimension, the bytes of a JSON object
     in UTF-8 of at most 4 MiB, nested at most 100 deep.  Its keys are:
-4.  ``format`` MUST be ``"circnn"`` and ``version`` MUST be 2 if the ``Input`` has two extents or
-    a ``scale`` and ``offset``, which other numbers than bytes are scaled by (a number, or a list
-    of one for each feature or channel), and 1 otherwise.  A reader MUST refuse another version
-    and MUST refuse keys that it does not know.
+4.  ``format`` MUST be ``"circnn"``.  ``version`` MUST be 2 if the ``Input`` has two extents, or a
+    ``scale`` and an ``offset`` for inputs other than bytes (each a number, or a list with one for
+    each feature or channel), and 1 otherwise.  A reader MUST refuse another version and MUST
+    refuse keys that it does not know.
 5.  ``layers`` MUST be a list of 1 to 4,096 objects in topological order, each with the keys
     ``kind``, ``config`` and ``schedule`` and optionally ``snr_db``; they are the fields of
     :mod:`pynq_circnn.layers` and the entries of the layer's ``schedule_specs``.
     The first layer is the ``Input``, whose ``uint8_scale`` and ``uint8_offset`` are the
     preprocessing of unscaled bytes.
-6.  ``name`` MUST be a text.  ``labels`` MUST be null or a list of texts, one an output.
+6.  ``name`` MUST be a text.  ``labels`` MUST be null or a list of texts, one for each output.
 7.  ``provenance`` MUST be an object; it MAY hold anything, such as data set, figures, recipe.
 8.  For every array of layer ``i`` (from 0) there MUST be a member ``i.name`` (``3.weights``,
     ``3.scale``, ``3.bias``): ``int16`` weights as packed half spectra, ``int16`` scales,
-    ``int32`` biases, of the shapes that the layer's ``config`` determines; no other member MAY
-    be there but the last one:
+    ``int32`` biases, of the shapes that the layer's ``config`` determines.  The only other member
+    is the last one:
 9.  ``sha256``: 32 ``uint8``, the SHA-256 of the raw data of all members before it, in order.
 10. A writer MUST keep this order.  A reader MUST check all of the above before it uses anything,
     and MUST refuse words beyond +-32767 and biases beyond +-2**30.
@@ -64,7 +64,7 @@ _LAYER_KEYS = {"kind", "config", "schedule", "snr_db"}
 
 
 class ModelData(NamedTuple):
-    """What a file holds."""
+    """The contents of a file."""
 
     network: QuantizedNetwork
     name: str
@@ -91,7 +91,7 @@ def dumps(data: ModelData) -> bytes:
         "layers": layers,
     }
     text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    _parse(text)  # what a reader would refuse is not written
+    _parse(text)  # raises for a header that a reader would refuse
     members: Dict[str, Any] = {"header": np.frombuffer(text.encode("utf-8"), np.uint8)}
     if members["header"].size > HEADER_MAX_BYTES:
         raise ValueError(
@@ -126,12 +126,12 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def write(data: ModelData, path: Union[str, "os.PathLike[str]"]) -> None:
-    """Write a file; what stood there is replaced only once the new one is complete.
+    """Write a file; an existing one is replaced only when the new one is complete.
 
     Raises
     ------
     OSError
-        If the folder is not there or closed, or `path` is a folder.
+        If the folder does not exist or is not writable, or `path` is a folder.
     """
     path = os.fspath(path)
     files.check_folder(path)
@@ -144,7 +144,7 @@ def write(data: ModelData, path: Union[str, "os.PathLike[str]"]) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     try:
         handle, temporary = tempfile.mkstemp(prefix=".circnn-", dir=folder)
-    except OSError as error:  # names the temporary file, of which nobody knows
+    except OSError as error:  # names the temporary file, unknown to the user
         raise type(error)(
             f"the folder of {path!r} must be writable. Received: {folder!r}, {error.strerror}. "
             "Save to a folder of your own."
@@ -164,7 +164,7 @@ def write(data: ModelData, path: Union[str, "os.PathLike[str]"]) -> None:
 
 
 def read(path: Union[str, "os.PathLike[str]"]) -> ModelData:
-    """Return what a file holds.
+    """Return the contents of a file.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def read(path: Union[str, "os.PathLike[str]"]) -> ModelData:
 
 
 def loads(content: bytes, source: str = "the model") -> ModelData:
-    """Return what the bytes of a file hold; `source` names them in errors.
+    """Return the contents of a file from its bytes; `source` names them in errors.
 
     Raises
     ------
@@ -189,8 +189,8 @@ def loads(content: bytes, source: str = "the model") -> ModelData:
     kind = files.kind_of(io.BytesIO(content))
     if kind not in (files.CIRCNN, files.NPZ, files.ZIP, None):
         how = "with pynq_circnn.keras.convert(path, calibration_data); save the result as .circnn."
-        advice = {files.KERAS: f" Convert it {how}",
-                  files.HDF5: f" A Keras model is converted {how}"}.get(kind, "")  # fmt: skip
+        remedies = {files.KERAS: f" Convert it {how}", files.HDF5: f" Convert a Keras model {how}"}
+        advice = remedies.get(kind, "")
         raise ModelFileError(f"{source} must be a .circnn file. Received: {kind.name}.{advice}")
     try:
         return _Reader(content, source).read()
@@ -203,7 +203,7 @@ def loads(content: bytes, source: str = "the model") -> ModelData:
 
 
 class _Reader:
-    """Reads members one by one, each checked before it is believed."""
+    """Reads members one by one, and checks each before it is used."""
 
     def __init__(self, content: bytes, source: str) -> None:
         self.source = source
@@ -222,7 +222,7 @@ class _Reader:
     def member(self, name: str, dtype: str, shape: Optional[Shape], most: int) -> np.ndarray:
         """Return the next member, which must be of this name, dtype and shape (None: 1-D)."""
         if self.position >= len(self.members):
-            self.refuse(f"member {name} must be there", "the end of the archive")
+            self.refuse(f"member {name} must be present", "the end of the archive")
         info = self.members[self.position]
         self.position += 1
         if info.filename != name + ".npy":
@@ -257,7 +257,7 @@ class _Reader:
         header = self.header()
         layers, schedules, snr_db = self.layers(header["layers"])
         shapes = infer_shapes(layers)
-        assert isinstance(layers[0], Input)  # infer_shapes has seen to that
+        assert isinstance(layers[0], Input)  # checked by infer_shapes
         if header["version"] != _version(layers[0]):
             self.refuse(f"version must be {_version(layers[0])} for this input", header["version"])
         arrays: Dict[str, Dict[str, np.ndarray]] = {}
@@ -281,7 +281,7 @@ class _Reader:
         labels = header["labels"]
         outputs = size_of(shapes[layers[-1].name])
         if labels is not None and len(labels) != outputs:
-            self.refuse(f"labels must be {outputs}, one an output", len(labels))
+            self.refuse(f"labels must be {outputs}, one for each output", len(labels))
         network = QuantizedNetwork(tuple(layers), schedules, arrays, snr_db)
         return ModelData(network, header["name"], labels, header["provenance"])
 
@@ -329,17 +329,17 @@ class _Reader:
 
 
 def _parse(text: str) -> Any:
-    """Return the header's JSON value; only what can be written again is taken."""
+    """Return the header's JSON value; values that could not be written again are refused."""
     _check_nesting(text)
     value = json.loads(
         text, parse_int=_short_integer, parse_float=_finite, parse_constant=_no_constant
     )
-    json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses halves of surrogate pairs
+    json.dumps(value, ensure_ascii=False).encode("utf-8")  # raises for half of a surrogate pair
     return value
 
 
 def _check_nesting(text: str) -> None:
-    """Refuse what would exhaust the stack: up to Python 3.8 that can abort the interpreter."""
+    """Refuse nesting that would exhaust the stack: up to Python 3.8 that can end the process."""
     depth, in_string = 0, False
     for match in _NESTING.finditer(text):
         token = match.group()
@@ -366,4 +366,4 @@ def _short_integer(text: str) -> int:
 
 
 def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
+    raise ValueError(f"{text} is not a JSON number")

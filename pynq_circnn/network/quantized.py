@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 import numpy as np
 
 from ..arithmetic.fixed import byte_rule
-from ..layers.base import EXPONENT_MAX, Layer, QuantizedLayer, Schedule, Shape, Words, size_of
+from ..layers.base import EXPONENT_MAX, Layer, QuantizedLayer, Schedule, Shape, Words
 from ..layers.input import Input
 from ..layers.softmax import Softmax
 from .graph import infer_shapes
@@ -14,17 +14,18 @@ from .graph import infer_shapes
 
 @dataclass(frozen=True, eq=False)
 class QuantizedNetwork:
-    """A network in the engine's arithmetic: what back ends run and files hold.
+    """A network in the engine's arithmetic, as back ends run it and files store it.
 
     Parameters
     ----------
     layers : sequence of Layer
     schedules : mapping of str to mapping
-        For each layer, what its ``schedule_specs`` ask for.
+        For each layer the entries that its ``schedule_specs`` require.
     arrays : mapping of str to mapping of str to array
-        For each layer, what its ``array_specs`` ask for: ``weights`` are packed half spectra.
+        For each layer the arrays that its ``array_specs`` require; ``weights`` are packed half
+        spectra.
     snr_db : mapping of str to float
-        Signal to noise of each layer's output against floating point, as calibration saw it.
+        Signal-to-noise ratio of each layer's output against floating point, from calibration.
     calibration : mapping, optional
         How the exponents were chosen, as JSON values, from :func:`pynq_circnn.quantize`.
 
@@ -36,7 +37,7 @@ class QuantizedNetwork:
     Raises
     ------
     ValueError
-        Naming the layer and the constraint that is broken.
+        The message names the layer and the constraint that is broken.
     """
 
     layers: Tuple[Layer, ...]
@@ -79,13 +80,13 @@ class QuantizedNetwork:
 
     @property
     def input(self) -> Input:
-        """The entry layer."""
+        """The input layer."""
         first = self.layers[0]
         assert isinstance(first, Input)
         return first
 
     def quantized_layer(self, layer: Layer) -> QuantizedLayer:
-        """Return what a layer computes with in integers."""
+        """Return the values that a layer computes with in integers."""
         return QuantizedLayer(
             self.schedules[layer.name],
             self.arrays[layer.name],
@@ -95,16 +96,12 @@ class QuantizedNetwork:
 
     @property
     def engine_output(self) -> Layer:
-        """The layer whose words leave the engine: the last one but a softmax."""
+        """The layer whose words leave the engine: the last one that is not a softmax."""
         return [layer for layer in self.layers if not isinstance(layer, Softmax)][-1]
 
     def engine_layers(self) -> List[Layer]:
         """Return the layers that become instructions, in the program's order."""
         return [layer for layer in self.layers if layer.operation]
-
-    def weight_words(self) -> int:
-        """Return how many 16-bit weight words all layers have together."""
-        return sum(size_of(a["weights"].shape) for a in self.arrays.values() if "weights" in a)
 
 
 def _check_schedule(layer: Layer, schedule: Schedule) -> Schedule:

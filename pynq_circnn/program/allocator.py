@@ -1,4 +1,4 @@
-"""Places of tensors in the activation memory."""
+"""Allocation of tensors in the activation memory."""
 
 from typing import Dict, List, Tuple
 
@@ -11,8 +11,8 @@ def allocate(layers: Tuple[Layer, ...], shapes: Dict[str, Shape]) -> Tuple[Dict[
     """Return the address of every layer's output, and the words that the memory needs.
 
     A tensor lives from the layer that writes it to the last that reads it, itself included, so
-    that no layer writes over what it reads; each takes the first gap that is wide enough.
-    Layers that become no instruction, a view and the final softmax, share their input's place.
+    that no layer overwrites its inputs; each takes the first gap that is wide enough.  Layers that
+    are not instructions, which are views and the final softmax, share their input's place.
     """
     owner: Dict[str, str] = {}
     for layer in layers:

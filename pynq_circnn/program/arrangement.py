@@ -1,8 +1,8 @@
-"""How the layers of a program lie in a hardware engine's lanes and memories.
+"""How the layers of a program are arranged in a hardware engine's lanes and memories.
 
-The same rules as ``hw/src/kinds/matrix.hpp``, where the engine works them out for itself; the
-compiler needs them to say what does not fit, and the cycle model to count.  A test compares the two
-field by field.
+The rules are those of ``hw/src/kinds/matrix.hpp``, by which the engine itself arranges a layer; the
+compiler needs them to report what does not fit, and the cycle model to count trips.  A test
+compares the two field by field.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class EngineSizes:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """How one matrix layer lies in the lanes: the fields of ``Layer`` in ``hw/src/types.hpp``.
+    """The arrangement of one matrix layer: the fields of ``Layer`` in ``hw/src/types.hpp``.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Arrangement:
     strip : int
         Output columns of a place.
     columns, kept_columns : int
-        Input columns that a place transforms, of which windows reach the first `kept_columns`.
+        Input columns that a place transforms; windows reach only the first `kept_columns`.
     line_rows : int
         Rows of spectra memory for one row of the image.
     ring_lines : int
@@ -111,13 +111,13 @@ class Arrangement:
 
 
 def field(fields: Fields, name: str) -> int:
-    """Return a descriptor's field, zero where it is left out."""
+    """Return a descriptor's field, zero if it is missing."""
     assert name in DESCRIPTOR
     return fields.get(name, 0)
 
 
 def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
-    """Return how the matrix layer of a descriptor lies in an engine's lanes."""
+    """Return the arrangement of a descriptor's matrix layer in an engine's lanes."""
     assert OPERATIONS[fields["opcode"]].spectral
     log2 = field(fields, "block_log2")
     k, row = 1 << log2, engine.row_words

@@ -16,7 +16,7 @@ from .program import Program, join
 
 
 def counted_layers(network: QuantizedNetwork) -> np.ndarray:
-    """Return the numbers of the layers that a program counts saturations of, in its order."""
+    """Return the indices of the layers whose saturations a program counts, in its order."""
     own = [i for i, x in enumerate(network.layers) if x.operation or not x.inputs]
     return np.array(own)
 
@@ -29,7 +29,7 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
     ValueError
         If the configuration is unknown.
     CompileError
-        If the network does not fit, saying what exceeds what by how much.
+        If the network does not fit; the message lists each limit and the excess.
     """
     if configuration not in CONFIGURATIONS:
         raise ValueError(
@@ -84,7 +84,7 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
 def _descriptor(
     layer: Layer, network: QuantizedNetwork, addresses: Mapping[str, int], sections: Sections
 ) -> Fields:
-    """Return all fields of a layer's descriptor, and fill the sections."""
+    """Return all fields of a layer's descriptor, and add its arrays to the sections."""
     images = [as_image(network.shapes[name]) for name in (layer.inputs[0], layer.name)]
     extents = [
         (f"{side}_{extent}", value)
@@ -103,14 +103,14 @@ def _descriptor(
     return fields
 
 
-# -- what a hardware engine needs besides --------------------------------------------------------
+# -- what only a hardware engine needs -----------------------------------------------------------
 
 
 def _stream(network: QuantizedNetwork, descriptors: List[Fields], configuration: str) -> None:
     """Decide which layers read straight from the packet: their weights, or the first its input.
 
-    Weights stay in the engine if all of them fit.  Else the largest layers come with every
-    mini-batch, one after the other through the rows that are left.
+    Weights stay in the engine if all of them fit.  Otherwise the largest layers' weights are sent
+    with every mini-batch; these layers share the remaining rows, one at a time.
     """
     engine = EngineSizes.of(configuration)
     rows = {}
@@ -149,7 +149,7 @@ def _readers(network: QuantizedNetwork) -> int:
 
 
 def _misfits(descriptors: List[Fields], names: List[str], configuration: str) -> List[str]:
-    """Return a line for each layer and memory that it does not fit, all by itself."""
+    """Return a line for each memory that a single layer exceeds."""
     engine = EngineSizes.of(configuration)
     words, lines = engine.row_words, []
     for fields, name in zip(descriptors, names):
@@ -197,7 +197,7 @@ _REMEDIES = {
 
 
 def _overflows(program: Program, largest: str) -> List[str]:
-    """Return a line for each memory that all layers together do not fit."""
+    """Return a line for each memory that all layers together exceed."""
     limits = CONFIGURATIONS[program.configuration]
     used = {
         "activation_words": program.header["activation_words"],

@@ -1,7 +1,8 @@
-"""A program executed in Python, instruction by instruction: what descriptors mean.
+"""Execution of a program in Python, instruction by instruction.
 
-The same bits as the network that it was compiled from (:mod:`pynq_circnn.network.integers`), but
-from nothing except the program's bytes: addresses, shifts, windows and sections.
+The results are the same bits as those of the network that it was compiled from
+(:mod:`pynq_circnn.network.integers`), but they follow from the program alone: its addresses,
+shifts, windows and sections.
 """
 
 from typing import Optional
@@ -39,7 +40,7 @@ def run_program(
         If `x` are bytes and the program takes none.
     """
     header = program.header
-    # the activation memory of every sample; what no instruction wrote is never read
+    # the activation memory of every sample; words are written before they are read
     memory = np.zeros((len(x), header["activation_words"]), dtype=np.int64)
     sections = {"weights": program.weights, "scales": program.scales, "biases": program.biases}
     counter = Counter()

@@ -1,6 +1,6 @@
-"""Packets: what goes over the engine's two streams, as arrays of 64-bit beats.
+"""Packets on the engine's two streams, as arrays of 64-bit beats.
 
-The driver's DMA carries these arrays as they are, and so does the C simulation.
+Both the driver's DMA and the C simulation transfer these arrays unchanged.
 """
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -88,7 +88,7 @@ def reply_beats(program: Program, samples: int) -> int:
 
 
 class RunPackets:
-    """The packets of a program's runs, to the engine and back: their lengths, and what lies where.
+    """The packets of a program's runs, to the engine and from it: their lengths and layout.
 
     They are written and read in place, in any array of bytes, such as a DMA buffer.
 
@@ -121,7 +121,7 @@ class RunPackets:
         return HEADER_BYTES + samples * self.sample_bytes + batches * self._weight_bytes
 
     def receive_bytes(self, samples: int) -> int:
-        """Return the length of the packet from the engine, if there is no error."""
+        """Return the length of the packet from the engine if no error occurs."""
         return STREAM_BYTES * int(reply_beats(self.program, samples))
 
     def room(self, nbytes: int) -> int:
@@ -131,7 +131,7 @@ class RunPackets:
         return max(1, nbytes // self.send_bytes(self.batch)) * self.batch
 
     def places(self, data: np.ndarray, samples: int) -> List[np.ndarray]:
-        """Return views of the places of the samples in a packet, of shape (some, input words)."""
+        """Return views of the samples in a packet: for each mini-batch (samples, input words)."""
         parts = []
         begin = HEADER_BYTES
         for count in self._batches(samples):

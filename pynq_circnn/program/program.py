@@ -43,7 +43,7 @@ class Program:
         The header's fields, without those that follow from the rest (magic, version,
         configuration, bytes, checksum, layers, lengths of the sections).
     layers : sequence of mapping of str to int
-        The descriptors' fields; those left out are zero.
+        The descriptors' fields; missing ones are zero.
     weights, scales : int16 arrays of one dimension
     biases : int32 array of one dimension
     """
@@ -80,7 +80,7 @@ class Program:
         Raises
         ------
         ProgramError
-            If the bytes are no program of this format version, or damaged.
+            If the bytes are not a program of this format version, or are damaged.
         """
         if len(data) < 4 * HEADER_WORDS:
             raise ProgramError(
@@ -107,7 +107,7 @@ class Program:
         names = {configuration_digest(name): name for name in CONFIGURATIONS}
         if header["configuration"] not in names:
             raise ProgramError(
-                "configuration of the program must be known here. "
+                "configuration of the program must be known to this package. "
                 f"Received: digest {header['configuration']:08x}. Compile the network again."
             )
         position = 4 * (HEADER_WORDS + DESCRIPTOR_WORDS * header["layers"])
@@ -151,7 +151,7 @@ def _record(fields: Mapping[str, Field], words: int, values: Fields) -> bytes:
         if not field.min <= value <= field.max:
             raise ProgramError(
                 f"{name} must lie in {field.min} ... {field.max}. Received: {value}. "
-                "The layer exceeds what the engine's program can say; split it."
+                "The layer exceeds the limits of the program's format; split it."
             )
         record[field.index] = value & 0xFFFFFFFF
     return record.tobytes()
@@ -174,7 +174,7 @@ def _check_ranges(fields: Mapping[str, Field], record: np.ndarray, values: Field
             )
     if record[len(fields) :].any():
         raise ProgramError(
-            "words behind the fields must be zero. "
+            "words after the fields must be zero. "
             f"Received: {record[len(fields) :].tolist()}. Compile the network again."
         )
 
@@ -185,8 +185,8 @@ def _check_layer(header: Fields, fields: Fields) -> None:
     broken = operation.broken_rules(fields)
     if broken:
         raise ProgramError(
-            f"a layer of a program ({operation.name}) must keep the contract's rules. "
-            f"Received: one of which it does not hold that {broken[0]}. Compile the network again."
+            f"a layer of a program ({operation.name}) must follow the contract's rules. "
+            f"Received: one that breaks the rule that {broken[0]}. Compile the network again."
         )
     lengths = operation.section_words(fields)
     for name in SECTIONS:
@@ -248,6 +248,6 @@ def _padded(data: bytes) -> bytes:
 
 
 def join(parts: Sequence[np.ndarray], dtype: str) -> np.ndarray:
-    """Return arrays as one of one dimension."""
+    """Return arrays joined into one of one dimension."""
     flat: List[np.ndarray] = [np.zeros(0, dtype)] + [part.astype(dtype).ravel() for part in parts]
     return np.concatenate(flat)

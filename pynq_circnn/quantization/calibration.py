@@ -1,4 +1,4 @@
-"""Calibration data: checked, scaled as the network reads them, and doubted where they are poor."""
+"""Calibration data: checks, scaling for the network's layers, and warnings about poor data."""
 
 import math
 from typing import Any, Iterator, Optional, Tuple
@@ -9,14 +9,19 @@ from ..arithmetic.exponents import exponent_for
 from ..network.graph import Network
 from .observer import sample_peaks
 
-FEW_SAMPLES = 32  # fewer say little about what the network will see
-OUTLIER_BITS = {0.01: 3, 0.05: 4}  # bits of precision that so rare samples must cost to be told
+FEW_SAMPLES = 32  # fewer hardly represent the network's later inputs
+OUTLIER_BITS = {0.01: 3, 0.05: 4}  # warn if this share of samples costs so many bits
 
 
 def calibration_array(network: Network, data: Any) -> np.ndarray:
-    """Return calibration data as float64 of shape (n,) + input shape, or say what is wrong.
+    """Return calibration data as float64 of shape (n,) + input shape.
 
-    They are scaled as the network's input says: what the layers read.
+    They are scaled as the network's layers read them.
+
+    Raises
+    ------
+    ValueError
+        If the dtype, the shape or a value is wrong.
     """
     data = np.asarray(data)
     if data.dtype.kind not in "fiu":
@@ -36,9 +41,10 @@ def calibration_array(network: Network, data: Any) -> np.ndarray:
                 "integers must be unscaled bytes, 0 ... 255, for this network. "
                 f"Received: {data.min()} ... {data.max()}. Pass scaled numbers as floats."
             )
-        return np.asarray(data.astype(np.float64) * entry.uint8_scale + entry.uint8_offset)
-    with np.errstate(over="ignore"):  # what becomes infinite is refused next
-        data = data.astype(np.float32).astype(np.float64)  # what predict reads, as Keras does
+        scaled: np.ndarray = data.astype(np.float64) * entry.uint8_scale + entry.uint8_offset
+        return scaled
+    with np.errstate(over="ignore"):  # infinite values are refused next
+        data = data.astype(np.float32).astype(np.float64)  # as predict and Keras do
     if not np.isfinite(data).all():
         raise ValueError(
             "calibration data must be finite. "
@@ -48,11 +54,11 @@ def calibration_array(network: Network, data: Any) -> np.ndarray:
 
 
 def doubts(data: np.ndarray, percentile: float) -> Iterator[str]:
-    """Return what makes calibration data a poor guide, each with what to do."""
+    """Yield a warning, with its remedy, for each weakness of the calibration data."""
     if len(data) < FEW_SAMPLES:
         yield (
             f"calibration data should be at least {FEW_SAMPLES} samples. Received: {len(data)}. "
-            "Pass some hundred typical inputs, or held-out ones may go beyond the chosen range."
+            "Pass some hundred typical inputs, or later inputs may exceed the chosen range."
         )
     if len(data) > 1 and not np.ptp(data, axis=0).any():
         yield (
@@ -65,9 +71,10 @@ def doubts(data: np.ndarray, percentile: float) -> Iterator[str]:
         count, usual, largest, bits = outliers
         share = math.floor(1000 * (1 - count / len(data))) / 10
         yield (
-            f"calibration data should hold no outliers. Received: {count} of {len(data)} samples, "
-            f"up to {largest:.4g} where the others stay within {usual:.4g}: they cost {bits} bits "
-            f"of precision. Remove them, or pass clip_percentile={share:g}, which limits them."
+            f"calibration data should contain no outliers. Received: {count} of {len(data)} "
+            f"samples, up to {largest:.4g} where the others stay within {usual:.4g}: they cost "
+            f"{bits} bits of precision. Remove them, or pass clip_percentile={share:g}, which "
+            "limits them."
         )
 
 

@@ -1,4 +1,4 @@
-"""The first pass over calibration data: how large do values become, at every stage of a layer?"""
+"""The first pass over calibration data: the largest values at every stage of a layer."""
 
 import math
 from collections import defaultdict
@@ -29,10 +29,10 @@ def _stage_peaks(points: np.ndarray, inverse: bool) -> List[np.ndarray]:
 def sample_peaks(values: np.ndarray) -> np.ndarray:
     """Return each sample's largest magnitude of a component, shape (n,)."""
     flat = values.reshape(len(values), -1)
-    peak = np.abs(flat.real).max(axis=1, initial=0)
+    peak: np.ndarray = np.abs(flat.real).max(axis=1, initial=0)
     if flat.dtype.kind == "c":
         peak = np.maximum(peak, np.abs(flat.imag).max(axis=1, initial=0))
-    return np.asarray(peak)
+    return peak
 
 
 def _packed(values: np.ndarray) -> np.ndarray:
@@ -46,6 +46,7 @@ class Observer:
         self._peaks: Dict[str, Dict[str, List[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
 
     def note(self, layer: Layer, stage: str, *peaks: np.ndarray) -> None:
+        """Store the peaks of a chunk at a stage, or at each step of a transform."""
         self._peaks[layer.name][stage].append(np.stack(peaks, axis=1))
 
     def __call__(self, layer: Layer, stage: str, values: np.ndarray) -> None:
@@ -56,11 +57,11 @@ class Observer:
             merged = np.fft.fft(_packed(values))
             self.note(layer, "inverse", sample_peaks(merged), *_stage_peaks(merged, inverse=True))
         if stage == "preactivation" and getattr(layer, "activation", "") in ("relu", "relu6"):
-            values = np.maximum(values, 0)  # what the activation cuts needs no room
+            values = np.maximum(values, 0)  # negative values are cut and need no range
         self.note(layer, stage, sample_peaks(values))
 
     def peaks(self, layer: Layer, chosen: np.ndarray, percentile: float = 100.0) -> Peaks:
-        """Return the peaks at every stage that this percentage of the samples stay within."""
+        """Return the peaks at every stage that this percentage of chosen samples stay within."""
         result: Peaks = {}
         for stage, chunks in self._peaks[layer.name].items():
             ordered = np.sort(np.concatenate(chunks)[chosen], axis=0)

@@ -2,8 +2,8 @@
 
 Two passes over the calibration data: the first observes each sample's largest magnitude at every
 point where the engine holds 16 bits, from which the static shifts follow; the second runs the
-quantised network beside the float one and reports every layer's signal to noise.  Where there are
-enough samples, it also does so with shifts that the samples measured had no part in.
+quantised network and the float one and reports every layer's signal-to-noise ratio.  If there are
+enough samples, it also measures with shifts that do not depend on the samples measured.
 """
 
 import dataclasses
@@ -22,16 +22,17 @@ from ..network.quantized import QuantizedNetwork
 from .calibration import FEW_SAMPLES, calibration_array, doubts
 from .observer import Observer, sample_peaks
 
-HELD_OUT_EVERY = 4  # one sample of so many measures, of at least twice FEW_SAMPLES
-LEAST_SNR_DB = 30.0  # of a layer, below which accuracy usually suffers
+HELD_OUT_EVERY = 4  # every fourth sample is held out, of at least twice FEW_SAMPLES
+LEAST_SNR_DB = 30.0  # a layer below this usually costs accuracy
 _CHUNK_WORDS = 1 << 22
 
 
 def _held_out(samples: int) -> np.ndarray:
-    """Return which samples are kept for the estimate: none where there are too few."""
+    """Return which samples are held out for the measurement: none if there are too few."""
     numbers = np.arange(samples)
     enough = samples >= 2 * FEW_SAMPLES
-    return np.asarray((numbers % HELD_OUT_EVERY == HELD_OUT_EVERY - 1) & enough)
+    held_out: np.ndarray = (numbers % HELD_OUT_EVERY == HELD_OUT_EVERY - 1) & enough
+    return held_out
 
 
 def _chunks(network: Network, data: np.ndarray) -> List[np.ndarray]:
@@ -67,9 +68,9 @@ def quantize(
     network : Network
     data : array of shape (n,) + network.input.shape
         Calibration data: some hundred typical inputs (unlabelled), as ``predict`` will get them.
-        All of them choose the exponents.  Of 64 or more, every fourth is where the signal to
-        noise is measured, the lower of two: with these exponents, and with those that the other
-        samples alone would have chosen.
+        All of them determine the exponents.  Of 64 or more, every fourth measures the
+        signal-to-noise ratio twice: with these exponents, and with those that the other samples
+        alone would have given.  The lower ratio counts.
     verbose : bool
         Show a progress bar.
     clip_percentile : float
@@ -80,8 +81,8 @@ def quantize(
     Returns
     -------
     QuantizedNetwork
-        With each layer's signal to noise in ``snr_db``, and in ``calibration`` what it was
-        measured on and what clipping gained.
+        With each layer's signal-to-noise ratio in ``snr_db``, and in ``calibration`` the number
+        of samples that it was measured on and the bits that clipping gained.
 
     Raises
     ------
@@ -130,7 +131,9 @@ def quantize(
         }
         inside = observer.peaks(network.input, everything, clip_percentile)["output"]
         within = sample_peaks(measured) <= HEADROOM * inside
-        report["clipped"] = int(np.sum(~within))  # of those measured, and left out there
+        report["clipped"] = int(
+            np.sum(~within)
+        )  # of the measured samples, which then leave them out
         measured = measured[within] if within.any() else measured
     snr_db = _signal_to_noise(network, candidates, measured, bar.update)
     bar.close()
@@ -153,7 +156,7 @@ def _signal_to_noise(
     data: np.ndarray,
     progress: Callable[[int], Any],
 ) -> Dict[str, float]:
-    """Return each layer's signal to noise against floating point, the lowest of the candidates."""
+    """Return each layer's signal-to-noise ratio in dB, the lowest of the candidates."""
     signal: Dict[str, float] = defaultdict(float)
     noise: Dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(candidates)))
     for x in _chunks(network, data):

@@ -1,6 +1,7 @@
 """Random layers of every kind, for the tests and fuzzers that walk the registry.
 
-A module of this folder holds the samplers of one or a few kinds; it is found by being there.
+A module of this folder has the samplers of the layer kinds in the module of the same name in
+``pynq_circnn/layers``.  Every module is imported here, which registers its samplers.
 """
 
 import importlib
@@ -15,13 +16,13 @@ SAMPLERS: Dict[str, Callable[["Draw"], Optional[Layer]]] = {}
 
 @dataclass
 class Draw:
-    """What a sampler may use.
+    """The choices and facts that a sampler may use.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     name, source : str
-        Of the layer to be made, and of the one before it.
+        Names of the layer to be made and of the one before it.
     shapes : dict
         Output shapes of all layers so far by their names.
     block : int
@@ -39,12 +40,12 @@ class Draw:
 
     @property
     def shape(self):
-        """The shape of what the layer before writes."""
+        """The output shape of the layer before."""
         return self.shapes[self.source]
 
     @property
     def is_image(self):
-        """Whether that is an image."""
+        """Whether the layer before returns images."""
         return len(self.shape) == 3
 
     def pair(self, high):
@@ -58,7 +59,7 @@ class Draw:
 
 
 def sampler(kind):
-    """Register a function that makes a random layer of a kind, or None where none fits."""
+    """Register a function that makes a random layer of a kind, or None if none fits."""
 
     def register(function):
         SAMPLERS[kind] = function

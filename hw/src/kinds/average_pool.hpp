@@ -1,4 +1,4 @@
-// The mean of each window: one division, so one word a trip.
+// The mean of each window.  There is one divider, so the epilogue takes one word a trip.
 #ifndef CIRCNN_KIND_AVERAGE_POOL_HPP
 #define CIRCNN_KIND_AVERAGE_POOL_HPP
 

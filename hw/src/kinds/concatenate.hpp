@@ -1,4 +1,4 @@
-// The channels of two tensors, one behind the other.
+// The channels of two tensors, one after the other.
 #ifndef CIRCNN_KIND_CONCATENATE_HPP
 #define CIRCNN_KIND_CONCATENATE_HPP
 

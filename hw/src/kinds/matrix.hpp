@@ -1,4 +1,4 @@
-// The block-circulant matrix: how it lies in the lanes and in the memory of spectra.  The units
+// The block-circulant matrix: its arrangement in the lanes and in the spectra memory.  The units
 // that compute it are forward.hpp, product.hpp and inverse.hpp.  pynq_circnn/program/arrangement.py
 // has the same rules for the compiler, and a test compares the two field by field.
 #ifndef CIRCNN_KIND_MATRIX_HPP
@@ -12,7 +12,7 @@ namespace matrix {
 inline Extent extent(const circnn_descriptor &d, int32_t y, int32_t x) { return window(d, y, x); }
 
 inline int32_t combine(const circnn_descriptor &, const OperandBeat &, int, int32_t) {
-    return never("matrix");  // the lanes make its totals
+    return never("matrix");  // its totals come from the lanes
 }
 
 inline Word result(const circnn_descriptor &d, const Total &t, uint32_t &count) {
@@ -23,12 +23,12 @@ inline Word serial_result(const circnn_descriptor &d, const Total &t, uint32_t &
     return look_up(d, scaled(t));
 }
 
-// How the blocks of a layer lie in the lanes.
+// Arranges the blocks of a layer in the lanes.
 inline void arrange_lanes(Layer &layer) {
     const circnn_descriptor &d = layer.d;
     const int32_t k = 1 << d.block_log2;
     const int32_t most_side = k < kRow ? kRow / k : 1;
-    layer.side = k < kBeat ? kBeat / k : 1;  // no pixel takes less than a beat
+    layer.side = k < kBeat ? kBeat / k : 1;  // a pixel takes at least one beat
 side:
     for (int step = 0; step < 8; step++) {
         if (layer.side < d.block_rows && layer.side < most_side) layer.side *= 2;
@@ -43,7 +43,7 @@ side:
     layer.points_log2 = d.block_log2 == CIRCNN_LIMIT_BLOCK_LOG2 ? 7 : 6;
 }
 
-// Where the windows of each place read, and whether their spectra fit.
+// Works out where the windows of each place read; returns whether their spectra fit.
 inline bool arrange_ring(Layer &layer) {
     const circnn_descriptor &d = layer.d;
     const int32_t places = layer.by_sample ? 1 : layer.places;
@@ -88,7 +88,7 @@ inline int32_t decode(const circnn_header &h, int32_t index, Layer &layer, int32
     layer.weights_row = resident_rows;
     if (!layer.streamed) resident_rows += static_cast<int32_t>(rows);
     if (resident_rows > kWeightRows) return CIRCNN_STATUS_TOO_LARGE;
-    // the weights lie in the section in the order of the layers, so that one pass loads them
+    // the section has the weights in the order of the layers, so that one pass can load them
     if (d.weights_offset != padded(weights_end, kBeat)) return CIRCNN_STATUS_BAD_FIELD;
     weights_end = d.weights_offset + ((layer.terms * d.block_rows) << d.block_log2);
     const bool ok = !layer.from_stream || stream_ok(h, layer, index);

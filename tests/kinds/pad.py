@@ -3,12 +3,6 @@ from pynq_circnn import layers as L
 from . import sampler
 
 
-@sampler("Reshape")
-def reshape(draw):
-    shapes = [(-1,), (1, 1, -1), (1, -1), (-1, 1)]
-    return L.Reshape(draw.name, (draw.source,), shapes[int(draw.rng.integers(len(shapes)))])
-
-
 @sampler("ZeroPadding2D")
 def zero_padding(draw):
     if draw.is_image:
