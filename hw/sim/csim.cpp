@@ -20,13 +20,14 @@ void circnn_csim_destroy(circnn_csim *csim) { delete csim; }
 
 size_t circnn_csim_step(circnn_csim *csim, const uint64_t *packet, size_t beats, uint64_t *reply,
                         size_t room) {
-    for (size_t i = 0; i < beats; i++) csim->in.write(AxiBeat{packet[i], 0xFF, i + 1 == beats});
+    for (size_t i = 0; i < beats; i++)
+        axi_write(csim->in, AxiBeat{packet[i], 0xFF, i + 1 == beats});
     engine_step(csim->engine, csim->in, csim->out, csim->report);
-    csim->in.check_empty();
+    CIRCNN_CHECK(csim->in.empty(), "leftovers in the channel ", "in_stream");
     size_t sent = 0;
     bool last = false;
-    while (csim->out.size() > 0) {
-        const AxiBeat beat = csim->out.read();
+    while (!csim->out.empty()) {
+        const AxiBeat beat = axi_read(csim->out);
         if (last) fault("beats behind TLAST in ", "out_stream");
         last = beat.last;
         if (sent < room) reply[sent] = beat.data;

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "stream.hpp"
+#include "channels.hpp"
 
 struct AxiBeat {
     uint64_t data;
@@ -12,17 +12,10 @@ struct AxiBeat {
     bool last;
 };
 
-#ifdef __SYNTHESIS__
-
-#include <ap_axi_sdata.h>
-
-typedef ap_axiu<64, 0, 0, 0> AxiWord;
-typedef hls::stream<AxiWord> AxiStream;
-
 inline AxiBeat axi_read(AxiStream &stream) {
     const AxiWord word = stream.read();
-    return AxiBeat{word.data.to_uint64(), static_cast<uint8_t>(word.keep.to_uint()),
-                   word.last == 1};
+    return AxiBeat{static_cast<uint64_t>(word.data), static_cast<uint8_t>(word.keep),
+                   static_cast<bool>(word.last)};
 }
 
 inline void axi_write(AxiStream &stream, const AxiBeat &beat) {
@@ -30,19 +23,8 @@ inline void axi_write(AxiStream &stream, const AxiBeat &beat) {
     word.data = beat.data;
     word.keep = beat.keep;
     word.strb = beat.keep;
-    word.last = beat.last ? 1 : 0;
+    word.last = beat.last;
     stream.write(word);
 }
-
-#else
-
-// The other end is the DMA: a bound on this channel would show nothing about the design.
-typedef Stream<AxiBeat, 1 << 30> AxiStream;
-
-inline AxiBeat axi_read(AxiStream &stream) { return stream.read(); }
-
-inline void axi_write(AxiStream &stream, const AxiBeat &beat) { stream.write(beat); }
-
-#endif
 
 #endif

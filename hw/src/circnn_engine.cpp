@@ -34,15 +34,13 @@ static void run_units(const Layer &layer, const Batch &batch, const ActivationBa
     CIRCNN_UNIT(epilogue(layer, batch, channels, values, totals, results, counts[kEpilogue]))
     CIRCNN_UNIT(write_layer(layer, batch, results, write_port, counts[kWrite]))
     CIRCNN_PARALLEL_END
-#ifndef __SYNTHESIS__
-    blocks.check_empty();
-    rows.check_empty();
-    sums.check_empty();
-    values.check_empty();
-    operands.check_empty();
-    totals.check_empty();
-    results.check_empty();
-#endif
+    CIRCNN_CHECK(blocks.empty(), "leftovers in the channel ", "blocks");
+    CIRCNN_CHECK(rows.empty(), "leftovers in the channel ", "rows");
+    CIRCNN_CHECK(sums.empty(), "leftovers in the channel ", "sums");
+    CIRCNN_CHECK(values.empty(), "leftovers in the channel ", "values");
+    CIRCNN_CHECK(operands.empty(), "leftovers in the channel ", "operands");
+    CIRCNN_CHECK(totals.empty(), "leftovers in the channel ", "totals");
+    CIRCNN_CHECK(results.empty(), "leftovers in the channel ", "results");
 }
 
 static void run_layer(Engine &engine, int32_t index, const Batch &batch, AxiStream &in,
@@ -53,13 +51,9 @@ static void run_layer(Engine &engine, int32_t index, const Batch &batch, AxiStre
     uint32_t limited = 0;
     for (int unit = kForward; unit < kUnits; unit++) {
         limited += counts[unit].saturations;
-#ifndef __SYNTHESIS__
-        engine.trips[index][unit] += counts[unit].trips;
-#endif
+        CIRCNN_COUNT(engine.trips[index][unit] += counts[unit].trips);
     }
-#ifndef __SYNTHESIS__
-    engine.trips[index][kRead] += counts[kRead].trips;
-#endif
+    CIRCNN_COUNT(engine.trips[index][kRead] += counts[kRead].trips);
     // input words that come straight from the packet are limited in the reader
     engine.saturations[0] += counts[kRead].saturations;
     engine.saturations[index + 1] += limited;
@@ -76,9 +70,7 @@ input:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
         if (sample == batch.samples) break;
-#ifndef __SYNTHESIS__
-        engine.input_trips++;
-#endif
+        CIRCNN_COUNT(engine.input_trips++);
         const int32_t step = batch.bytes ? kBeat : kBeat / 2;
         const int32_t count = least(h.input_words - word, step);
         const uint64_t beat = packet_beat(packet, in);
@@ -105,9 +97,7 @@ output:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
         if (sample == batch.samples) break;
-#ifndef __SYNTHESIS__
-        engine.output_trips++;
-#endif
+        CIRCNN_COUNT(engine.output_trips++);
         Word words[kBanks];
         read_words(engine.activations, sample * batch.stride + h.output_address + word,
                    least(h.output_words - word, kBeat / 2), words);
@@ -140,9 +130,7 @@ layers:
         if (layer.streamed) {
             Count count = {0, 0};
             load_weights(layer, payload, in, engine.weights, count);
-#ifndef __SYNTHESIS__
-            engine.weight_trips += count.trips;
-#endif
+            CIRCNN_COUNT(engine.weight_trips += count.trips);
         }
         run_layer(engine, i, batch, in, payload.packet, report);
     }

@@ -12,6 +12,14 @@ struct Report {
     uint32_t status, detail, samples, saturations, product_trips, beats_in, beats_out;
 };
 
+// What is counted for our simulation alone (pynq_circnn/simulation/build.py asks for it).  No tool of
+// the vendor's sees it: what it simulates in C is what it synthesises.
+#ifdef CIRCNN_COUNT_TRIPS
+#define CIRCNN_COUNT(count) count
+#else
+#define CIRCNN_COUNT(count)
+#endif
+
 // All state that is kept from one packet to the next.
 struct Engine {
     bool loaded;
@@ -23,7 +31,7 @@ struct Engine {
     Word weights[kWeightRows][kRow];
     Word spectra[kSpectraRows][kRow];
     Channels channels;
-#ifndef __SYNTHESIS__
+#ifdef CIRCNN_COUNT_TRIPS
     uint64_t trips[kMaxLayers][kUnits];  // of the last run, by layer
     uint64_t input_trips, output_trips, weight_trips;
 #endif

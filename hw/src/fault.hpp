@@ -2,8 +2,6 @@
 #ifndef CIRCNN_FAULT_HPP
 #define CIRCNN_FAULT_HPP
 
-#ifndef __SYNTHESIS__
-
 #include <cstdio>
 #include <cstdlib>
 
@@ -12,9 +10,8 @@
     std::abort();
 }
 
-#endif
-
-// A statement of the design that the simulation checks and synthesis leaves out.
+// A statement of the design that the simulation checks and synthesis leaves out.  It is the one
+// thing that __SYNTHESIS__ changes, and stands in bodies of functions alone.
 #ifdef __SYNTHESIS__
 #define CIRCNN_CHECK(holds, what, where)
 #else

@@ -1,9 +1,9 @@
-// How the units of a layer run in simulation: one after the other, or with CIRCNN_THREADS all at
-// once, each in a thread of its own.  Under synthesis the dataflow region does it.
+// How the units of a layer run: one after the other, which the vendor's tool makes a dataflow region
+// of, or in our simulation with CIRCNN_THREADS all at once, each in a thread of its own.
 #ifndef CIRCNN_PARALLEL_HPP
 #define CIRCNN_PARALLEL_HPP
 
-#if defined(CIRCNN_THREADS) && !defined(__SYNTHESIS__)
+#ifdef CIRCNN_THREADS
 #include <thread>
 #include <vector>
 #define CIRCNN_PARALLEL_BEGIN std::vector<std::thread> threads;

@@ -1,20 +1,11 @@
-// A first-in first-out channel between two units.
+// A first-in first-out channel between two units, with the interface of the vendor's hls::stream,
+// in whose place channels.hpp puts it.
 //
-// For synthesis it is the vendor's.  In simulation the units run one after the other, a channel
-// holds any number of elements, and reading from an empty one is a fault.  With CIRCNN_THREADS the
-// units are threads, a channel holds `Depth` elements, and one that makes no progress for a while
-// is reported as a deadlock.
+// It holds any number of elements when the units run one after the other, and complains about
+// reading from an empty channel; with CIRCNN_THREADS the units are threads, a channel holds
+// `Depth` elements, and one that makes no progress for a while is reported as a deadlock.
 #ifndef CIRCNN_STREAM_HPP
 #define CIRCNN_STREAM_HPP
-
-#ifdef __SYNTHESIS__
-
-#include <hls_stream.h>
-
-template <typename T, int Depth>
-using Stream = hls::stream<T, Depth>;
-
-#else
 
 #include <cstddef>
 #include <vector>
@@ -66,12 +57,9 @@ class Stream {
 #endif
     }
 
+    // Only to be asked when no thread uses the channel.
     std::size_t size() const { return values_.size() - head_; }
-
-    // Call this when all units have finished: no elements may be left.
-    void check_empty() const {
-        if (size() != 0) fault("leftovers in the channel ", name_);
-    }
+    bool empty() const { return size() == 0; }
 
   private:
     void compact() {
@@ -92,7 +80,5 @@ class Stream {
     std::condition_variable changed_;
 #endif
 };
-
-#endif
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "arithmetic.hpp"
 #include "axi.hpp"
-#include "stream.hpp"
+#include "channels.hpp"
 
 // Sixteen words of blocks on their way to the forward transform, or eight.
 struct BlockBeat {

@@ -3,9 +3,10 @@
 source [file join $::env(CIRCNN_HW) tcl settings.tcl]
 
 # Opens the engine's project with its sources, its test bench if there is one, and the part.
+# CIRCNN_VENDOR: the vendor's channels (hw/src/channels.hpp), in every step and in the test bench.
 proc open_engine {} {
     set hw $::env(CIRCNN_HW)
-    set flags "-std=c++14 -I[file join $hw src] -I[built]"
+    set flags "-std=c++14 -DCIRCNN_VENDOR -I[file join $hw src] -I[built]"
     cd [built]
     open_project -reset hls
     set_top [setting engine_top]

@@ -15,6 +15,8 @@ from ..errors import BackendError
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _FOLDERS = ("src", "sim")
 _SOURCES = ("src/circnn_engine.cpp", "src/circnn_top.cpp", "sim/csim.cpp")
+_ALWAYS = ("-std=c++14", "-DCIRCNN_COUNT_TRIPS")
+"""The language, and the counters of trips that no other build of the sources has."""
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wno-unknown-pragmas", "-Wno-unused-label")
 """All but the two warnings about what is there for synthesis: pragmas and loop labels."""
 
@@ -92,7 +94,7 @@ def build(configuration: str, flags: Sequence[str] = ("-O3",), cxx: Optional[str
     """
     folder, cxx = _tools(cxx)
     headers = engine_headers(configuration)
-    command = [cxx, "-std=c++14", *WARNINGS, "-fPIC", "-shared", "-pthread", *flags]
+    command = [cxx, *_ALWAYS, *WARNINGS, "-fPIC", "-shared", "-pthread", *flags]
     name = f"csim-{configuration}-{_digest(folder, headers, command)}.so"
     path = os.path.join(cache_folder(), name)
     if not os.path.exists(path):
@@ -116,7 +118,7 @@ def build_program(
     """
     folder, cxx = _tools(cxx)
     headers = engine_headers(configuration)
-    command = [cxx, "-std=c++14", *WARNINGS, "-pthread", *flags]
+    command = [cxx, *_ALWAYS, *WARNINGS, "-pthread", *flags]
     with tempfile.TemporaryDirectory() as work:
         _compile(command, folder, headers, work, target, (f"sim/{main}",))
 

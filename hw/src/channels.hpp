@@ -1,0 +1,46 @@
+// The types of all channels, between the units and at the engine's two ends.
+//
+// With CIRCNN_VENDOR, which hw/tcl/hls.tcl sets for every step of the vendor's tool, they are the
+// vendor's: in its C simulation, in synthesis and in its RTL co-simulation, which runs the test
+// bench of the first on what the second made.  Elsewhere they are classes with the same interface
+// that complain (stream.hpp).  A macro decides, not whether the vendor's headers are found: what a
+// build is made of must not depend on what else lies on its include path.
+//
+// __SYNTHESIS__ never chooses a type: the tool would synthesise another design than it simulates.
+#ifndef CIRCNN_CHANNELS_HPP
+#define CIRCNN_CHANNELS_HPP
+
+#ifdef CIRCNN_VENDOR
+
+#include <ap_axi_sdata.h>
+#include <hls_stream.h>
+
+template <typename T, int Depth>
+using Stream = hls::stream<T, Depth>;
+
+typedef ap_axiu<64, 0, 0, 0> AxiWord;
+typedef hls::stream<AxiWord> AxiStream;
+
+#else
+
+#ifdef __SYNTHESIS__
+#error "CIRCNN_VENDOR must be defined in every step of an HLS tool: put it into the cflags."
+#endif
+
+#include <stdint.h>
+
+#include "stream.hpp"
+
+// The members of the vendor's ap_axiu<64, 0, 0, 0>.
+struct AxiWord {
+    uint64_t data;
+    uint8_t keep, strb;
+    bool last;
+};
+
+// The DMA is on the other side: a bound here would not show anything about the design.
+typedef Stream<AxiWord, 1 << 30> AxiStream;
+
+#endif
+
+#endif
