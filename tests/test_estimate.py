@@ -28,13 +28,13 @@ def quantised(layers):
     for seed in range(200):
         rng = np.random.default_rng(seed)
         schedules, arrays, exponents = {}, {}, {}
-        for layer in layers:
-            inputs = [exponents[name] for name in layer.inputs]
-            schedules[layer.name] = random_schedule(rng, layer, inputs)
-            exponents[layer.name] = layer.output_exponent(schedules[layer.name], *inputs)
-            specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
-            arrays[layer.name] = random_arrays(rng, specs, False)
         try:
+            for layer in layers:
+                inputs = [exponents[name] for name in layer.inputs]
+                schedules[layer.name] = random_schedule(rng, layer, inputs)
+                exponents[layer.name] = layer.output_exponent(schedules[layer.name], *inputs)
+                specs = layer.array_specs(*(shapes[name] for name in layer.inputs))
+                arrays[layer.name] = random_arrays(rng, specs, False)
             return QuantizedNetwork(layers, schedules, arrays)
         except ValueError:
             continue
