@@ -1,6 +1,7 @@
 """The program: its bytes, what loaders refuse, allocation of memory, and the limits of engines."""
 
 import zlib
+from dataclasses import replace
 
 import driver
 import examples
@@ -13,7 +14,7 @@ from networks import KINDS, random_input, random_layers, random_network
 
 from pynq_circnn import CompileError, ProgramError
 from pynq_circnn import layers as L
-from pynq_circnn.backends import native
+from pynq_circnn.backends import csim, native, reference
 from pynq_circnn.contract import (
     CONFIGURATIONS,
     DESCRIPTOR,
@@ -253,6 +254,26 @@ def test_native_says_what_is_wrong():
     )
     with pytest.raises(ProgramError, match="Received: bad_address in layer 2"):
         native.Plan(NETWORK, program)
+
+
+@pytest.mark.parametrize("module", [native, reference, csim])
+@pytest.mark.parametrize(("name", "value"), [
+    ("input_words", 29), ("output_words", 4), ("input_exponent", 0), ("output_exponent", 0),
+    ("byte_scale", 0), ("layers", len(PROGRAM.layers) - 1),
+])  # fmt: skip
+def test_a_program_of_another_network_is_refused(module, name, value):
+    program = compile_program(NETWORK, "tiny" if module is csim else "host")
+    layers = program.layers[: value if name == "layers" else None]
+    header = {**program.header, **({} if name == "layers" else {name: value})}
+    other = replace(program, header=header, layers=layers)
+    with pytest.raises(ProgramError, match="must be one of the network, with"):
+        module.Plan(NETWORK, other)
+
+
+@pytest.mark.parametrize("program", [None, PROGRAM])
+def test_the_host_is_no_engine(program):
+    with pytest.raises(ValueError, match="must be one of z2, zcu104, tiny: an engine"):
+        csim.Plan(NETWORK, program, configuration="host")
 
 
 def test_unknown_configurations_are_refused():

@@ -8,7 +8,7 @@ from ..arithmetic.fixed import Counter, dequantize
 from ..errors import NotFiniteError
 from ..network.integers import input_words
 from ..network.quantized import QuantizedNetwork
-from ..program.compiler import compile_program, counted_layers
+from ..program.compiler import check_program_of, compile_program, counted_layers
 from ..program.packets import (
     BYTES,
     WORDS,
@@ -47,6 +47,7 @@ class Plan(BasePlan):
     ) -> None:
         super().__init__(network)
         self.program = compile_program(network, configuration) if program is None else program
+        check_program_of(network, self.program)
         self._packets = {format: RunPackets(self.program, format) for format in (WORDS, BYTES)}
         self._counted = counted_layers(network)
         self._names = [network.layers[i].name for i in self._counted[1:]]

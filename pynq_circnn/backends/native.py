@@ -10,7 +10,7 @@ import numpy as np
 from ..contract import STATUS, STATUS_NAMES
 from ..errors import BackendError, NotFiniteError, ProgramError
 from ..network.quantized import QuantizedNetwork
-from ..program.compiler import compile_program, counted_layers
+from ..program.compiler import check_program_of, compile_program, counted_layers
 from ..program.program import Program
 from ..turns import Turns
 from .base import BasePlan, cores
@@ -70,6 +70,7 @@ class Plan(BasePlan):
                 f"can run: {', '.join(kernel_sets())}. Received: {kernels!r}."
             )
         program = compile_program(network) if program is None else program
+        check_program_of(network, program)  # or a run would leave the arrays
         data = program.to_bytes()
         handle, layer = ffi.new("circnn_plan **"), ffi.new("int32_t *")
         status = lib.circnn_plan_create(data, len(data), kernels.encode(), handle, layer)

@@ -12,7 +12,7 @@ from ..arithmetic.fixed import dequantize
 from ..errors import NotFiniteError
 from ..network.integers import run_words
 from ..network.quantized import QuantizedNetwork
-from ..program.compiler import counted_layers
+from ..program.compiler import check_program_of, counted_layers
 from ..program.interpreter import run_program
 from ..program.program import Program
 from .base import BasePlan
@@ -41,6 +41,8 @@ class Plan(BasePlan):
 
     def __init__(self, network: QuantizedNetwork, program: Optional[Program] = None) -> None:
         super().__init__(network)
+        if program is not None:
+            check_program_of(network, program)
         self.program = program
         self._counted = counted_layers(network)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arithmetic.fixed import byte_rule
 from ..contract import CONFIGURATIONS, LIMITS, OPCODES, OPERATIONS, STREAM_INPUT, STREAM_WEIGHTS
-from ..errors import CompileError
+from ..errors import CompileError, ProgramError
 from ..layers.base import Layer, as_image, size_of
 from ..layers.lowering import Fields, Sections
 from ..network.quantized import QuantizedNetwork
@@ -19,6 +19,36 @@ def counted_layers(network: QuantizedNetwork) -> np.ndarray:
     """Return the indices of the layers whose saturations a program counts, in its order."""
     own = [i for i, x in enumerate(network.layers) if x.operation or not x.inputs]
     return np.array(own)
+
+
+def check_program_of(network: QuantizedNetwork, program: Program) -> None:
+    """Check that what goes into a program and comes out of it is as the network has it.
+
+    Raises
+    ------
+    ProgramError
+        If it is a program of another network.
+    """
+    entry, output = network.input, network.engine_output.name
+    wanted = {
+        "input_words": size_of(entry.shape),
+        "output_words": size_of(network.shapes[output]),
+        "input_exponent": network.exponents[entry.name],
+        "output_exponent": network.exponents[output],
+        "layers": len(network.engine_layers()),
+        "takes_bytes": int(entry.uint8_scale is not None),
+    }
+    found = {
+        **program.header,
+        "layers": len(program.layers),
+        "takes_bytes": int(program.header.get("byte_scale", 0) != 0),
+    }
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise ProgramError(
+                f"program must be one of the network, with {name}={value}. "
+                f"Received: {name}={found[name]}. Compile the network again."
+            )
 
 
 def compile_program(network: QuantizedNetwork, configuration: str = "host") -> Program:

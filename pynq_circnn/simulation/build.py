@@ -9,6 +9,7 @@ import tempfile
 from functools import lru_cache
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from ..contract import hardware_configurations
 from ..contract.headers import engine_headers, write_headers
 from ..errors import BackendError
 
@@ -66,6 +67,16 @@ def _digest(folder: str, headers: Dict[str, str], command: Sequence[str]) -> str
     return digest.hexdigest()[:20]
 
 
+def _engine_headers(configuration: str) -> Dict[str, str]:
+    """Return the generated headers, or raise the error of a configuration that is no engine."""
+    if configuration not in hardware_configurations():
+        raise ValueError(
+            f"configuration must be one of {', '.join(hardware_configurations())}: an engine. "
+            f"Received: {configuration!r}."
+        )
+    return engine_headers(configuration)
+
+
 def _tools(cxx: Optional[str]) -> Tuple[str, str]:
     """Return the sources' folder and the compiler, or raise the error for what is missing."""
     reason = unavailable()
@@ -89,11 +100,13 @@ def build(configuration: str, flags: Sequence[str] = ("-O3",), cxx: Optional[str
 
     Raises
     ------
+    ValueError
+        If the configuration is none of an engine.
     BackendError
         If it cannot be compiled, with the compiler's messages.
     """
     folder, cxx = _tools(cxx)
-    headers = engine_headers(configuration)
+    headers = _engine_headers(configuration)
     command = [cxx, *_ALWAYS, *WARNINGS, "-fPIC", "-shared", "-pthread", *flags]
     name = f"csim-{configuration}-{_digest(folder, headers, command)}.so"
     path = os.path.join(cache_folder(), name)
@@ -113,11 +126,13 @@ def build_program(
 
     Raises
     ------
+    ValueError
+        If the configuration is none of an engine.
     BackendError
         If it cannot be compiled, with the compiler's messages.
     """
     folder, cxx = _tools(cxx)
-    headers = engine_headers(configuration)
+    headers = _engine_headers(configuration)
     command = [cxx, *_ALWAYS, *WARNINGS, "-pthread", *flags]
     with tempfile.TemporaryDirectory() as work:
         _compile(command, folder, headers, work, target, (f"sim/{main}",))
