@@ -26,6 +26,9 @@ def checkout(tmp_path):
     shutil.copytree(tools.HW, tmp_path / "hw", ignore=ignored)
     contract = os.path.join("pynq_circnn", "contract")
     shutil.copytree(os.path.join(tools.ROOT, contract), tmp_path / contract, ignore=ignored)
+    (tmp_path / "pynq_circnn" / "engine").mkdir()
+    reports = os.path.join("pynq_circnn", "engine", "reports.py")
+    shutil.copy(os.path.join(tools.ROOT, reports), tmp_path / reports)
     (tmp_path / "hw" / "src").mkdir()
     (tmp_path / "hw" / "src" / "circnn_engine.cpp").write_text(tools.SOURCE)
     return tmp_path
