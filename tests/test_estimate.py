@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 
 import numpy as np
@@ -17,7 +18,7 @@ from pynq_circnn.contract import BOARDS, CONFIGURATIONS, hardware_configurations
 from pynq_circnn.engine import estimate, resources
 from pynq_circnn.engine.cycles import batch_cycles
 from pynq_circnn.program.compiler import compile_program
-from pynq_circnn.program.packets import batch_samples
+from pynq_circnn.program.packets import BYTES, WORDS, RunPackets, batch_samples
 
 
 def quantised(layers):
@@ -256,3 +257,130 @@ def test_the_command(tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["power_basis"] == "given"
     assert report["energy_uj"] == pytest.approx(2e6 / report["images_per_s"])
+
+
+# -- traffic ------------------------------------------------------------------------------------
+
+
+def streamed_stack(**entry):
+    """Three layers of 64 Ki words each, of which the z2 engine holds 128 Ki: some are streamed."""
+    return dense_stack((512,), [512] * 3, 4, **entry)
+
+
+@pytest.mark.parametrize("unscaled", [True, False])
+@pytest.mark.parametrize("network", [mnist_mlp, mnist_cnn, streamed_stack])
+def test_the_bytes_are_those_of_the_packets(network, unscaled):
+    if network is streamed_stack:
+        network = streamed_stack(uint8_scale=1 / 255)
+    else:
+        network = network()
+    program = compile_program(network, "z2")
+    packets = RunPackets(program, BYTES if unscaled else WORDS)
+    traffic = estimate.estimate(network, unscaled=unscaled)["traffic"]
+    alone, steady, once = traffic["alone"], traffic["steady"], traffic["packet_bytes"]
+    assert bool(packets.batch) == bool(steady["weights_bytes_a_batch"])
+    x = np.zeros((1, program.header["input_words"]), "u1" if unscaled else "<i2")
+    assert packets.build(x).nbytes == alone["in_bytes"]
+    assert packets.receive_bytes(1) == alone["out_bytes"]
+    parts = ("input_bytes", "weights_bytes")
+    assert alone["in_bytes"] == once["header"] + sum(alone[part] for part in parts)
+    assert alone["out_bytes"] == alone["output_bytes"] + once["counters_and_reply"]
+    batch = steady["batch_samples"]
+    for batches in (1, 3):
+        sent = packets.build(np.repeat(x, batches * batch, axis=0)).nbytes
+        a_batch = steady["input_bytes_a_batch"] + steady["weights_bytes_a_batch"]
+        assert sent == once["header"] + batches * a_batch
+        received = packets.receive_bytes(batches * batch)
+        assert received == once["counters_and_reply"] + batches * steady["output_bytes_a_batch"]
+    assert steady["in_bytes_a_sample"] == a_batch / batch
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_no_stream_carries_more_than_its_limit(board):
+    for network in (mnist_mlp(), streamed_stack(), dense_stack((2048,), (8,), 8)):
+        report = estimate.estimate(network, board)
+        steady, traffic = report["traffic"]["steady"], report["traffic"]
+        assert traffic["stream_mb_s"] == 8 * report["clock_mhz"]
+        assert traffic["ddr_mb_s"] == BOARDS[board]["assumed_ddr_mb_s"]
+        assert traffic["ddr_basis"].startswith("assumed: ")
+        for part in (steady, traffic["alone"]):
+            assert 0 < part["in_share_of_stream"] <= 1 and 0 < part["out_share_of_stream"] <= 1
+        assert traffic["alone"]["in_mb_s"] == pytest.approx(
+            traffic["alone"]["in_bytes"] / report["latency_us"]
+        )
+        assert steady["in_mb_s"] == pytest.approx(
+            steady["in_bytes_a_sample"] * report["images_per_s"] / 1e6
+        )
+
+
+def test_the_assumed_ddr_is_less_than_its_peak():
+    """Two transfers a clock, over the whole width: hw/processors has both."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hw", "processors")
+    keys = {
+        "zynq7": ("PCW_UIPARAM_DDR_FREQ_MHZ", "PCW_UIPARAM_DDR_BUS_WIDTH"),
+        "zynqmp": ("PSU__CRF_APB__DDR_CTRL__FREQMHZ", "PSU__DDRC__BUS_WIDTH"),
+    }
+    for board in BOARDS.values():
+        with open(os.path.join(folder, f"{board['processor']}.json"), encoding="utf-8") as file:
+            values = json.load(file)["parameters"]
+        mhz, width = (values[key] for key in keys[board["processor"]])
+        peak = 2 * float(mhz) * int(width.split()[0]) / 8
+        assert 0.7 * peak < board["assumed_ddr_mb_s"] < 0.8 * peak
+
+
+@pytest.mark.parametrize("network", [mnist_mlp, streamed_stack])
+def test_a_slow_ddr_is_the_bottleneck(network):
+    network = network()
+    free = estimate.estimate(network)
+    needed = free["traffic"]["needed_mb_s"]
+    assert free["images_per_s"] == free["engine_images_per_s"]
+    assert free["bottleneck"] != "DDR"
+    assert needed == pytest.approx(
+        free["traffic"]["steady"]["in_mb_s"] + free["traffic"]["steady"]["out_mb_s"]
+    )
+    for part in (0.9, 0.3, 0.01):
+        slow = estimate.estimate(network, ddr_mb_s=part * needed)
+        traffic = slow["traffic"]
+        assert slow["bottleneck"] == "DDR" and traffic["ddr_basis"] == "given"
+        assert slow["engine_images_per_s"] == free["images_per_s"]
+        assert slow["steady_cycles"] == free["steady_cycles"]
+        assert slow["images_per_s"] < part * free["images_per_s"]
+        assert all(traffic[when]["share_of_ddr"] < 1.000001 for when in ("alone", "steady"))
+        assert traffic["needed_mb_s"] == needed
+        assert slow["latency_us"] > free["latency_us"] or part == 0.9
+        assert slow["energy_uj"] == pytest.approx(1.75e6 / slow["images_per_s"])
+        assert slow["lanes_busy"] < free["lanes_busy"] and free["dma_share"] < slow["dma_share"] < 1
+        text = "\n".join(command.report_lines("model", slow))
+        assert f"DDR allows {slow['images_per_s']:,.0f} samples/s" in text
+        assert f"would take {free['images_per_s']:,.0f}" in text and "bottleneck: DDR" in text
+    assert "DDR allows" not in "\n".join(command.report_lines("model", free))
+
+
+def test_a_ddr_slower_than_the_stream_costs_its_waits():
+    """Enough for the mean, too little while the weights come: nothing is fetched in advance."""
+    network = streamed_stack()
+    free = estimate.estimate(network)
+    between = (free["traffic"]["needed_mb_s"] + free["traffic"]["stream_mb_s"]) / 2
+    slow = estimate.estimate(network, ddr_mb_s=between)
+    assert slow["images_per_s"] < free["images_per_s"]
+    assert slow["images_per_s"] > free["images_per_s"] / 2
+
+
+@pytest.mark.parametrize("ddr", [0, -1.0, float("nan"), 1e9])
+def test_a_bad_bandwidth(ddr):
+    with pytest.raises(ValueError, match=r"ddr_mb_s must be a positive .* Received"):
+        estimate.estimate(dense_stack((8,), (8,), 8), ddr_mb_s=ddr)
+
+
+def test_streamed_weights_are_in_the_text(capsys, tmp_path):
+    network = streamed_stack()
+    Model(network, "streamed").save(str(tmp_path / "streamed.circnn"))
+    assert cli.main(["estimate", str(tmp_path / "streamed.circnn"), "--ddr", "100"]) == 0
+    text = capsys.readouterr().out
+    weights = estimate.estimate(network)["traffic"]["steady"]["weights_bytes_a_batch"]
+    assert weights == 2 * 65536 * sum(
+        row["weights_streamed"] for row in estimate.estimate(network)["layers"]
+    )
+    assert f"{weights:,} of streamed weights" in text
+    assert f"({weights:,} in a mini-batch are streamed weights)" in text
+    assert "DDR 100 MB/s for both directions (given)" in text and "bottleneck: DDR" in text

@@ -11,7 +11,8 @@ import vivado_tools as tools
 
 import check  # isort: skip  (hw/scripts, put on the path by vivado_tools)
 import manifest  # isort: skip
-import reports  # isort: skip
+
+reports = tools.settings.reports
 
 SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vivado_samples")
 

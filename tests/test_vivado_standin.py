@@ -7,8 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import vivado_tools as tools
 
-import reports  # isort: skip  (hw/scripts, put on the path by vivado_tools)
-
+reports = tools.settings.reports
 BD = os.path.join(tools.HW, "tcl", "bd.tcl")
 
 

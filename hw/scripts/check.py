@@ -13,8 +13,8 @@ import os
 import sys
 from typing import Dict, List
 
-import reports
 import settings
+from settings import reports
 
 ENGINE = settings.contract.ENGINE
 BUNDLE = "control"  # of the registers: the port is s_axi_control

@@ -22,8 +22,8 @@ from typing import Any, Dict, List
 from xml.etree import ElementTree
 
 import check
-import reports
 import settings
+from settings import reports
 
 FORMAT = 1
 

@@ -18,15 +18,28 @@ import sys
 from typing import Any, Dict, List
 
 HW = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CONTRACT = os.path.join(os.path.dirname(HW), "pynq_circnn", "contract", "__init__.py")
-# executed on its own, without the package and NumPy; its folder never joins the search path, where
-# its modules would stand before installed ones of the same name
-_spec = importlib.util.spec_from_file_location(
-    "circnn_contract", CONTRACT, submodule_search_locations=[os.path.dirname(CONTRACT)]
-)
-contract = importlib.util.module_from_spec(_spec)
-sys.modules["circnn_contract"] = contract
-_spec.loader.exec_module(contract)
+PACKAGE = os.path.join(os.path.dirname(HW), "pynq_circnn")
+
+
+def _standalone(name: str, *path: str) -> Any:
+    """Return a module of the package, executed on its own: without the package and NumPy.
+
+    Its folder never joins the search path, where its modules would stand before installed ones of
+    the same name.
+    """
+    file = os.path.join(PACKAGE, *path)
+    folders = [os.path.dirname(file)] if path[-1] == "__init__.py" else None
+    spec: Any = importlib.util.spec_from_file_location(
+        name, file, submodule_search_locations=folders
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+contract = _standalone("circnn_contract", "contract", "__init__.py")
+reports = _standalone("circnn_reports", "engine", "reports.py")
 headers = importlib.import_module("circnn_contract.headers")
 
 

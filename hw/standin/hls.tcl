@@ -202,7 +202,7 @@ proc csynth_design {} {
         "|           | Latency | Iteration| Initiation Interval | Trip |          |" \
         "| Loop Name | min|max |  Latency | achieved|  target   | Count| Pipelined|" \
         "|- PRODUCTS | 10 | 10 |        2 |    $achieved    |     1     |    10|       yes|" \
-        ""] \n]
+        "" "== Utilization Estimates" ""] \n]
     write_file [file join $reports csynth.xml] "<?xml version=\"1.0\"?>
 <profile>
   <ReportVersion><Version>$::release (stand-in)</Version></ReportVersion>

@@ -5,8 +5,8 @@ are trips at the initiation interval of one that the sources are written for, pl
 depths stated in :data:`DEPTHS`: a model, not a measurement and not a synthesis report.
 """
 
-from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from dataclasses import dataclass, replace
+from typing import Dict, List, Mapping, Tuple
 
 import numpy as np
 
@@ -40,6 +40,15 @@ pipelined at 100 MHz: an address with a multiplication 3, block RAM with its reg
 DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, the last pass of a
 transform 4; and of starting a layer or a packet."""
 
+LOOPS = {
+    "read": ("read_blocks", "read_pairs", "read_windows"),
+    **{unit: (unit,) for unit in UNITS if unit != "read"},
+    "input": ("input",),
+    "weights": ("weights",),
+    "output": ("output",),
+}
+"""The pipelined loops of each unit and move, by their labels in ``hw/src``."""
+
 TRIP_POINTS = 16  # complex points that a transform takes in one trip
 _TABLES = tuple(ACTIVATION_CODES[name] for name in TABLE_ACTIVATIONS)
 
@@ -53,6 +62,7 @@ class LayerCycles:
     cycles: int
     products: int  # trips in which the lanes multiply
     spans: Dict[str, Tuple[int, int]]  # when each unit works, in cycles from the layer's start
+    reader: str  # the loop of the unit read
 
     @property
     def bottleneck(self) -> str:
@@ -218,7 +228,12 @@ def _matrix(
     }
     products = groups * sum(line.products for line in lines)
     return LayerCycles(
-        OPERATIONS[fields["opcode"]].name, trips, end + DEPTHS["layer"], products, spans
+        OPERATIONS[fields["opcode"]].name,
+        trips,
+        end + DEPTHS["layer"],
+        products,
+        spans,
+        "read_blocks",
     )
 
 
@@ -277,7 +292,8 @@ def _vector(fields: Fields, samples: int) -> LayerCycles:
         "vector": (DEPTHS["read"], max(read, epilogue) + DEPTHS["read"]),
         "epilogue": (DEPTHS["read"] + DEPTHS["vector"], cycles),
     }
-    return LayerCycles(operation.name, trips, cycles + DEPTHS["layer"], 0, spans)
+    reader = "read_pairs" if operation.flat else "read_windows"
+    return LayerCycles(operation.name, trips, cycles + DEPTHS["layer"], 0, spans, reader)
 
 
 # -- a batch ------------------------------------------------------------------------------------
@@ -341,3 +357,29 @@ def packet_cycles(program: Program, samples: int, unscaled: bool) -> int:
     cycles = whole * batch_cycles(program, at_once, unscaled).cycles if whole else 0
     cycles += batch_cycles(program, rest, unscaled).cycles if rest else 0
     return cycles + DEPTHS["packet"] + ceil_div(len(program.layers) + 1, 2) + 6
+
+
+def at_intervals(batch: BatchCycles, intervals: Mapping[str, int]) -> BatchCycles:
+    """Return a batch with each loop at another initiation interval than one.
+
+    A unit's trips become cycles: trips times the interval of its loop. A layer's cycles grow by as
+    much as its slowest unit does; what it takes beside that unit's trips, such as pipeline depths,
+    stays as modelled. That is the least: units that wait for each other in turn can lose more.
+
+    Parameters
+    ----------
+    batch : BatchCycles
+    intervals : mapping of str to int
+        By a loop's label, see :data:`LOOPS`; one is what a loop has that is left out.
+    """
+
+    def slower(layer: LayerCycles) -> LayerCycles:
+        loops = {unit: layer.reader if unit == "read" else unit for unit in layer.trips}
+        trips = {unit: n * intervals.get(loops[unit], 1) for unit, n in layer.trips.items()}
+        more = max(trips.values()) - max(layer.trips.values())
+        return replace(layer, trips=trips, cycles=layer.cycles + more)
+
+    layers = tuple(slower(layer) for layer in batch.layers)
+    moves = {name: trips * intervals.get(name, 1) for name, trips in batch.moves.items()}
+    cycles = sum(layer.cycles for layer in layers) + sum(moves.values())
+    return BatchCycles(layers, moves, cycles)

@@ -1,6 +1,7 @@
 """What a model needs on a board: memory, cycles, energy.  All are modelled, not synthesised."""
 
-from typing import Any, Dict, List, Optional
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional
 
 from ..contract import BOARDS, CONFIGURATIONS, OPERATIONS, STREAM_WEIGHTS
 from ..errors import CompileError
@@ -11,16 +12,23 @@ from ..program.arrangement import EngineSizes, arrange
 from ..program.compiler import compile_program
 from ..program.packets import batch_samples, reply_beats, sample_beats
 from ..program.program import Program
-from .cycles import BatchCycles, batch_cycles, packet_cycles
+from .cycles import LOOPS, BatchCycles, at_intervals, batch_cycles, packet_cycles, streams_input
 from .resources import resources
+from .synthesised import compare
+from .traffic import Memory, batch_bytes, packet_bytes, traffic
 
 # The contract's power of a board is assumed as well: for the Zynq-7020 the average of the whole
 # board in the MLPerf Tiny logs of this chip (1.6 to 1.8 W, mlcommons/tiny_results_v0.7), for the
 # ZCU104 a round figure.
+# So is the bandwidth of the DDR memory: three quarters of the peak of the memories that
+# hw/processors describes. PYNQ-Z1 and Z2: 16 bits at 2 x 525 MHz, 2.1 GB/s, of which 1.6 GB/s are
+# taken as usable; ZCU104: 64 bits at 2 x 1067 MHz, 17.1 GB/s, of which 12.8 GB/s are.
 
 HOST = {"call_us": 70.0, "byte_ns": 2.5, "value_ns": 8.0}
 """Assumed host overhead: two register accesses from Python a call (27 to 42 us each, as users
 measured), copying a byte into and out of the DMA buffer, quantising a float."""
+
+DDR_SOURCE = "assumed: three quarters of the memory's peak"
 
 NOTE = "modelled: II as designed, not synthesised"
 
@@ -86,11 +94,117 @@ def _layer_rows(
     return rows
 
 
-def _bottleneck(many: BatchCycles) -> str:
-    shares = dict(many.moves)
-    for layer in many.layers:
-        shares[layer.bottleneck] = shares.get(layer.bottleneck, 0) + layer.cycles
+@dataclass(frozen=True)
+class _Run:
+    """How a program runs: its cycles, and what the DDR memory leaves of the rate they give.
+
+    Parameters
+    ----------
+    alone, many : BatchCycles
+        One sample, and a full mini-batch.
+    latency_cycles : int
+        Of a packet of one sample.
+    latency_us, steady_cycles, engine_rate : float
+        Latency with the waits for the memory; of the engine by itself.
+    rate : float
+        Samples a second with the waits.
+    needed_mb_s : float
+        What the DMA would move at the rate of the engine by itself.
+    bottleneck : str
+        A unit, a move, or "DDR".
+    wait_cycles : dict
+        The waits for the memory: of one sample ``alone``, of a ``batch``.
+    """
+
+    alone: BatchCycles
+    many: BatchCycles
+    latency_cycles: int
+    latency_us: float
+    steady_cycles: float
+    engine_rate: float
+    rate: float
+    needed_mb_s: float
+    bottleneck: str
+    wait_cycles: Dict[str, float]
+
+
+def _run(
+    program: Program, memory: Memory, unscaled: bool, intervals: Optional[Mapping[str, int]] = None
+) -> _Run:
+    """Return how a program runs, if asked with other initiation intervals than the model's."""
+    samples, hz = batch_samples(program), memory.hz
+    modelled = batch_cycles(program, 1, unscaled)
+    alone = at_intervals(modelled, intervals or {})
+    many = at_intervals(batch_cycles(program, samples, unscaled), intervals or {})
+    latency = packet_cycles(program, 1, unscaled) - modelled.cycles + alone.cycles
+    moved = batch_bytes(program, samples, unscaled)
+    waits = memory.waits(program, many, moved)
+    wait_alone = sum(memory.waits(program, alone, batch_bytes(program, 1, unscaled)).values())
+    once = sum(packet_bytes(program).values()) * hz / memory.bytes_per_s
+    wait_alone += max(0.0, once - (latency - alone.cycles))
+    engine_rate = hz * samples / many.cycles
+    needed = sum(moved.values()) / samples * engine_rate
+    short = needed > memory.bytes_per_s
+    return _Run(
+        alone=alone,
+        many=many,
+        latency_cycles=latency,
+        latency_us=(latency + wait_alone) / hz * 1e6,
+        steady_cycles=many.cycles / samples,
+        engine_rate=engine_rate,
+        rate=hz * samples / (many.cycles + sum(waits.values())),
+        needed_mb_s=needed / 1e6,
+        bottleneck="DDR" if short else _bottleneck(many, waits, streams_input(program)),
+        wait_cycles={"alone": wait_alone, "batch": sum(waits.values())},
+    )
+
+
+def _bottleneck(many: BatchCycles, waits: Mapping[str, float], direct: bool) -> str:
+    """Return what takes most of a mini-batch; what waits for the DDR memory is that memory's."""
+    shares: Dict[str, float] = {}
+
+    def add(name: str, cycles: float, wait: float) -> None:
+        name = "DDR" if wait else name
+        shares[name] = shares.get(name, 0) + cycles + wait
+
+    for name, cycles in many.moves.items():
+        add(name, cycles, 0 if direct and name == "input" else waits[name])
+    for index, layer in enumerate(many.layers):
+        add(layer.bottleneck, layer.cycles, waits["input"] if direct and index == 0 else 0)
     return max(shares, key=lambda name: shares[name])
+
+
+def _synthesis(
+    folder: str,
+    configuration: str,
+    program: Optional[Program] = None,
+    memory: Optional[Memory] = None,
+    unscaled: bool = False,
+    modelled: Optional[_Run] = None,
+) -> Dict[str, Any]:
+    """Return a synthesis beside the model, with the cycles that its intervals give a program."""
+    latency = None if modelled is None else modelled.latency_cycles
+    found = compare(folder, configuration, latency)
+    if program is None or memory is None:
+        return {**found, "cycles": None}
+    # a slower clock counts, a faster one would have to be set first
+    hz = min(memory.hz, 1e9 / found["period_ns"]) if found["period_ns"] else memory.hz
+    if not found["intervals"] and hz == memory.hz:
+        return {**found, "cycles": None}
+    memory = Memory(hz, memory.bytes_per_s)
+    run = _run(program, memory, unscaled, found["intervals"])
+    labels = [label for loops in LOOPS.values() for label in loops]
+    cycles = {
+        "basis": "at least, with the report's intervals and clock; trips and depths as modelled",
+        "as_designed": [label for label in labels if label not in found["intervals"]],
+        "clock_mhz": memory.hz / 1e6,
+        "latency_cycles": run.latency_cycles,
+        "latency_us": run.latency_us,
+        "steady_cycles": run.steady_cycles,
+        "images_per_s": run.rate,
+        "bottleneck": run.bottleneck,
+    }
+    return {**found, "cycles": cycles}
 
 
 def _names(network: QuantizedNetwork) -> List[str]:
@@ -102,6 +216,8 @@ def estimate(
     board: str = "pynq-z2",
     power_w: Optional[float] = None,
     unscaled: Optional[bool] = None,
+    ddr_mb_s: Optional[float] = None,
+    reports: Optional[str] = None,
 ) -> Dict[str, Any]:
     """Return what a network needs on a board, as plain values.
 
@@ -114,22 +230,31 @@ def estimate(
         Power of the whole board; by default the assumed power of the contract.
     unscaled : bool, optional
         Whether the input comes as bytes; by default if the network takes them.
+    ddr_mb_s : float, optional
+        Bandwidth of the DDR memory that the DMA may use, in MB/s; by default the assumed one of the
+        contract.
+    reports : str, optional
+        A folder with reports of Vitis HLS or Vivado, which ``synthesis`` compares with the model.
 
     Returns
     -------
     dict
-        If ``fits`` is false, only the board's facts, ``why`` and ``overflows``.
+        If ``fits`` is false, only the board's facts, ``why`` and ``overflows``. Where the DDR
+        memory is slower than the engine, ``images_per_s`` and ``latency_us`` are what it allows,
+        and ``engine_images_per_s`` is the rate of the engine by itself.
 
     Raises
     ------
     ValueError
-        If the board is unknown, the power is not positive, or `unscaled` is true for a network that
-        takes no bytes.
+        If the board is unknown, the power or the bandwidth is not positive, `unscaled` is asked of
+        a network that takes no bytes, or the reports cannot be read or are not the engine's.
     """
     if board not in BOARDS:
         raise ValueError(f"board must be one of {', '.join(BOARDS)}. Received: {board!r}.")
     if power_w is not None and not 0 < power_w < 1000:
         raise ValueError(f"power_w must be a positive number of watts. Received: {power_w!r}.")
+    if ddr_mb_s is not None and not 0 < ddr_mb_s < 1e6:
+        raise ValueError(f"ddr_mb_s must be a positive number of MB/s. Received: {ddr_mb_s!r}.")
     takes_bytes = network.input.uint8_scale is not None
     if unscaled and not takes_bytes:
         raise ValueError(
@@ -138,24 +263,28 @@ def estimate(
         )
     unscaled = takes_bytes if unscaled is None else unscaled
     configuration = BOARDS[board]["configuration"]
-    hz = CONFIGURATIONS[configuration]["clock_mhz"] * 1e6
+    ddr = BOARDS[board]["assumed_ddr_mb_s"] if ddr_mb_s is None else ddr_mb_s
+    memory = Memory.of(board, ddr)
     report: Dict[str, Any] = {
         "board": board,
         "configuration": configuration,
         "basis": NOTE,
-        "clock_mhz": hz / 1e6,
+        "clock_mhz": memory.hz / 1e6,
         "resources": resources(configuration),
     }
     try:
         program = compile_program(network, configuration)
     except CompileError as error:
+        if reports is not None:
+            report["synthesis"] = _synthesis(reports, configuration)
         return {**report, "fits": False, "why": str(error), "overflows": error.overflows}
 
     samples = batch_samples(program)
-    alone, many = batch_cycles(program, 1, unscaled), batch_cycles(program, samples, unscaled)
-    latency = packet_cycles(program, 1, unscaled)
-    steady = many.cycles / samples
-    rate = hz / steady
+    run = _run(program, memory, unscaled)
+    alone, many, rate = run.alone, run.many, run.rate
+    engine_share = rate / run.engine_rate  # of the time; for the rest it waits for the DDR memory
+    if reports is not None:
+        report["synthesis"] = _synthesis(reports, configuration, program, memory, unscaled, run)
     operations = dense_operations(network)
     watts = BOARDS[board]["assumed_power_w"] if power_w is None else power_w
     moved = 8 * (sample_beats(program, unscaled) + reply_beats(program, 1))
@@ -167,15 +296,28 @@ def estimate(
         "memories": _memories(program),
         "batch_samples": samples,
         "layers": _layer_rows(program, _names(network), alone, many, samples),
-        "latency_cycles": latency,
-        "latency_us": latency / hz * 1e6,
-        "steady_cycles": steady,
+        "latency_cycles": run.latency_cycles,
+        "latency_us": run.latency_us,
+        "steady_cycles": run.steady_cycles,
         "images_per_s": rate,
+        "engine_images_per_s": run.engine_rate,
         "dense_operations": operations,
         "gops_dense_equivalent": operations * rate / 1e9,
-        "lanes_busy": sum(layer.products for layer in many.layers) / many.cycles,
-        "dma_share": sum(many.moves.values()) / many.cycles,
-        "bottleneck": _bottleneck(many),
+        "lanes_busy": sum(layer.products for layer in many.layers) / many.cycles * engine_share,
+        "dma_share": 1 - (1 - sum(many.moves.values()) / many.cycles) * engine_share,
+        "bottleneck": run.bottleneck,
+        "traffic": {
+            **traffic(
+                program,
+                memory,
+                unscaled,
+                run.latency_us,
+                rate,
+                DDR_SOURCE if ddr_mb_s is None else "given",
+            ),
+            "needed_mb_s": run.needed_mb_s,
+            "wait_cycles": run.wait_cycles,
+        },
         "power_w": watts,
         "power_basis": "assumed" if power_w is None else "given",
         "energy_uj": watts / rate * 1e6,

@@ -1,11 +1,13 @@
 """What the reports of Vitis HLS and Vivado say, as Python values.
 
 Every function takes the text of one file and is written against the format of 2022.1 and 2024.1;
-what it looks for and does not find is an error, never a silent zero.
+what it looks for and does not find is an error, never a silent zero. The module needs nothing but
+the standard library: the scripts of the Vivado build (``hw/scripts``) execute it without the
+package.
 """
 
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 from xml.etree import ElementTree
 
 
@@ -18,13 +20,19 @@ class Loop(NamedTuple):
 
 
 class Synthesis(NamedTuple):
-    """The summary of a C synthesis (csynth.xml)."""
+    """The summary of a C synthesis (csynth.xml).
+
+    The latency is that of the top function in cycles, best and worst case, or ``None`` if it
+    depends on the data.
+    """
 
     version: str
     part: str
     target_ns: float
     estimated_ns: float
     resources: Dict[str, int]
+    top: str
+    latency: Optional[Tuple[int, int]]
 
 
 class Timing(NamedTuple):
@@ -52,15 +60,9 @@ def _cells(line: str) -> List[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def loops(text: str) -> List[Loop]:
-    """Return the pipelined loops of one ``*_csynth.rpt``: the table with achieved and target II.
-
-    Notes
-    -----
-    A loop that is not pipelined has dashes in both columns and is left out. Loops inside a loop
-    carry plus signs before their name.
-    """
-    found: List[Loop] = []
+def _loop_rows(text: str) -> List[Dict[str, str]]:
+    """Return the rows of the table of loops; the columns without a heading have numbers."""
+    found: List[Dict[str, str]] = []
     columns: List[str] = []
     for line in text.splitlines():
         if not line.strip().startswith("|"):
@@ -72,9 +74,51 @@ def loops(text: str) -> List[Loop]:
         elif columns and len(cells) == len(columns):
             row = dict(zip(columns, cells))
             if row["achieved"].isdigit():
-                target = int(row["target"]) if row["target"].isdigit() else None
-                found.append(Loop(cells[0].lstrip("-+ "), int(row["achieved"]), target))
+                found.append({"name": cells[0].lstrip("-+ "), **row})
     return found
+
+
+def loops(text: str) -> List[Loop]:
+    """Return the pipelined loops of one ``*_csynth.rpt``: the table with achieved and target II.
+
+    Notes
+    -----
+    A loop that is not pipelined has dashes in both columns and is left out. Loops inside a loop
+    carry plus signs before their name.
+    """
+    return [
+        Loop(
+            row["name"],
+            int(row["achieved"]),
+            int(row["target"]) if row["target"].isdigit() else None,
+        )
+        for row in _loop_rows(text)
+    ]
+
+
+def depths(text: str) -> Dict[str, int]:
+    """Return the cycles that one iteration of each pipelined loop of a ``*_csynth.rpt`` takes."""
+    rows = _loop_rows(text)
+    return {row["name"]: int(row["Latency"]) for row in rows if row.get("Latency", "").isdigit()}
+
+
+def module(text: str) -> str:
+    """Return the name of the module that a ``*_csynth.rpt`` is about.
+
+    Raises
+    ------
+    ReportError
+        If it is no report of a module, or ends before its loops do.
+    """
+    title = re.search(r"^== (?:Vitis|Vivado) HLS Report for '([^']+)'", text, re.MULTILINE)
+    if title is None or "== Utilization Estimates" not in text:
+        received = "neither" if title is None else f"the title of {title[1]}, and no such section"
+        raise ReportError(
+            'the report of a module must begin with the title "Vitis HLS Report for ..." and have '
+            f'a section "Utilization Estimates" behind its loops. Received: {received}. Copy the '
+            "whole file, or run C synthesis again."
+        )
+    return title[1]
 
 
 _PIPELINED = re.compile(
@@ -112,6 +156,20 @@ def registers(text: str, top: str, bundle: str) -> Dict[str, int]:
     return {name: int(offset, 16) for name, offset in lines}
 
 
+def _profile(text: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise _no_synthesis(error) from error
+
+
+def _no_synthesis(received: object) -> ReportError:
+    return ReportError(
+        f"csynth.xml must hold the summary of a synthesis. Received: {received}. Run "
+        "make -C hw ip again, and look into build/hw/BOARD/ip.log."
+    )
+
+
 def synthesis(text: str) -> Synthesis:
     """Return the summary that ``csynth.xml`` holds.
 
@@ -120,19 +178,21 @@ def synthesis(text: str) -> Synthesis:
     ReportError
         If an element is missing or no number.
     """
+    root = _profile(text)
+
+    def word(path: str) -> str:
+        found = root.findtext(path)
+        if found is None:
+            raise AttributeError(path)
+        return found.strip()
+
     try:
-        root = ElementTree.fromstring(text)
-        estimates = root.find("AreaEstimates/Resources")
-        if estimates is None:
+        resources = root.find("AreaEstimates/Resources")
+        if resources is None:
             raise AttributeError("AreaEstimates/Resources")
-        resources = {element.tag: int(element.text or "") for element in estimates}
-
-        def word(path: str) -> str:
-            found = root.findtext(path)
-            if found is None:
-                raise AttributeError(path)
-            return found.strip()
-
+        latency = "PerformanceEstimates/SummaryOfOverallLatency"
+        cases = [root.findtext(f"{latency}/{case}-caseLatency", "") for case in ("Best", "Worst")]
+        known = all(case.strip().isdigit() for case in cases)  # "undef" where it is not
         return Synthesis(
             version=word("ReportVersion/Version"),
             part=word("UserAssignments/Part"),
@@ -140,13 +200,28 @@ def synthesis(text: str) -> Synthesis:
             estimated_ns=float(
                 word("PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod")
             ),
-            resources=resources,
+            resources={element.tag: int(element.text or "") for element in resources},
+            top=root.findtext("UserAssignments/TopModelName", "").strip(),
+            latency=(int(cases[0]), int(cases[1])) if known else None,
         )
-    except (ElementTree.ParseError, AttributeError, ValueError) as error:
-        raise ReportError(
-            f"csynth.xml must hold the summary of a synthesis. Received: {error}. Run "
-            "make -C hw ip again, and look into build/hw/BOARD/ip.log."
-        ) from error
+    except (AttributeError, ValueError) as error:
+        raise _no_synthesis(error) from error
+
+
+def synthesis_loops(text: str) -> List[Loop]:
+    """Return the pipelined loops of ``csynth.xml``, which states no target.
+
+    An element of ``SummaryOfLoopLatency`` is called as its loop is, or has the name inside; that of
+    a loop within a loop lies within.
+    """
+    found: List[Loop] = []
+    for summary in _profile(text).iter("SummaryOfLoopLatency"):
+        for element in summary.iter():
+            interval = element.findtext("PipelineII", "").strip()
+            if interval.isdigit():
+                name = element.findtext("Name", element.tag).strip()
+                found.append(Loop(name, int(interval), None))
+    return list(dict.fromkeys(found))  # the top function's are there twice
 
 
 def _number(word: str) -> Optional[float]:
@@ -219,3 +294,28 @@ def utilization(text: str) -> Dict[str, Use]:
             "make -C hw timing again, and look into build/hw/BOARD/timing.log."
         )
     return found
+
+
+def periods(text: str) -> Dict[str, float]:
+    """Return the period of every clock in the clock summary of a ``report_timing_summary``, in ns.
+
+    A report without that table has none.
+    """
+    found: Dict[str, float] = {}
+    inside = False
+    for line in text.splitlines():
+        if re.match(r"Clock\s+Waveform\(ns\)\s+Period\(ns\)", line):
+            inside = True
+        elif inside:
+            row = re.match(r"\s*(\S+)\s+\{[^}]*\}\s+([\d.]+)", line)
+            if row:
+                found[row[1]] = float(row[2])
+            elif not line.startswith("-----"):
+                break
+    return found
+
+
+def tool_version(text: str) -> str:
+    """Return the version of Vivado that a report names, or "unknown"."""
+    found = re.search(r"^\| Tool Version\s*:\s*Vivado v\.(.+?)\s*(?:\(|$)", text, re.MULTILINE)
+    return found[1] if found else "unknown"
