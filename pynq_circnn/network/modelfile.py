@@ -189,7 +189,10 @@ def loads(content: bytes, source: str = "the model") -> ModelData:
     kind = files.kind_of(io.BytesIO(content))
     if kind not in (files.CIRCNN, files.NPZ, files.ZIP, None):
         how = "with pynq_circnn.keras.convert(path, calibration_data); save the result as .circnn."
-        remedies = {files.KERAS: f" Convert it {how}", files.HDF5: f" Convert a Keras model {how}"}
+        remedies = {
+            files.KERAS: f" Convert it {how}",
+            files.HDF5: f" A Keras model is converted {how}",
+        }
         advice = remedies.get(kind, "")
         raise ModelFileError(f"{source} must be a .circnn file. Received: {kind.name}.{advice}")
     try:
