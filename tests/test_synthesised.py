@@ -6,7 +6,7 @@ import re
 import shutil
 
 import pytest
-from test_estimate import fitting
+from test_estimate import quantised
 
 from pynq_circnn import layers as L
 from pynq_circnn import load_model
@@ -231,7 +231,7 @@ def test_the_files_of_a_vivado_run(tmp_path):
 
 
 def test_a_model_that_does_not_fit_is_compared_without_cycles(build):
-    network = fitting([L.Input("x", (), (4096,)), L.Dense("d", ("x",), units=2048)])
+    network = quantised([L.Input("x", (), (4096,)), L.Dense("d", ("x",), units=2048)])
     report = estimate(network, reports=str(build))
     assert not report["fits"] and report["synthesis"]["cycles"] is None
     assert _figures(report["synthesis"])["DSP, C synthesis"][1] == 168
