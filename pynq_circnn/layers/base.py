@@ -24,7 +24,10 @@ Shape = Tuple[int, ...]
 Arrays = Mapping[str, np.ndarray]
 Schedule = Mapping[str, Any]
 Observe = Callable[["Layer", str, np.ndarray], None]
-Peaks = Dict[str, Any]  # a number for each stage, an array for the steps of a transform
+Peaks = Dict[str, Any]
+"""The largest magnitudes that calibration saw, in the layer's own units: ``output`` and the stages of
+:meth:`Layer.evaluate` as floats; ``forward`` and ``inverse`` as arrays, one element for each step of
+a transform (:mod:`pynq_circnn.quantization.observer`)."""
 Quantized = Tuple[Dict[str, Any], Dict[str, np.ndarray]]  # schedule, integer arrays
 
 EXPONENT_MAX = LIMITS["exponent"]
