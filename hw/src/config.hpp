@@ -27,8 +27,8 @@ constexpr int kActivationRows = kActivationWords / kBanks;
 constexpr int kChannelWords = CIRCNN_CONFIG_CHANNEL_WORDS;  // scales, and as many biases
 constexpr int kChannelRows = kChannelWords / kBeat;
 constexpr int kMaxLayers = CIRCNN_CONFIG_LAYERS;
-constexpr int kMaxStride = 1024;
-constexpr int kMaxPace = 1024;
+constexpr int kMaxStride = CIRCNN_ENGINE_STRIDE_MAX;
+constexpr int kMaxPace = CIRCNN_ENGINE_PACE_MAX;
 constexpr uint32_t kMaxTrips = 0xFFFFFFFFu;       // bound of loops that end by themselves
 
 static_assert(kRow >= 16 && kRow <= 128 && (kRow & (kRow - 1)) == 0, "lanes: 8, 16, 32 or 64");

@@ -57,7 +57,10 @@ def c_header() -> str:
     enum("OP_", OPCODES)
     enum("ACTIVATION_", ACTIVATION_CODES)
     layout = {"magic": MAGIC, "version": PROGRAM_VERSION, "align_bytes": ALIGN_BYTES}
-    enum("ENGINE_", {**IDENTITY, "dma_length_bits": ENGINE["dma_length_bits"]})
+    enum(
+        "ENGINE_",
+        {**IDENTITY, **{k: ENGINE[k] for k in ("dma_length_bits", "stride_max", "pace_max")}},
+    )
     enum("PACKET_", PACKET_KINDS)
     enum("PROGRAM_", {**layout, "header_words": HEADER_WORDS, "descriptor_words": DESCRIPTOR_WORDS})
     lines.append("typedef struct { int64_t min, max; } circnn_range;")

@@ -8,11 +8,11 @@ compares the two field by field.
 from dataclasses import dataclass
 from typing import Mapping
 
-from ..contract import CONFIGURATIONS, DESCRIPTOR, LIMITS, OPERATIONS, ceil_div
+from ..contract import CONFIGURATIONS, DESCRIPTOR, ENGINE, LIMITS, OPERATIONS, ceil_div
 
 BEAT_WORDS = 8  # words that the units other than the lanes take in one trip
-MAX_STRIDE = 1024
-MAX_PACE = 1024
+MAX_STRIDE: int = ENGINE["stride_max"]
+MAX_PACE: int = ENGINE["pace_max"]
 
 Fields = Mapping[str, int]
 
