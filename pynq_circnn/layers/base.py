@@ -25,8 +25,8 @@ Arrays = Mapping[str, np.ndarray]
 Schedule = Mapping[str, Any]
 Observe = Callable[["Layer", str, np.ndarray], None]
 Peaks = Dict[str, Any]
-"""The largest magnitudes that calibration saw: ``output`` and the stages of :meth:`Layer.evaluate` as
-floats, ``forward`` and ``inverse`` as arrays with one element for each step of a transform."""
+"""The largest magnitudes that calibration saw: ``output`` and the stages of :meth:`Layer.evaluate`
+as floats, ``forward`` and ``inverse`` as arrays with one element for each step of a transform."""
 Quantized = Tuple[Dict[str, Any], Dict[str, np.ndarray]]  # schedule, integer arrays
 
 EXPONENT_MAX = LIMITS["exponent"]
