@@ -220,7 +220,7 @@ def report(counts: Dict[str, List[Count]], model: Dict[str, float]) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Print the count for a configuration, and Yosys's figures where `make rtl` has left some."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
-    parser.add_argument("--configuration", default="z2", choices=sorted(rtl.PARTS))
+    parser.add_argument("--configuration", default="z2", choices=rtl.CONFIGURATIONS)
     parser.add_argument("--build", default=os.path.join(rtl.ROOT, "build", "rtl"))
     chosen = parser.parse_args(arguments)
     if shutil.which("clang-16") is None:

@@ -24,7 +24,8 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 HW = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(HW)
-PARTS = {"tiny": "xc7z020-1clg484-VVD", "z2": "xc7z020-1clg484-VVD"}
+CONFIGURATIONS = ("tiny", "z2")
+DEVICE = "xc7z020-1clg484-VVD"
 GET = (
     "Get PandA-Bambu 2024.10 from https://github.com/ferrandi/PandA-bambu (release 2024.10, or "
     "build that tag), put its bin folder on PATH or say BAMBU=/path/to/bambu; it needs "
@@ -51,13 +52,13 @@ UNITS: Dict[str, Tuple[str, str]] = {
         "Count &",
     ),
     "forward": ("forward_transform", "const Layer &, BlockStream &, RowStream &, Count &"),
-    "engine": ("engine_step", "AxiStream &, AxiStream &, Report &"),
+    "engine": ("engine_step", "Engine &, AxiStream &, AxiStream &, Report &"),
 }
-"""The function of each unit, and what it takes; the engine's own state stays in the RTL."""
+"""The function of each unit, and what it takes."""
 
 OPTIMISE = {"forward": "-O1", "engine": "-O1"}  # Bambu does not come to an end at -O2
 ENDED = "bench: all equal"  # the last line of a bench
-SECONDS, YOSYS_SECONDS = 3600, 300
+SECONDS, YOSYS_SECONDS = 3600, 900
 NOT_COUNTED = ("engine",)  # too large for Yosys: it did not end in 18 minutes
 
 
@@ -80,51 +81,45 @@ def drop_pragmas(text: str) -> str:
     return re.sub(r"^[ \t]*#pragma HLS (?!INTERFACE\b).*\n", "", text, flags=re.MULTILINE)
 
 
-def _parameters(unit: str) -> List[Tuple[str, str, str]]:
-    """Return type, name and number of elements (empty for a reference) of a unit's parameters."""
-    found = []
-    for index, text in enumerate(UNITS[unit][1].split(", ")):
-        kind, extent = re.fullmatch(r"(.*?) (?:&|\[(\w+)\])", text).groups()  # type: ignore[union-attr]
-        found.append((kind, f"a{index}", extent or ""))
-    return found
-
-
 def sources(unit: str) -> Dict[str, str]:
-    """Return wrapper and bench of a unit: the texts of unit.hpp, unit.cpp and bench.cpp."""
+    """Return what is compiled for a unit: the function `unit`, which becomes RTL, and its bench.
+
+    The wrapper takes pointers and passes what they point to; the bench's function ``rtl`` stands
+    in the engine where the unit does and calls the wrapper.
+    """
     if unit in LEAVES:
-        signature = "uint64_t unit(uint32_t a, uint32_t b, uint64_t c)"
-        top = f'#include "leaves.hpp"\n\n{signature} {{ return leaf_{unit}(a, b, c); }}\n'
-        bench = f'#define LEAF leaf_{unit}\n#include "leaf_bench.hpp"\n'
-        return {"unit.cpp": top, "bench.cpp": bench}
-    function, parameters = UNITS[unit][0], _parameters(unit)
+        top = "uint64_t unit(uint32_t a, uint32_t b, uint64_t c)"
+        return {
+            "unit.cpp": f'#include "leaves.hpp"\n\n{top} {{ return leaf_{unit}(a, b, c); }}\n',
+            "bench.cpp": f'#define LEAF leaf_{unit}\n#include "leaf_bench.hpp"\n',
+        }
+    function, parameters = UNITS[unit]
+    declared, hooked, passed, called, sizes = [], [], [], [], []
+    for i, parameter in enumerate(parameters.split(", ")):
+        kind, _, last = parameter.rpartition(" ")
+        extent = last.strip("&[]")  # empty for a reference
+        declared.append(f"{kind} *a{i}")
+        hooked.append(f"{kind} *a{i}" if extent else f"{kind} &a{i}")
+        passed.append(f"a{i}" if extent else f"*a{i}")
+        called.append(f"a{i}" if extent else f"&a{i}")
+        size = f"sizeof *a{i} * {extent}" if extent else f"sizeof a{i}"
+        sizes.append(f"    m_param_alloc({i}, {size});\n")
     names = sorted(os.path.basename(path) for path in glob.glob(os.path.join(HW, "src", "*.hpp")))
     head = "".join(f'#include "{name}"\n' for name in names if "top" not in name)
-    head += "\ntypedef Word LaneRow[kRow];\n"
-    declared = ", ".join(f"{kind} *{name}" for kind, name, _ in parameters)
-    head += f"\nvoid unit({declared});\n"
-    passed = ", ".join(name if extent else f"*{name}" for _, name, extent in parameters)
-    top = f"void unit({declared}) {{ {function}({passed}); }}\n"
+    head += f"\ntypedef Word LaneRow[kRow];\n\nvoid unit({', '.join(declared)});\n"
+    engine, call = '#include "circnn_engine.cpp"\n', f"{function}({', '.join(passed)});"
     if unit == "engine":
-        top = f"void unit({declared}) {{\n    static Engine engine;\n"
-        top = f'#include "circnn_engine.cpp"\n\n{top}    engine_step(engine, {passed});\n}}\n'
-    hooked = ", ".join(
-        f"{kind} *{name}" if extent else f"{kind} &{name}" for kind, name, extent in parameters
-    )
-    sizes = "".join(
-        f"    m_param_alloc({i}, sizeof(*a{i}) * {extent});\n"
-        if extent
-        else f"    m_param_alloc({i}, sizeof a{i});\n"
-        for i, (_, _, extent) in enumerate(parameters)
-    )
-    called = ", ".join(name if extent else f"&{name}" for _, name, extent in parameters)
-    hook = f"static void rtl({hooked}) {{\n{sizes}    unit({called});\n}}\n"
-    if unit == "engine":
-        use = "#define STEP(engine, in, out, report) rtl(in, out, report)\n"
+        top, use = engine, "#define STEP rtl\n"
     else:
-        use = f'#define {function} rtl\n#include "circnn_engine.cpp"\n#define STEP engine_step\n'
-    bench = f"#include <mdpi/mdpi_user.h>\n\n{hook}\n{use}" + '#include "engine_bench.hpp"\n'
-    return {"unit.hpp": head, "unit.cpp": '#include "unit.hpp"\n' + top,
-            "bench.cpp": '#include "unit.hpp"\n' + bench}  # fmt: skip
+        top, use = "", f"#define {function} rtl\n{engine}#define STEP engine_step\n"
+    hook = f"static void rtl({', '.join(hooked)}) {{\n{''.join(sizes)}"
+    hook += f"    unit({', '.join(called)});\n}}\n"
+    return {
+        "unit.hpp": head,
+        "unit.cpp": f'#include "unit.hpp"\n{top}void unit({", ".join(declared)}) {{ {call} }}\n',
+        "bench.cpp": f'#include <mdpi/mdpi_user.h>\n#include "unit.hpp"\n{hook}{use}'
+        '#include "engine_bench.hpp"\n',
+    }
 
 
 def prepare(unit: str, configuration: str, folder: str, packets: Optional[str] = None) -> None:
@@ -155,7 +150,7 @@ def command(bambu: str, unit: str, configuration: str) -> List[str]:
     """Return the call of Bambu, to be run in a folder below the unit's."""
     return [
         bambu, "../unit.cpp", "--top-fname=unit", "--generate-interface=MINIMAL",
-        f"--device-name={PARTS[configuration]}", "--clock-period=10", "--compiler=I386_CLANG16",
+        f"--device-name={DEVICE}", "--clock-period=10", "--compiler=I386_CLANG16",
         OPTIMISE.get(unit, "-O2"), "--std=c++14", "-U__SYNTHESIS__", "-I..", "--simulate",
         "--simulator=VERILATOR", "--generate-tb=../bench.cpp",
     ]  # fmt: skip
@@ -258,7 +253,7 @@ def main(arguments: Sequence[str]) -> int:
     names = (*LEAVES, *UNITS)
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("units", nargs="*", metavar="UNIT", help=", ".join(names))
-    parser.add_argument("--configuration", default="tiny", choices=sorted(PARTS))
+    parser.add_argument("--configuration", default="tiny", choices=CONFIGURATIONS)
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "rtl"))
     chosen = parser.parse_args(arguments)
     unknown = [name for name in chosen.units if name not in (*names, "leaves")]
