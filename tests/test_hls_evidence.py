@@ -168,4 +168,4 @@ def test_rtl_that_differs_is_a_failure(tmp_path, monkeypatch):
     other += texts["unit.cpp"].replace("b, c);", "b, C);")
     monkeypatch.setattr(rtl, "sources", lambda unit: {**texts, "unit.cpp": other})
     result = rtl.run("crc", "tiny", str(tmp_path / "crc"), BAMBU, None)
-    assert "Co-simulation main aborted" in result.error
+    assert "Return value mismatch with respect to gold reference" in result.error

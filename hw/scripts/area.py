@@ -7,9 +7,9 @@
 clang-16 -O2 compiles ``hw/src`` to LLVM IR, with every call inlined and every loop of constant
 length unrolled, as the HLS pragmas ask. The loops that remain are the pipelined ones: at an
 initiation interval of one, each of their multiplications is a multiplier of its own. Widths are
-followed back through extensions, sums, shifts and selections. The count knows no sharing between
-branches (the same product in two layer kinds is two), so it is an upper bound; a factor that is a
-constant below 256 counts as an addition.
+followed back through extensions, sums, shifts, limits and selections. Products in different
+branches are all counted, although a tool may share them (the same product in two layer kinds is
+two); what stands before a loop is not. A factor that is a constant below 256 makes an addition.
 """
 
 import argparse

@@ -56,7 +56,7 @@ UNITS: Dict[str, Tuple[str, str]] = {
 }
 """The function of each unit, and what it takes."""
 
-OPTIMISE = {"forward": "-O1", "engine": "-O1"}  # Bambu does not come to an end at -O2
+OPTIMISE = {"forward": "-O1", "engine": "-O1"}  # Bambu takes too long with what -O2 inlines
 ENDED = "bench: all equal"  # the last line of a bench
 SECONDS, YOSYS_SECONDS = 3600, 900
 NOT_COUNTED = ("engine",)  # too large for Yosys: it did not end in 18 minutes
@@ -167,14 +167,18 @@ def read_log(log: str, bench: str) -> Result:
         found = re.findall(pattern, log)
         return int(found[-1]) if found else 0
 
-    errors = re.findall(r"^.*(?:\berror\b|Returned error|differs).*", log + bench, re.M | re.I)
+    errors = re.findall(r"^.*(?:\berror\b|Returned error|differs).*", bench + log, re.M | re.I)
     calls, cycles = last(r"Number of executions +: (\d+)"), last(r"Total cycles +: (\d+)")
     if errors or ENDED not in bench or not calls:
         lines = [line.strip() for line in log.splitlines() if line.strip()] or ["no output"]
         return Result(error="; ".join(map(str.strip, errors[:3])) or lines[-1])
-    states = sum(map(int, re.findall(r"Number of states: (\d+)", log)))
-    dsp = last(r"Estimated number of DSPs: (\d+)")
-    registers = last(r"Total number of flip-flops in function \w+: (\d+)")
+
+    def total(pattern: str) -> int:  # over all functions of the RTL
+        return sum(map(int, re.findall(pattern, log)))
+
+    states = total(r"Number of states: (\d+)")
+    dsp = total(r"Estimated number of DSPs: (\d+)")
+    registers = total(r"Total number of flip-flops in function \w+: (\d+)")
     area = f"DSP {dsp}, FF {registers} (Bambu's estimate)"
     return Result("", calls, cycles, states, area)
 
