@@ -13,11 +13,11 @@ int main() {
         in.clear();
         out.clear();
         for (uint32_t beat = 0; beat < kPacketBeats[i]; beat++)
-            in.write(AxiBeat{*packet++, 0xFF, beat + 1 == kPacketBeats[i]});
+            axi_write(in, AxiBeat{*packet++, 0xFF, beat + 1 == kPacketBeats[i]});
         STEP(engine, in, out, report);
         bool equal = out.size() == kReplyBeats[i];
         for (uint32_t beat = 0; beat < kReplyBeats[i]; beat++, reply++)
-            equal = equal && out.read().data == *reply;
+            equal = equal && axi_read(out).data == *reply;
         printf("packet %d: status %u, reply %s\n", i, report.status, equal ? "equal" : "differs");
         if (!equal) return 1;
     }
