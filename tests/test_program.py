@@ -218,12 +218,25 @@ def test_the_second_address_counts_only_with_two_operands():
 
 def test_tensors_are_limited_whatever_the_memory():
     data = with_word(HEADER["activation_words"].index, 2**31 - 1)
-    data = with_word(HEADER["output_address"].index, 2**30, data)
     assert status_in_c(data) == ("ok", -1)
     names = ("in_height", "in_width", "out_height", "out_width")
     for name in names:
         data = with_word(descriptor_word(layer_of("scale_bias"), name), 60000, data)
     both_refuse(data, "bad_address", "must have at most 67108864 words")
+
+
+@pytest.mark.parametrize("layer", [*range(len(PROGRAM.layers)), None])
+def test_parts_of_tensors_are_not_read(layer):
+    """Native keeps the samples of a tile apart by tensor, so a part of one would be other words."""
+    name = "output_address" if layer is None else "input_address"
+    index = HEADER[name].index if layer is None else descriptor_word(layer, name)
+    address = (PROGRAM.header if layer is None else PROGRAM.layers[layer])[name]
+    for other in (address + 8, max(address - 8, 0)):
+        if other != address:
+            data = with_word(index, other)
+            assert status_in_c(data) == ("bad_address", -1 if layer is None else layer)
+            with pytest.raises(ProgramError, match=r"whole tensor|must lie within|write over"):
+                Program.from_bytes(data)
 
 
 def test_both_alignments_at_once_are_refused():

@@ -45,4 +45,27 @@ inline int32_t decode_layer(const uint32_t words[CIRCNN_PROGRAM_DESCRIPTOR_WORDS
     return kinds::matrix::decode(h, index, layer, resident_rows, weights_end);
 }
 
+// Whether a place holds a whole tensor once so many layers have run: the last that wrote there wrote
+// exactly it.
+inline bool holds_tensor(const circnn_header &h, const Layer layers[kMaxLayers], int32_t count,
+                         int64_t address, int64_t words) {
+    // an input that the first layer takes straight from the packet is in no memory for others
+    const bool loaded = count == 0 || !layers[0].from_stream;
+    bool whole = loaded && circnn_is_input(&h, address, words);
+written:
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t writes = circnn_writes(&layers[i].d, address, words);
+        if (writes != 0) whole = writes > 0;
+    }
+    return whole;
+}
+
+inline bool reads_tensors(const circnn_header &h, const Layer layers[kMaxLayers], int32_t index) {
+    const Layer &layer = layers[index];
+    const circnn_descriptor &d = layer.d;
+    return holds_tensor(h, layers, index, d.input_address, layer.in_words) &&
+           (!traits_of(layer).two_operands ||
+            holds_tensor(h, layers, index, d.second_address, circnn_second_words(&d)));
+}
+
 #endif

@@ -258,8 +258,12 @@ descriptors:
         const int32_t status = decode_layer(words, h, i, layers[i], resident_rows, weights_end);
         if (payload.packet.truncated) complain(payload, CIRCNN_STATUS_TRUNCATED, -1);
         complain(payload, status, i);
+        if (status == CIRCNN_STATUS_OK && !reads_tensors(h, layers, i))
+            complain(payload, CIRCNN_STATUS_BAD_ADDRESS, i);
         if (payload.status != CIRCNN_STATUS_OK) return;
     }
+    if (!holds_tensor(h, layers, h.layers, h.output_address, h.output_words))
+        complain(payload, CIRCNN_STATUS_BAD_ADDRESS, -1);
 streamed:
     for (int32_t i = 0; i < h.layers; i++) place_streamed(layers[i], resident_rows, payload, i);
     if (payload.status != CIRCNN_STATUS_OK) return;

@@ -76,6 +76,19 @@ static inline int circnn_check_sections(const circnn_header *h) {
                : CIRCNN_STATUS_BAD_ADDRESS;
 }
 
+/* Return what a layer does to the words of a place: 1 if it writes exactly these, -1 if it writes
+ * over some of them, 0 if it leaves them alone. */
+static inline int circnn_writes(const circnn_descriptor *d, int64_t address, int64_t words) {
+    const int64_t out = (int64_t)d->out_height * d->out_width * d->out_channels;
+    if (!circnn_overlap(d->output_address, out, address, words)) return 0;
+    return d->output_address == address && out == words ? 1 : -1;
+}
+
+/* Whether a place is exactly that of the program's input. */
+static inline int circnn_is_input(const circnn_header *h, int64_t address, int64_t words) {
+    return address == h->input_address && words == h->input_words;
+}
+
 /* Check one layer, whose fields are known to lie in their ranges. */
 static inline int circnn_check_layer(const circnn_header *h, const circnn_descriptor *d,
                                      circnn_limits limits) {

@@ -128,6 +128,25 @@ static int load(circnn_plan *plan, const circnn_program *program) {
     return CIRCNN_STATUS_OK;
 }
 
+/* Whether a place holds a whole tensor once so many layers have run: the last that wrote there wrote
+ * exactly it.  Samples lie apart by the size of a tile, so parts of tensors cannot be read. */
+static int holds_tensor(const circnn_plan *plan, size_t layers, int64_t address, int64_t words) {
+    int whole = circnn_is_input(&plan->header, address, words);
+    for (size_t i = 0; i < layers; i++) {
+        const int writes = circnn_writes(&plan->layers[i].d, address, words);
+        if (writes) whole = writes > 0;
+    }
+    return whole;
+}
+
+static int reads_tensors(const circnn_plan *plan, size_t index) {
+    const circnn_descriptor *d = &plan->layers[index].d;
+    const int64_t words = (int64_t)d->in_height * d->in_width * d->in_channels;
+    return holds_tensor(plan, index, d->input_address, words) &&
+           (!traits_of(&plan->layers[index])->two_operands ||
+            holds_tensor(plan, index, d->second_address, circnn_second_words(d)));
+}
+
 int circnn_plan_create(const uint8_t *bytes, size_t size, const char *kernels, circnn_plan **out,
                        int32_t *layer) {
     circnn_program program;
@@ -144,8 +163,14 @@ int circnn_plan_create(const uint8_t *bytes, size_t size, const char *kernels, c
     fill_tables(&plan->tables);
     for (size_t i = 0; i < layers && status == CIRCNN_STATUS_OK; i++) {
         status = circnn_program_layer(&program, i, &plan->layers[i].d);
+        if (status == CIRCNN_STATUS_OK && !reads_tensors(plan, i))
+            status = CIRCNN_STATUS_BAD_ADDRESS;
         *layer = status == CIRCNN_STATUS_OK ? -1 : (int32_t)i;
     }
+    const circnn_header *h = &plan->header;
+    if (status == CIRCNN_STATUS_OK &&
+        !holds_tensor(plan, layers, h->output_address, h->output_words))
+        status = CIRCNN_STATUS_BAD_ADDRESS;
     if (status == CIRCNN_STATUS_OK) status = load(plan, &program);
     if (status != CIRCNN_STATUS_OK) {
         circnn_plan_destroy(plan);

@@ -136,6 +136,7 @@ class Program:
             _check_place(
                 header, f"{side} of a program", header[f"{side}_address"], header[f"{side}_words"]
             )
+        _check_tensors(header, layers)
         for name, array in zip(SECTIONS, arrays):
             _check_words(name, array)
         derived = {"magic", "version", "configuration", "bytes", "checksum", "layers"}
@@ -206,12 +207,40 @@ def _check_layer(header: Fields, fields: Fields) -> None:
     written, out_words = places["output"]
     for name, (begin, words) in places.items():
         _check_place(header, f"{name} of a layer ({operation.name})", begin, words)
-        if name != "output" and begin < written + out_words and written < begin + words:
+        if name != "output" and _overlap(begin, words, written, out_words):
             raise ProgramError(
                 f"a layer ({operation.name}) must not write over what it reads. Received: "
                 f"{name} {begin} to {begin + words}, output from {written}. "
                 "Compile the network again."
             )
+
+
+def _check_tensors(header: Fields, layers: Sequence[Fields]) -> None:
+    """Check that every place that is read holds a whole tensor: what was written there last."""
+    written = [(header["input_address"], header["input_words"])]  # in the order of writing
+
+    def check(what: str, address: int, words: int) -> None:
+        last = next(
+            (place for place in reversed(written) if _overlap(*place, address, words)), None
+        )
+        if last != (address, words):
+            raise ProgramError(
+                f"{what} must read a whole tensor. Received: {address} to {address + words}, where "
+                f"{'nothing' if last is None else f'{last[0]} to {sum(last)}'} was written last. "
+                "Compile the network again."
+            )
+
+    for index, fields in enumerate(layers):
+        operation = OPERATIONS[fields["opcode"]]
+        check(f"layer {index}", fields["input_address"], _image_words(fields, "in"))
+        if operation.two_operands:
+            check(f"layer {index}", fields["second_address"], operation.second_words(fields))
+        written.append((fields["output_address"], _image_words(fields, "out")))
+    check("the output", header["output_address"], header["output_words"])
+
+
+def _overlap(a: int, a_words: int, b: int, b_words: int) -> bool:
+    return a < b + b_words and b < a + a_words
 
 
 def _check_place(header: Fields, what: str, begin: int, words: int) -> None:
