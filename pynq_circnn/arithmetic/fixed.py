@@ -14,6 +14,7 @@ from typing import Callable, Sequence, Tuple
 import numpy as np
 
 from ..contract import ARITHMETIC, BLOCK_SIZES, TABLES
+from ..errors import NotFiniteError
 
 VALUE_MAX = ARITHMETIC["value_max"]
 TWIDDLE_SHIFT = ARITHMETIC["twiddle_shift"]
@@ -274,6 +275,13 @@ def reciprocal(count: int) -> Tuple[int, int]:
 
 
 # -- conversions on the host -----------------------------------------------------------------------
+
+
+def check_finite(x: np.ndarray) -> None:
+    """Raise :class:`~pynq_circnn.errors.NotFiniteError` if a batch holds NaN or infinity."""
+    if not np.isfinite(x).all():
+        finite = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+        raise NotFiniteError(int(np.argmin(finite)))
 
 
 def quantize_input(x: np.ndarray, exponent: int, sat: Saturate = saturate) -> np.ndarray:

@@ -4,9 +4,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from ..arithmetic.fixed import VALUE_MAX
+from ..arithmetic.fixed import VALUE_MAX, check_finite
 from ..board.driver import EngineDriver, Loadable
-from ..errors import NotFiniteError
 from ..network.quantized import QuantizedNetwork
 from ..program.compiler import compile_program, counted_layers
 from ..program.packets import BYTES, WORDS
@@ -93,12 +92,6 @@ class DriverPlan(BasePlan):
         if saturations is not None:
             counters[0] += limited[0]
             saturations[self._counted] += counters
-
-
-def check_finite(rows: np.ndarray) -> None:
-    """Raise the error for input that holds NaN or infinity, before anything has begun."""
-    if not np.isfinite(rows).all():
-        raise NotFiniteError(int(np.argmin(np.isfinite(rows).all(axis=1))))
 
 
 def to_words(x: np.ndarray, scale: np.float32, words: np.ndarray) -> int:

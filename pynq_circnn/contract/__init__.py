@@ -184,14 +184,20 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
+# What an expression may name: limits in capitals, and a descriptor's fields, zero if left out.
+_NAMES: Dict[str, int] = {
+    **{name.upper(): value for name, value in LIMITS.items()},
+    **dict.fromkeys(DESCRIPTOR, 0),
+}
+
+
 def evaluate(expression: str, fields: Mapping[str, int]) -> int:
     """Return the value of a rule or of a section's length; missing fields are zero.
 
     >>> evaluate("block_rows * 2 >= TERMS", {"block_rows": 3})
     0
     """
-    names = {name.upper(): value for name, value in LIMITS.items()}
-    names.update((name, fields.get(name, 0)) for name in DESCRIPTOR)
+    names = {**_NAMES, **fields}
     # the expressions are the package's own: contract.json is part of it
     return int(eval(_compiled(expression), {"__builtins__": {}, "ceil_div": ceil_div}, names))
 

@@ -7,8 +7,7 @@ from typing import Dict, Optional
 
 import numpy as np
 
-from ..arithmetic.fixed import Counter, byte_rule, quantize_bytes, quantize_input
-from ..errors import NotFiniteError
+from ..arithmetic.fixed import Counter, byte_rule, check_finite, quantize_bytes, quantize_input
 from ..layers.softmax import Softmax
 from .quantized import QuantizedNetwork
 
@@ -20,9 +19,7 @@ def input_words(network: QuantizedNetwork, x: np.ndarray, counter: Counter) -> n
         scale, offset = network.input.uint8_scale, network.input.uint8_offset
         assert scale is not None
         return quantize_bytes(x, byte_rule(scale, offset, exponent), counter.saturate)
-    finite = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
-    if not finite.all():
-        raise NotFiniteError(int(np.argmin(finite)))
+    check_finite(x)
     return quantize_input(x, exponent, counter.saturate)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Dict, List, Tuple
 
+from ..contract import ceil_div
 from ..layers.base import Layer, Shape, size_of
 
 ALIGN_WORDS = 8  # tensors, and on hardware the arrays of sections, begin at whole beats
@@ -30,7 +31,7 @@ def allocate(layers: Tuple[Layer, ...], shapes: Dict[str, Shape]) -> Tuple[Dict[
     for position, layer in enumerate(layers):
         if owner[layer.name] == layer.name:
             live = [place for place in live if last_use[place[2]] >= position]
-            size = -(-size_of(shapes[layer.name]) // ALIGN_WORDS) * ALIGN_WORDS
+            size = ceil_div(size_of(shapes[layer.name]), ALIGN_WORDS) * ALIGN_WORDS
             begin = 0
             for other, end, _ in sorted(live):
                 if begin + size <= other:

@@ -5,7 +5,15 @@ from typing import List, Mapping
 import numpy as np
 
 from ..arithmetic.fixed import byte_rule
-from ..contract import CONFIGURATIONS, LIMITS, OPCODES, OPERATIONS, STREAM_INPUT, STREAM_WEIGHTS
+from ..contract import (
+    CONFIGURATIONS,
+    LIMITS,
+    OPCODES,
+    OPERATIONS,
+    STREAM_INPUT,
+    STREAM_WEIGHTS,
+    ceil_div,
+)
 from ..errors import CompileError, ProgramError
 from ..layers.base import Layer, as_image, size_of
 from ..layers.lowering import Fields, Sections
@@ -209,8 +217,8 @@ def _remedy(fields: Fields, engine: EngineSizes) -> str:
         k = 1 << log2
         grid = {
             "block_log2": log2,
-            "block_rows": -(-fields["out_channels"] // k),
-            "block_columns": -(-fields["in_channels"] // k),
+            "block_rows": ceil_div(fields["out_channels"], k),
+            "block_columns": ceil_div(fields["in_channels"], k),
         }
         other = arrange({**fields, **grid}, engine)
         if other.weights_rows <= engine.weights_rows and other.spectra_rows <= engine.spectra_rows:

@@ -9,8 +9,8 @@ from typing import Optional
 
 import numpy as np
 
-from ..arithmetic.fixed import Counter, quantize_bytes, quantize_input
-from ..errors import NotFiniteError, ProgramError
+from ..arithmetic.fixed import Counter, check_finite, quantize_bytes, quantize_input
+from ..errors import ProgramError
 from ..layers.instruction import Instruction, execute
 from .program import Program
 
@@ -79,7 +79,5 @@ def _input_words(program: Program, x: np.ndarray, counter: Counter) -> np.ndarra
                 "x must be float32 for this program, which takes no bytes. Received: uint8."
             )
         return quantize_bytes(x, rule, counter.saturate)
-    finite = np.isfinite(x).all(axis=1)
-    if not finite.all():
-        raise NotFiniteError(int(np.argmin(finite)))
+    check_finite(x)
     return quantize_input(x, header["input_exponent"], counter.saturate)

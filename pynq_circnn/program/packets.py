@@ -17,6 +17,7 @@ from ..contract import (
     REPLY_FIELDS,
     STATUS_NAMES,
     STREAM_WEIGHTS,
+    ceil_div,
 )
 from ..errors import ProgramError
 from .program import Program
@@ -62,7 +63,7 @@ def layer_weights(program: Program, index: int) -> np.ndarray:
     layer = program.layers[index]
     words = OPERATIONS[layer["opcode"]].section_words(layer)["weights"]
     begin = layer.get("weights_offset", 0)
-    return program.weights[begin : begin + -(-words // 8) * 8]
+    return program.weights[begin : begin + ceil_div(words, 8) * 8]
 
 
 def batch_samples(program: Program) -> int:
@@ -73,17 +74,17 @@ def batch_samples(program: Program) -> int:
 
 def sample_beats(program: Program, unscaled: bool) -> int:
     """Return the beats of one sample's input."""
-    return -(-program.header["input_words"] // (STREAM_BYTES if unscaled else STREAM_WORDS))
+    return ceil_div(program.header["input_words"], STREAM_BYTES if unscaled else STREAM_WORDS)
 
 
 def result_beats(program: Program) -> int:
     """Return the beats of one sample's output."""
-    return -(-program.header["output_words"] // STREAM_WORDS)
+    return ceil_div(program.header["output_words"], STREAM_WORDS)
 
 
 def reply_beats(program: Program, samples: int) -> int:
     """Return the beats of the packet that answers a run: results, counters and the reply."""
-    counters = -(-(len(program.layers) + 1) // 2)
+    counters = ceil_div(len(program.layers) + 1, 2)
     return samples * result_beats(program) + counters + REPLY_BYTES // STREAM_BYTES
 
 
@@ -117,7 +118,7 @@ class RunPackets:
 
     def send_bytes(self, samples: int) -> int:
         """Return the length of the packet to the engine."""
-        batches = -(-samples // self.batch) if self.batch else 0
+        batches = ceil_div(samples, self.batch) if self.batch else 0
         return HEADER_BYTES + samples * self.sample_bytes + batches * self._weight_bytes
 
     def receive_bytes(self, samples: int) -> int:

@@ -24,6 +24,7 @@ from ..contract import (
     PROGRAM_VERSION,
     SECTIONS,
     Field,
+    ceil_div,
     configuration_digest,
 )
 from ..errors import ProgramError
@@ -121,7 +122,7 @@ class Program:
                     f"Received: bytes {position} to {position + size}."
                 )
             arrays.append(np.frombuffer(data, dtype, count, position))
-            position += -(-size // ALIGN_BYTES) * ALIGN_BYTES
+            position += ceil_div(size, ALIGN_BYTES) * ALIGN_BYTES
         if position != len(data):
             raise ProgramError(
                 f"the sections must fill the program's {len(data)} bytes. Received: {position}."
@@ -198,16 +199,11 @@ def _check_layer(header: Fields, fields: Fields) -> None:
                 f"{name} of a layer ({operation.name}) must lie within the section of {available} "
                 f"words. Received: {begin} to {end}. Compile the network again."
             )
-    places = {
-        "output": (fields["output_address"], _image_words(fields, "out")),
-        "input": (fields["input_address"], _image_words(fields, "in")),
-    }
-    if operation.two_operands:
-        places["second"] = (fields["second_address"], operation.second_words(fields))
-    written, out_words = places["output"]
-    for name, (begin, words) in places.items():
+    written, out_words = _output_place(fields)
+    _check_place(header, f"output of a layer ({operation.name})", written, out_words)
+    for name, (begin, words) in _operand_places(fields).items():
         _check_place(header, f"{name} of a layer ({operation.name})", begin, words)
-        if name != "output" and _overlap(begin, words, written, out_words):
+        if _overlap(begin, words, written, out_words):
             raise ProgramError(
                 f"a layer ({operation.name}) must not write over what it reads. Received: "
                 f"{name} {begin} to {begin + words}, output from {written}. "
@@ -231,12 +227,23 @@ def _check_tensors(header: Fields, layers: Sequence[Fields]) -> None:
             )
 
     for index, fields in enumerate(layers):
-        operation = OPERATIONS[fields["opcode"]]
-        check(f"layer {index}", fields["input_address"], _image_words(fields, "in"))
-        if operation.two_operands:
-            check(f"layer {index}", fields["second_address"], operation.second_words(fields))
-        written.append((fields["output_address"], _image_words(fields, "out")))
+        for place in _operand_places(fields).values():
+            check(f"layer {index}", *place)
+        written.append(_output_place(fields))
     check("the output", header["output_address"], header["output_words"])
+
+
+def _operand_places(fields: Fields) -> Dict[str, Tuple[int, int]]:
+    """Return address and words of each operand of a layer."""
+    operation = OPERATIONS[fields["opcode"]]
+    places = {"input": (fields["input_address"], _image_words(fields, "in"))}
+    if operation.two_operands:
+        places["second"] = (fields["second_address"], operation.second_words(fields))
+    return places
+
+
+def _output_place(fields: Fields) -> Tuple[int, int]:
+    return fields["output_address"], _image_words(fields, "out")
 
 
 def _overlap(a: int, a_words: int, b: int, b_words: int) -> bool:
