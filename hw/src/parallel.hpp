@@ -3,17 +3,22 @@
 #ifndef CIRCNN_PARALLEL_HPP
 #define CIRCNN_PARALLEL_HPP
 
+#include "silicon.hpp"
+
 #ifdef CIRCNN_THREADS
 #include <thread>
 #include <vector>
-#define CIRCNN_PARALLEL_BEGIN std::vector<std::thread> threads;
+#define CIRCNN_PARALLEL_BEGIN \
+    CIRCNN_REGION();          \
+    std::vector<std::thread> threads;
 #define CIRCNN_UNIT(call) threads.emplace_back([&] { call; });
 #define CIRCNN_PARALLEL_END \
-    for (std::thread &thread : threads) thread.join();
+    for (std::thread &thread : threads) thread.join(); \
+    CIRCNN_REGION();
 #else
-#define CIRCNN_PARALLEL_BEGIN
+#define CIRCNN_PARALLEL_BEGIN CIRCNN_REGION();
 #define CIRCNN_UNIT(call) call;
-#define CIRCNN_PARALLEL_END
+#define CIRCNN_PARALLEL_END CIRCNN_REGION();
 #endif
 
 #endif

@@ -144,6 +144,9 @@ BOARDS: Dict[str, Dict[str, Any]] = CONTRACT["boards"]
 ENGINE: Dict[str, Any] = CONTRACT["engine"]
 UNITS: Tuple[str, ...] = tuple(ENGINE["units"])  # whose trips are counted, in the stream's order
 IDENTITY: Dict[str, int] = _values(ENGINE["identity"])
+LATENCY: Dict[str, int] = _values(ENGINE["latency"])
+"""Trips from a write to the first read that sees it, in each kind of memory of the engine."""
+
 PACKET_KINDS: Dict[str, int] = _values(ENGINE["packets"]["kinds"])
 REGISTERS: Dict[str, int] = {row["name"]: row["offset"] for row in ENGINE["registers"]}
 REPLY_FIELDS: List[str] = [row["name"] for row in ENGINE["packets"]["reply"]]

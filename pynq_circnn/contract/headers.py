@@ -15,6 +15,7 @@ from . import (
     HEADER,
     HEADER_WORDS,
     IDENTITY,
+    LATENCY,
     LIMITS,
     MAGIC,
     OPCODES,
@@ -61,6 +62,7 @@ def c_header() -> str:
         "ENGINE_",
         {**IDENTITY, **{k: ENGINE[k] for k in ("dma_length_bits", "stride_max", "pace_max")}},
     )
+    enum("LATENCY_", LATENCY)
     enum("PACKET_", PACKET_KINDS)
     enum("PROGRAM_", {**layout, "header_words": HEADER_WORDS, "descriptor_words": DESCRIPTOR_WORDS})
     lines.append("typedef struct { int64_t min, max; } circnn_range;")

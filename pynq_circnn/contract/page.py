@@ -35,6 +35,7 @@ def page_tables() -> Dict[str, str]:
         "activations": CONTRACT["program"]["activations"],
         "status": CONTRACT["status"],
         "identity": ENGINE["identity"],
+        "latency": ENGINE["latency"],
         "kinds": packets["kinds"],
     }
     tables = {
