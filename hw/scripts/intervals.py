@@ -6,9 +6,10 @@
 
 A loop's next trip needs the state that this trip leaves. So the loops of ``hw/src`` keep their state
 in a structure of numbers and step it with one function, ``state = next_...(job, state, ...)``. For
-each field of the state this script compiles a wrapper of plain numbers around that very function and
-lets PandA-Bambu schedule it against the delays of the XC7Z020: at an interval of one it must need
-one state of 7.3 ns, which is 100 MHz less the 27 % that Vitis HLS keeps as clock uncertainty.
+each field of the state this script compiles a wrapper of plain numbers around that very function,
+makes its branches into selections, as every tool does in a pipelined loop, and lets PandA-Bambu
+schedule it against the delays of the XC7Z020: at an interval of one it must need one state of
+7.3 ns, which is 100 MHz less the 27 % that Vitis HLS keeps as clock uncertainty.
 
 The loops are found in the sources. A variable that goes from trip to trip must be the state of a
 next function, or be covered by a recurrence of ``hw/rtl/recurrences.hpp``, which is scheduled as
@@ -33,6 +34,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+import ir
 import rtl
 import sources
 from sources import Function, Loop, Sources
@@ -41,6 +43,10 @@ PERIOD = 7.3  # ns: 100 MHz less 27 %
 PROCESSES = 2
 SECONDS = 300
 CONFIGURATION = "z2"
+FLAGS = (
+    "-m32 -O2 -std=c++14 -w -S -emit-llvm -x c++ -o - -I. -fno-vectorize -fno-slp-vectorize "
+    "-mllvm -inline-threshold=10000000 -mllvm -unroll-threshold=100000 -"
+)
 
 COVERED: Dict[Tuple[str, str], str] = {}
 """By loop and variable: the recurrence of ``hw/rtl/recurrences.hpp`` that steps the variable, or,
@@ -319,23 +325,36 @@ def prepare(folder: str) -> str:
     return "".join(f'#include "{name}"\n' for name in names)
 
 
-def lowered(text: str, folder: str) -> str:
-    """Return what clang-16 makes of a wrapper: the same IR has the same schedule."""
-    done = subprocess.run(
-        ["clang-16", "-m32", "-O2", "-std=c++14", "-w", "-S", "-emit-llvm", "-x", "c++", "-o", "-",
-         "-I.", "-"], cwd=folder, input=text, capture_output=True, text=True,
-    )  # fmt: skip
+def lowered(text: str, folder: str) -> Tuple[str, str]:
+    """Return a wrapper as LLVM IR without branches, and its name there.
+
+    Raises
+    ------
+    sources.ReadError
+        If clang-16 does not compile it, or leaves a loop, a call or a store in it.
+    """
+    done = subprocess.run(["clang-16", *FLAGS.split()], cwd=folder, input=text, capture_output=True,
+                          text=True)  # fmt: skip
     if done.returncode:
-        raise SystemExit(f"error: clang-16 must compile a wrapper. Received:\n{done.stderr[:3000]}")
-    return re.sub(r"^(?:source_filename|; ModuleID).*\n", "", done.stdout, flags=re.M)
+        raise sources.ReadError(f"clang-16 must compile a wrapper. Received: {done.stderr[:2000]}")
+    functions = ir.functions(done.stdout)
+    unit = functions[next(name for name in functions if name.startswith("_Z4unit"))]
+    try:
+        flat = ir.flat(unit)
+    except ir.IrError as error:
+        raise sources.ReadError(str(error)) from None
+    called = set(re.findall(r"call .*?@([\w.]+)", flat))
+    if any(not name.startswith("llvm.") for name in called):
+        raise sources.ReadError(f"a wrapper must call nothing. Received: {', '.join(called)}.")
+    whole = done.stdout.replace(f"{unit.head}{{\n" + "\n".join(unit.lines) + "\n}", flat)
+    return re.sub(r"^(?:source_filename|; ModuleID).*\n", "", whole, flags=re.M), unit.name
 
 
-def command(bambu: str) -> List[str]:
+def command(bambu: str, top: str = "unit") -> List[str]:
     """Return the call of Bambu for a wrapper."""
     return [
-        bambu, "unit.cpp", "--top-fname=unit", "--generate-interface=MINIMAL",
+        bambu, "unit.ll", f"--top-fname={top}", "--generate-interface=MINIMAL",
         f"--device-name={rtl.DEVICE}", f"--clock-period={PERIOD}", "--compiler=I386_CLANG16", "-O2",
-        "--std=c++14", "-U__SYNTHESIS__", "-I..",
     ]  # fmt: skip
 
 
@@ -351,17 +370,20 @@ def read_log(log: str) -> Schedule:
 
 def schedule(job: Job, head: str, folder: str, bambu: str) -> Schedule:
     """Let Bambu schedule a wrapper, or return what it said of the same code before."""
-    text = head + job.text
-    key = hashlib.sha256((lowered(text, folder) + " ".join(command(bambu)[1:])).encode()).hexdigest()
+    try:
+        text, top = lowered(head + job.text, folder)
+    except sources.ReadError as error:
+        return Schedule(0, 0.0, str(error))
+    key = hashlib.sha256((text + " ".join(command("", top))).encode()).hexdigest()
     kept = os.path.join(folder, "..", "schedules", key[:24])
     if os.path.exists(kept):
         with open(kept, encoding="utf-8") as stream:
             return Schedule(*json.load(stream))
     place = os.path.join(folder, key[:24])
     os.makedirs(place, exist_ok=True)
-    with open(os.path.join(place, "unit.cpp"), "w", encoding="utf-8") as stream:
+    with open(os.path.join(place, "unit.ll"), "w", encoding="utf-8") as stream:
         stream.write(text)
-    status = rtl.call(command(bambu), place, "log", SECONDS)
+    status = rtl.call(command(bambu, top), place, "log", SECONDS)
     with open(os.path.join(place, "log"), encoding="utf-8", errors="replace") as stream:
         found = read_log(stream.read())
     if status != 0 and not found.error:
