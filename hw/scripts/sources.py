@@ -170,6 +170,7 @@ class Sources:
         self.structures: Dict[str, Dict[str, str]] = {}  # fields: name to type
         self.aliases: Dict[str, str] = {}
         self.constants: Dict[str, int] = {}
+        self.arrays: Dict[str, str] = {}  # of the generated headers: tables, to their element's type
         self._expressions: Dict[str, str] = {}
         for header in headers:
             self._read_header(header)
@@ -183,6 +184,8 @@ class Sources:
     def _read_header(self, text: str) -> None:
         for name, value in re.findall(r"^#define (\w+) \(?(-?\w+?)[uUlL]*\)?\s*(?:/\*.*)?$", text, re.M):
             self._expressions[name] = value
+        for kind, name in re.findall(r"^static const (\w+) (\w+)\[", text, re.M):
+            self.arrays[name] = kind
         for body, name in re.findall(r"typedef struct \{(.*?)\} (\w+);", text, re.S):
             body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
             self.structures[name] = self._fields(body)
