@@ -1,4 +1,4 @@
-// The types of all channels, between the units and at the engine's two ends.
+// The types of all channels, between the units and at the engine's two ends, and the widest number.
 //
 // With CIRCNN_VENDOR, which hw/tcl/hls.tcl sets for every step of the vendor's tool, they are the
 // vendor's: in its C simulation, in synthesis and in its RTL co-simulation, which runs the test
@@ -13,6 +13,7 @@
 #ifdef CIRCNN_VENDOR
 
 #include <ap_axi_sdata.h>
+#include <ap_int.h>
 #include <hls_stream.h>
 
 template <typename T, int Depth>
@@ -20,6 +21,9 @@ using Stream = hls::stream<T, Depth>;
 
 typedef ap_axiu<64, 0, 0, 0> AxiWord;
 typedef hls::stream<AxiWord> AxiStream;
+
+// What a DSP48E1 accumulates.
+typedef ap_int<48> Sum;
 
 #else
 
@@ -40,6 +44,8 @@ struct AxiWord {
 
 // The DMA is on the other side: a bound here would not show anything about the design.
 typedef Stream<AxiWord, 1 << 30> AxiStream;
+
+typedef int64_t Sum;
 
 #endif
 

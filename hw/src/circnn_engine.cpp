@@ -1,117 +1,181 @@
 // Connects the parts: units into a layer, layers into a batch, batches into a packet.
 #include "circnn_engine.hpp"
 
-#include "forward.hpp"
-#include "inverse.hpp"
 #include "parallel.hpp"
-#include "product.hpp"
-#include "read.hpp"
-#include "vector.hpp"
-#include "write.hpp"
+#include "plan.hpp"
 
 // -- one layer ----------------------------------------------------------------------------------
 
-// The units run in parallel.  The activation memory is one dual-port RAM: the reader uses one port
-// and the writer the other, and no layer overwrites its inputs.
-static void run_units(const Layer &layer, const Batch &batch, const ActivationBank *read_port,
-                      ActivationBank *write_port, const Word weights[kWeightRows][kRow],
+// The units run in parallel, each with a job of its own.  The activation memory is the one variable
+// that two of them have: the reader, which comes first, and the writer, which comes last.  Vitis HLS
+// allows that for an argument of the region (UG1399, "Canonical Body": read before write), and no
+// layer overwrites what it reads.
+static void run_units(const ReadJob read, const InputJob input, const Layer &layer,
+                      const Batch &batch, const LinesJob lines_job, const OutputsJob outputs_job,
+                      const LanesJob lanes_job, const ResultJob counted_job,
+                      const ResultJob result_job, const VectorJob vector_job,
+                      const EpilogueJob epilogue_job, uint32_t beats,
+                      bool counts_sums, bool has_lines, bool has_outputs,
+                      ActivationBank *activations, const Word weights[kWeightRows][kRow],
                       Word spectra[kSpectraRows][kRow], const Channels &channels, AxiStream &in,
-                      PacketReader &packet, Count counts[kUnits]) {
+                      PacketReader &packet, Count &read_count, Count &forward_count,
+                      Count &product_count, Count &inverse_count, Count &vector_count,
+                      Count &epilogue_count, Count &write_count) {
 #pragma HLS DATAFLOW
+    ReadCommandStream reads("reads");
     BlockStream blocks("blocks");
     RowStream rows("rows");
+    LineStream lines("lines");
+    LaneCommandStream trips("trips");
+    CountedStream counted("counted");
     SumStream sums("sums");
     ValueStream values("values");
     OperandStream operands("operands");
     TotalStream totals("totals");
+    ResultCommandStream places("places");
     ResultStream results("results");
     CIRCNN_PARALLEL_BEGIN
-    CIRCNN_UNIT(read_layer(layer, batch, read_port, in, packet, blocks, operands, counts[kRead]))
-    CIRCNN_UNIT(forward_transform(layer, blocks, rows, counts[kForward]))
-    CIRCNN_UNIT(product(layer, batch, weights, spectra, rows, sums, counts[kProduct]))
-    CIRCNN_UNIT(inverse_transform(layer, batch, sums, values, counts[kInverse]))
-    CIRCNN_UNIT(vector_layer(layer, batch, operands, totals, counts[kVector]))
-    CIRCNN_UNIT(epilogue(layer, batch, channels, values, totals, results, counts[kEpilogue]))
-    CIRCNN_UNIT(write_layer(layer, batch, results, write_port, counts[kWrite]))
+    CIRCNN_UNIT(sequence_read(read, reads))
+    CIRCNN_UNIT(read_layer(input, activations, reads, in, packet, blocks, operands, read_count))
+    CIRCNN_UNIT(forward_transform(layer, blocks, rows, forward_count))
+    CIRCNN_UNIT(sequence_lines(lines_job, has_lines, lines))
+    CIRCNN_UNIT(sequence_outputs(outputs_job, has_outputs, lines, trips))
+    CIRCNN_UNIT(sequence_counted(counted_job, counts_sums, counted))
+    CIRCNN_UNIT(product(lanes_job, weights, spectra, trips, rows, counted, sums, product_count))
+    CIRCNN_UNIT(inverse_transform(layer, batch, sums, values, inverse_count))
+    CIRCNN_UNIT(vector_layer(vector_job, operands, totals, vector_count))
+    CIRCNN_UNIT(sequence_results(result_job, places))
+    CIRCNN_UNIT(epilogue(epilogue_job, channels, values, totals, places, results, epilogue_count))
+    CIRCNN_UNIT(write_layer(beats, results, activations, write_count))
     CIRCNN_PARALLEL_END
+    CIRCNN_CHECK(reads.empty(), "leftovers in the channel ", "reads");
     CIRCNN_CHECK(blocks.empty(), "leftovers in the channel ", "blocks");
     CIRCNN_CHECK(rows.empty(), "leftovers in the channel ", "rows");
+    CIRCNN_CHECK(lines.empty(), "leftovers in the channel ", "lines");
+    CIRCNN_CHECK(trips.empty(), "leftovers in the channel ", "trips");
+    CIRCNN_CHECK(counted.empty(), "leftovers in the channel ", "counted");
     CIRCNN_CHECK(sums.empty(), "leftovers in the channel ", "sums");
     CIRCNN_CHECK(values.empty(), "leftovers in the channel ", "values");
     CIRCNN_CHECK(operands.empty(), "leftovers in the channel ", "operands");
     CIRCNN_CHECK(totals.empty(), "leftovers in the channel ", "totals");
+    CIRCNN_CHECK(places.empty(), "leftovers in the channel ", "places");
     CIRCNN_CHECK(results.empty(), "leftovers in the channel ", "results");
 }
 
 static void run_layer(Engine &engine, int32_t index, const Batch &batch, AxiStream &in,
                       PacketReader &packet, Report &report) {
-    Count counts[kUnits] = {};
-    run_units(engine.layers[index], batch, engine.activations, engine.activations, engine.weights,
-              engine.spectra, engine.channels, in, packet, counts);
-    uint32_t limited = 0;
-    for (int unit = kForward; unit < kUnits; unit++) {
-        limited += counts[unit].saturations;
-        CIRCNN_COUNT(engine.trips[index][unit] += counts[unit].trips);
-    }
-    CIRCNN_COUNT(engine.trips[index][kRead] += counts[kRead].trips);
+    const Layer &layer = engine.layers[index];
+    const Plan plan = plan_layer(layer, batch);
+    Count read = {0, 0}, forward = read, product = read, inverse = read, vector = read,
+          epilogue = read, write = read;
+    run_units(plan.read, plan.input, layer, batch, plan.lines, plan.outputs, plan.lanes,
+              plan.results, plan.results, plan.vector, plan.epilogue, plan.results.beats,
+              plan.spectral, plan.spectral, plan.spectral, engine.activations, engine.weights,
+              engine.spectra, engine.channels, in, packet, read, forward, product, inverse, vector,
+              epilogue, write);
+#ifdef CIRCNN_COUNT_TRIPS
+    const Count counts[kUnits] = {read, forward, product, inverse, vector, epilogue, write};
+    for (int unit = 0; unit < kUnits; unit++) engine.trips[index][unit] += counts[unit].trips;
+#endif
     // input words that come straight from the packet are limited in the reader
-    engine.saturations[0] += counts[kRead].saturations;
-    engine.saturations[index + 1] += limited;
-    report.product_trips += counts[kProduct].trips;
+    engine.saturations[0] += read.saturations;
+    engine.saturations[index + 1] += forward.saturations + inverse.saturations +
+                                     epilogue.saturations;
+    report.product_trips += product.trips;
 }
 
 // -- input and output of a batch ----------------------------------------------------------------
 
+// Words of the activation memory, sample by sample, a number of them a trip.
+struct MoveJob {
+    uint32_t first_address, sample_words;    // of the first sample; from one to the next
+    uint32_t words;                          // of a sample
+    uint8_t step;                            // words a trip
+    uint16_t samples;
+};
+
+struct MoveState {
+    uint16_t samples;                        // that are left
+    uint32_t left;                           // words of the sample
+    uint32_t address, sample_address;
+};
+
+static MoveState first_move(const MoveJob &j) {
+    return MoveState{j.samples, j.words, j.first_address, j.first_address};
+}
+
+static MoveState next_move(const MoveJob &j, const MoveState &s) {
+#pragma HLS INLINE
+    const bool sample = s.left <= j.step;
+    const uint32_t next_sample = s.sample_address + j.sample_words;
+    MoveState n;
+    n.samples = static_cast<uint16_t>(sample ? s.samples - 1 : s.samples);
+    n.left = sample ? j.words : s.left - j.step;
+    n.sample_address = sample ? next_sample : s.sample_address;
+    n.address = sample ? next_sample : s.address + j.step;
+    return n;
+}
+
+static uint8_t words_of(const MoveJob &j, const MoveState &s) {
+    return s.left < j.step ? static_cast<uint8_t>(s.left) : j.step;
+}
+
+static MoveJob move_job(const Batch &batch, int32_t address, int32_t words, uint8_t step) {
+    return MoveJob{static_cast<uint32_t>(address), static_cast<uint32_t>(batch.stride),
+                   static_cast<uint32_t>(words), step, static_cast<uint16_t>(batch.samples)};
+}
+
 static void load_input(Engine &engine, const Batch &batch, AxiStream &in, PacketReader &packet) {
     const circnn_header &h = engine.header;
-    int32_t sample = 0, word = 0;
+    const MoveJob job = move_job(batch, h.input_address, h.input_words,
+                                 static_cast<uint8_t>(batch.bytes ? kBeat : kBeat / 2));
+    MoveState s = first_move(job);
     uint32_t limited = 0;
+    CIRCNN_REGION();
+    CIRCNN_LOOP("input");
 input:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
-        if (sample == batch.samples) break;
+        if (s.samples == 0) break;
+        CIRCNN_TRIP();
         CIRCNN_COUNT(engine.input_trips++);
-        const int32_t step = batch.bytes ? kBeat : kBeat / 2;
-        const int32_t count = least(h.input_words - word, step);
+        const uint8_t count = words_of(job, s);
         const uint64_t beat = packet_beat(packet, in);
-        Word words[kBeat];
-        if (batch.bytes)
-            input_bytes(h, beat, count, words, limited);
-        else
-            input_words(beat, 0, count, words, limited);
-        write_words(engine.activations, sample * batch.stride + h.input_address + word, words,
-                    count);
-        word += step;
-        if (word >= h.input_words) {
-            word = 0;
-            sample++;
+        Word scaled[kBeat], words[kBeat];
+        const uint8_t limited_bytes = input_bytes(h, beat, count, scaled);
+        const uint8_t limited_words = input_words(beat, 0, count, words);
+        for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+            words[i] = batch.bytes ? scaled[i] : words[i];
         }
+        limited += batch.bytes ? limited_bytes : limited_words;
+        write_words(engine.activations, s.address, words, count);
+        s = next_move(job, s);
     }
     engine.saturations[0] += limited;
 }
 
 static void send_output(Engine &engine, const Batch &batch, AxiStream &out, Report &report) {
     const circnn_header &h = engine.header;
-    int32_t sample = 0, word = 0;
+    const MoveJob job = move_job(batch, h.output_address, h.output_words, kBeat / 2);
+    MoveState s = first_move(job);
+    CIRCNN_REGION();
+    CIRCNN_LOOP("output");
 output:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
-        if (sample == batch.samples) break;
+        if (s.samples == 0) break;
+        CIRCNN_TRIP();
         CIRCNN_COUNT(engine.output_trips++);
         Word words[kBanks];
-        read_words(engine.activations, sample * batch.stride + h.output_address + word,
-                   least(h.output_words - word, kBeat / 2), words);
+        read_words(engine.activations, s.address, words_of(job, s), words);
         uint64_t beat = 0;
         for (int i = 0; i < kBeat / 2; i++) {
 #pragma HLS UNROLL
             beat |= static_cast<uint64_t>(static_cast<uint16_t>(words[i])) << (16 * i);
         }
         send(out, beat, false, report.beats_out);
-        word += kBeat / 2;
-        if (word >= h.output_words) {
-            word = 0;
-            sample++;
-        }
+        s = next_move(job, s);
     }
 }
 

@@ -1,10 +1,13 @@
-// The end of every layer: turns each total into a word by the rule of the layer's kind.  It takes
-// eight words a trip, but only one through a table or a division, since there is one unit of each.
+// The end of every layer, eight words a trip: a multiplication, an addition, a rounding shift, an
+// activation.  What a kind has of it, its traits in the contract say; the rest is neutral: a factor
+// of one, a bias of zero, no shift, the linear activation.
 #ifndef CIRCNN_EPILOGUE_HPP
 #define CIRCNN_EPILOGUE_HPP
 
-#include "kinds.hpp"
+#include "arithmetic.hpp"
+#include "limits.hpp"
 #include "results.hpp"
+#include "write.hpp"
 
 // Scales and biases, eight a row.
 struct Channels {
@@ -12,62 +15,180 @@ struct Channels {
     int32_t biases[kChannelRows][kBeat];
 };
 
-inline void epilogue(const Layer &layer, const Batch &batch, const Channels &channels,
-                     ValueStream &values, TotalStream &totals, ResultStream &out, Count &count) {
+constexpr Ram kScales = {"scales", kChannelRows, 1, 1, 1};
+constexpr Ram kBiases = {"biases", kChannelRows, 1, 1, 1};
+
+struct EpilogueJob {
+    uint32_t beats;
+    bool spectral;          // the words come from the inverse transform, not from the vector unit
+    bool scaled;            // a scale and a bias for each channel
+    bool averaged;          // the factor is the reciprocal of the window's pixels
+    uint16_t reciprocals;   // where in the scales those for 1, 2, ... pixels begin
+    uint8_t shift;
+    uint8_t activation;
+    Word clip, slope;
+};
+
+inline EpilogueJob epilogue_job(const Layer &layer, uint32_t beats) {
     const circnn_descriptor &d = layer.d;
     const circnn_traits traits = traits_of(layer);
-    const bool serial = traits.serial || (traits.activated && CIRCNN_IS_TABLE(d.activation));
-    uint32_t left = result_beats(layer, batch.samples);
-    ResultCursor c = {0, 0, 0, 0, 0, 0};
-    TotalBeat total = {};
-    int32_t lane = 0, row = 0, bias_row = 0, lanes = 0;
-    ResultBeat result = {};
-    Word multiplier = 0;
+    EpilogueJob j;
+    j.beats = beats;
+    j.spectral = traits.spectral != 0;
+    j.scaled = traits.scaled != 0;
+    j.averaged = traits.averaged != 0;
+    j.reciprocals = static_cast<uint16_t>(d.scales_offset);
+    const bool shifts = traits.activated != 0 || traits.averaged != 0;
+    j.shift = static_cast<uint8_t>(shifts ? d.output_shift : 0);
+    j.activation = static_cast<uint8_t>(traits.activated ? d.activation : CIRCNN_ACTIVATION_LINEAR);
+    j.clip = static_cast<Word>(d.clip);
+    j.slope = static_cast<Word>(d.slope);
+    return j;
+}
+
+inline uint8_t ceil_log2(uint16_t value) {
+#pragma HLS INLINE
+    uint8_t bits = 0;
+    for (int i = 0; i < 12; i++) {
+#pragma HLS UNROLL
+        bits = (1 << i) < value ? static_cast<uint8_t>(i + 1) : bits;
+    }
+    return bits;
+}
+
+// (v + half) >> shift of 48 bits; halves are rounded up.  The rounding bit is added after the shift.
+inline int64_t rounded(int64_t v, uint8_t shift) {
+#pragma HLS INLINE
+    const int64_t twice = (v * 2) >> shift;  // the last bit is the rounding bit
+    return (twice >> 1) + (twice & 1);
+}
+
+// The two nearest points of a table of 2^n intervals, from a memory of its even points and one of
+// its odd ones: both are neighbours in turn.
+struct Points2 {
+    Word left, right;
+};
+
+inline Points2 nearest(const Word *even, const Word *odd, int32_t step) {
+#pragma HLS INLINE
+    const Word e = even[(step + 1) >> 1], o = odd[step >> 1];
+    return (step & 1) == 0 ? Points2{e, o} : Points2{o, e};
+}
+
+// What follows the sum of a channel; `limited` tells of a saturation that counts.
+inline Word finished(const EpilogueJob &j, int64_t sum, uint8_t shift, bool &limited) {
+#pragma HLS INLINE
+    bool over = false;
+    const Word t = limit(rounded(sum, shift), over);
+    const bool negative = t < 0, clips = j.clip < CIRCNN_VALUE_MAX;
+    const bool table = CIRCNN_IS_TABLE(j.activation);
+    // a table's interpolation and leaky ReLU's slope share the multiplier
+    const int bits = CIRCNN_TABLE_STEP_BITS;
+    const int32_t at = (1 << (15 - bits)) + (t >> bits);
+    const Points2 sigmoid = nearest(circnn_sigmoid_even, circnn_sigmoid_odd, at);
+    const Points2 tanh = nearest(circnn_tanh_even, circnn_tanh_odd, at);
+    const bool is_tanh = j.activation == CIRCNN_ACTIVATION_TANH;
+    const Word left = is_tanh ? tanh.left : sigmoid.left;
+    const Word right = is_tanh ? tanh.right : sigmoid.right;
+    const int32_t a = table ? right - left : t;
+    const int32_t b = table ? t & ((1 << bits) - 1) : j.slope;
+    const int32_t product = a * b;
+    const int32_t sloped = (product + (1 << (CIRCNN_SLOPE_SHIFT - 1))) >> CIRCNN_SLOPE_SHIFT;
+    const int32_t between = left + ((product + (1 << (bits - 1))) >> bits);
+    const Word positive = negative ? static_cast<Word>(0) : t;
+    const Word clipped = positive > j.clip ? j.clip : positive;
+    switch (j.activation) {
+    case CIRCNN_ACTIVATION_RELU:
+        limited = over && !negative;
+        return positive;
+    case CIRCNN_ACTIVATION_RELU6:
+        limited = over && !negative && !clips;
+        return clipped;
+    case CIRCNN_ACTIVATION_LEAKY_RELU:
+        limited = over;
+        return negative ? static_cast<Word>(sloped) : t;
+    case CIRCNN_ACTIVATION_SIGMOID:
+    case CIRCNN_ACTIVATION_TANH:
+        limited = false;
+        return static_cast<Word>(between);
+    default:
+        limited = over;
+        return t;
+    }
+}
+
+inline void epilogue(const EpilogueJob job, const Channels &channels, ValueStream &values,
+                     TotalStream &totals, ResultCommandStream &commands, ResultStream &out,
+                     Count &count) {
+#pragma HLS BIND_STORAGE variable = circnn_sigmoid_even type = rom_np impl = lutram
+#pragma HLS BIND_STORAGE variable = circnn_sigmoid_odd type = rom_np impl = lutram
+#pragma HLS BIND_STORAGE variable = circnn_tanh_even type = rom_np impl = lutram
+#pragma HLS BIND_STORAGE variable = circnn_tanh_odd type = rom_np impl = lutram
+    CountdownState s = {job.beats};
+    uint32_t saturations = 0;
+    CIRCNN_LOOP("epilogue");
 epilogue:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
-        if (left == 0) break;
-        count.trips++;
-        if (lane == 0) {
-            if (traits.spectral) {
-                const ValueBeat beat = values.read();
-                for (int i = 0; i < kBeat; i++) {
-#pragma HLS UNROLL
-                    total.w[i] = beat.w[i];
-                }
-            } else {
-                total = totals.read();
-            }
-            const ResultPlace p = result_place(layer, batch, c);
-            advance(layer, c);
-            lanes = p.count;
-            row = traits.scaled && lanes > 0 ? (d.scales_offset + p.channel) / kBeat : 0;
-            bias_row = traits.scaled && lanes > 0 ? (d.biases_offset + p.channel) / kBeat : 0;
-            if (traits.serial) {
-                const int32_t at = d.scales_offset + total.pixels - 1;
-                multiplier = channels.scales[at / kBeat][at % kBeat];
-            }
-            result.count = static_cast<uint8_t>(lanes);
-        }
-        const Word *scales = channels.scales[row];
-        const int32_t *biases = channels.biases[bias_row];
-        if (serial) {
-            const Total t = {total.w[lane], total.pixels, scales[lane], biases[lane], multiplier};
-            if (lane < lanes) result.w[lane] = serial_result_of(d, t, count.saturations);
-        } else {
+        if (s.left == 0) break;
+        CIRCNN_TRIP();
+        const ResultCommand c = commands.read();
+        int32_t value[kBeat];
+        uint16_t pixels = 1;
+        if (job.spectral) {
+            const ValueBeat beat = values.read();
             for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-                const Total t = {total.w[i], total.pixels, scales[i], biases[i], multiplier};
-                if (i < lanes) result.w[i] = result_of(d, t, count.saturations);
+                value[i] = beat.w[i];
+            }
+        } else {
+            const TotalBeat beat = totals.read();
+            pixels = beat.pixels;
+            for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+                value[i] = beat.w[i];
             }
         }
-        lane++;
-        if (!serial || lane >= lanes) {
-            out.write(result);
-            lane = 0;
-            left--;
+        const uint16_t reciprocal = static_cast<uint16_t>(job.reciprocals + pixels - 1);
+        const uint16_t parameters = static_cast<uint16_t>(reciprocal / kBeat);
+        const uint16_t scales_row = job.averaged ? parameters : c.scales_row;
+        const bool exists = c.count > 0;
+        const bool reads_scales = job.averaged || (job.scaled && exists);
+        const bool reads_biases = job.scaled && exists;
+        if (reads_scales) {
+            CIRCNN_READS(&channels.scales, scales_row, kScales);
         }
+        if (reads_biases) {
+            CIRCNN_READS(&channels.biases, c.biases_row, kBiases);
+        }
+        Word scales[kBeat];
+        int32_t biases[kBeat];
+        for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+            scales[i] = reads_scales ? channels.scales[scales_row][i] : static_cast<Word>(1);
+            biases[i] = reads_biases ? channels.biases[c.biases_row][i] : 0;
+        }
+        const Word multiplier = scales[reciprocal % kBeat];
+        const uint8_t shift =
+            static_cast<uint8_t>(job.shift + (job.averaged ? ceil_log2(pixels) : 0));
+        ResultBeat result;
+        result.address = c.address;
+        result.count = c.count;
+        uint8_t all = 0;
+        for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+            const Word factor = job.averaged ? multiplier : scales[i];
+            const int64_t sum = static_cast<int64_t>(value[i]) * factor + biases[i];
+            bool limited = false;
+            result.w[i] = finished(job, sum, shift, limited);
+            all = static_cast<uint8_t>(all + (limited && i < c.count ? 1 : 0));
+        }
+        saturations += all;
+        out.write(result);
+        s = next_countdown(s, true);
     }
+    count.trips = job.beats;
+    count.saturations = saturations;
 }
 
 #endif

@@ -4,33 +4,45 @@
 #define CIRCNN_MEMORY_HPP
 
 #include "config.hpp"
+#include "silicon.hpp"
 
 typedef Word ActivationBank[kActivationRows];
 
+constexpr Ram kActivations = {"activations", kActivationRows, 1, 1, 1};
+
 // The first `count` of sixteen words are those at address ... address + count - 1, the rest zeros.
-inline void read_words(const ActivationBank *memory, int32_t address, int32_t count,
+inline void read_words(const ActivationBank *memory, uint32_t address, uint8_t count,
                        Word words[kBanks]) {
+#pragma HLS INLINE
+    const uint32_t first = address % kBanks, row = address / kBanks;
     Word raw[kBanks];
-    for (int bank = 0; bank < kBanks; bank++) {
+    for (uint32_t bank = 0; bank < kBanks; bank++) {
 #pragma HLS UNROLL
-        const int32_t ahead = (bank - address) & (kBanks - 1);
-        const int32_t row = (address + ahead) / kBanks;
-        raw[bank] = ahead < count ? memory[bank][row] : static_cast<Word>(0);
+        const uint32_t ahead = (bank - first) % kBanks;
+        raw[bank] = 0;
+        if (ahead < count) {
+            CIRCNN_READS(memory[bank], row + (bank < first ? 1 : 0), kActivations);
+            raw[bank] = memory[bank][row + (bank < first ? 1 : 0)];
+        }
     }
-    for (int i = 0; i < kBanks; i++) {
+    for (uint32_t i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
-        words[i] = raw[(address + i) & (kBanks - 1)];
+        words[i] = raw[(first + i) % kBanks];
     }
 }
 
 // The first `count` of eight words go to address ... address + count - 1.
-inline void write_words(ActivationBank *memory, int32_t address, const Word words[kBeat],
-                        int32_t count) {
-    for (int bank = 0; bank < kBanks; bank++) {
+inline void write_words(ActivationBank *memory, uint32_t address, const Word words[kBeat],
+                        uint8_t count) {
+#pragma HLS INLINE
+    const uint32_t first = address % kBanks, row = address / kBanks;
+    for (uint32_t bank = 0; bank < kBanks; bank++) {
 #pragma HLS UNROLL
-        const int32_t ahead = (bank - address) & (kBanks - 1);
-        const int32_t row = (address + ahead) / kBanks;
-        if (ahead < count) memory[bank][row] = words[ahead & (kBeat - 1)];
+        const uint32_t ahead = (bank - first) % kBanks;
+        if (ahead < count) {
+            CIRCNN_WRITES(memory[bank], row + (bank < first ? 1 : 0), kActivations);
+            memory[bank][row + (bank < first ? 1 : 0)] = words[ahead % kBeat];
+        }
     }
 }
 

@@ -23,7 +23,7 @@ struct SpectraRow {
 
 // Eight sums of products on their way to the inverse transform.
 struct SumBeat {
-    int64_t w[kBeat];  // 48 bits
+    Sum w[kBeat];
     uint8_t counted;   // how many, counted from the first, are not padding
 };
 
@@ -48,6 +48,7 @@ struct TotalBeat {
 // Eight results on their way to the activation memory.
 struct ResultBeat {
     Word w[kBeat];
+    uint32_t address;
     uint8_t count;  // how many of them are channels of an existing pixel
 };
 

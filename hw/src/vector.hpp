@@ -4,29 +4,53 @@
 #define CIRCNN_VECTOR_HPP
 
 #include "kinds.hpp"
-#include "results.hpp"
+#include "write.hpp"
 
-inline void vector_layer(const Layer &layer, const Batch &batch, OperandStream &in,
-                         TotalStream &out, Count &count) {
-    if (traits_of(layer).spectral) return;
-    uint32_t left = result_beats(layer, batch.samples);
-    TotalBeat total = {};
+struct VectorJob {
+    uint32_t totals;  // beats of totals to send; none for a spectral layer
+    Combination combination;
+};
+
+inline VectorJob vector_job(const Layer &layer, uint32_t beats) {
+    VectorJob j;
+    j.totals = traits_of(layer).spectral ? 0 : beats;
+    j.combination = Combination{layer.d.opcode, static_cast<uint8_t>(layer.d.first_align),
+                                static_cast<uint8_t>(layer.d.second_align)};
+    return j;
+}
+
+inline void vector_layer(const VectorJob job, OperandStream &in, TotalStream &out, Count &count) {
+    CountdownState s = {job.totals};
+    int32_t totals[kBeat];
+#pragma HLS ARRAY_PARTITION variable = totals complete
+    uint16_t pixels = 0;
+    uint32_t trips = 0;
+clear:
+    for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+        totals[i] = 0;
+    }
+    CIRCNN_LOOP("vector");
 vector:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
-        if (left == 0) break;
-        count.trips++;
+        if (s.left == 0) break;
+        CIRCNN_TRIP();
+        trips++;
         const OperandBeat beat = in.read();
+        pixels = static_cast<uint16_t>(beat.first ? 1 : pixels + 1);
+        TotalBeat total;
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            total.w[i] = combined(layer.d, beat, i, total.w[i]);
+            totals[i] = combined(job.combination, beat, i, totals[i]);
+            total.w[i] = totals[i];
         }
-        total.pixels = static_cast<uint16_t>(beat.first ? 1 : total.pixels + 1);
-        if (beat.last) {
-            out.write(total);
-            left--;
-        }
+        total.pixels = pixels;
+        if (beat.last) out.write(total);
+        s = next_countdown(s, beat.last);
     }
+    count.trips = trips;
+    count.saturations = 0;
 }
 
 #endif

@@ -5,22 +5,29 @@
 #include "memory.hpp"
 #include "results.hpp"
 
-inline void write_layer(const Layer &layer, const Batch &batch, ResultStream &in,
-                        ActivationBank *memory, Count &count) {
-    uint32_t left = result_beats(layer, batch.samples);
-    ResultCursor c = {0, 0, 0, 0, 0, 0};
+struct CountdownState {
+    uint32_t left;
+};
+
+inline CountdownState next_countdown(const CountdownState &s, bool step) {
+#pragma HLS INLINE
+    return CountdownState{s.left - (step ? 1 : 0)};
+}
+
+inline void write_layer(uint32_t beats, ResultStream &in, ActivationBank *memory, Count &count) {
+    CountdownState s = {beats};
+    CIRCNN_LOOP("write");
 write:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
-        if (left == 0) break;
-        count.trips++;
+        if (s.left == 0) break;
+        CIRCNN_TRIP();
         const ResultBeat result = in.read();
-        const ResultPlace p = result_place(layer, batch, c);
-        advance(layer, c);
-        write_words(memory, p.sample * batch.stride + layer.d.output_address + p.word, result.w,
-                    result.count);
-        left--;
+        write_words(memory, result.address, result.w, result.count);
+        s = next_countdown(s, true);
     }
+    count.trips = beats;
+    count.saturations = 0;
 }
 
 #endif

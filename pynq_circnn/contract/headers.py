@@ -246,4 +246,10 @@ def configuration_header(name: str) -> str:
         if isinstance(value, int):
             lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({value})")
     lines += [f"#define CIRCNN_CONFIG_DIGEST (0x{configuration_digest(name):08X}u)", ""]
-    return "\n".join(lines)
+    lines += ["/* The tables' even and odd points: an interval's ends lie one in each. */"]
+    for table in TABLE_ACTIVATIONS:
+        for half, points in (("even", TABLES[table][::2]), ("odd", TABLES[table][1::2])):
+            values = ", ".join(map(str, points))
+            head = f"static const int16_t circnn_{table}_{half}[{len(points)}]"
+            lines.append(f"{head} = {{{values}}};")
+    return "\n".join([*lines, ""])

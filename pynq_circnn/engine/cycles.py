@@ -241,7 +241,7 @@ def _epilogue_trips(fields: Fields, samples: int, beats: int) -> int:
     """Return the epilogue's trips: a beat each, or a word each through a table or a division."""
     operation = OPERATIONS[fields["opcode"]]
     table = operation.activated and field(fields, "activation") in _TABLES
-    if not table and not operation.serial:
+    if not table and not operation.averaged:
         return beats
     pixels, channels, groups = _pixels(fields)
     return samples * pixels * (channels - groups) + beats

@@ -7,18 +7,12 @@
 namespace kinds {
 namespace concatenate {
 
-inline Extent extent(const circnn_descriptor &, int32_t y, int32_t x) { return one_pixel(y, x); }
-
-inline int32_t combine(const circnn_descriptor &d, const OperandBeat &beat, int i, int32_t) {
-    return beat.w[i] * (1 << (beat.second ? d.second_align : d.first_align));
+inline Windows windows(const circnn_descriptor &) {
+    return single_pixels();
 }
 
-inline Word result(const circnn_descriptor &d, const Total &t, uint32_t &count) {
-    return finish(d, t.value, count);
-}
-
-inline Word serial_result(const circnn_descriptor &d, const Total &t, uint32_t &) {
-    return look_up(d, t.value);
+inline int32_t combine(const Combination &c, const OperandBeat &beat, int i, int32_t) {
+    return aligned(beat.w[i], beat.second ? c.second_align : c.first_align);
 }
 
 }  // namespace concatenate

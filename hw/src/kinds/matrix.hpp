@@ -9,18 +9,11 @@
 namespace kinds {
 namespace matrix {
 
-inline Extent extent(const circnn_descriptor &d, int32_t y, int32_t x) { return window(d, y, x); }
+inline Windows windows(const circnn_descriptor &d) { return sliding_windows(d); }
 
-inline int32_t combine(const circnn_descriptor &, const OperandBeat &, int, int32_t) {
-    return never("matrix");  // its totals come from the lanes
-}
-
-inline Word result(const circnn_descriptor &d, const Total &t, uint32_t &count) {
-    return finish(d, scaled(t), count);
-}
-
-inline Word serial_result(const circnn_descriptor &d, const Total &t, uint32_t &) {
-    return look_up(d, scaled(t));
+inline int32_t combine(const Combination &, const OperandBeat &, int, int32_t) {
+    CIRCNN_CHECK(false, "the vector unit has no rule for the kind ", "matrix");
+    return 0;  // its totals come from the lanes
 }
 
 // Arranges the blocks of a layer in the lanes.

@@ -1,4 +1,4 @@
-// A scale and a bias for each channel.
+// A scale and a bias for each channel, which the epilogue applies.
 #ifndef CIRCNN_KIND_SCALE_BIAS_HPP
 #define CIRCNN_KIND_SCALE_BIAS_HPP
 
@@ -7,18 +7,12 @@
 namespace kinds {
 namespace scale_bias {
 
-inline Extent extent(const circnn_descriptor &, int32_t y, int32_t x) { return one_pixel(y, x); }
+inline Windows windows(const circnn_descriptor &) {
+    return single_pixels();
+}
 
-inline int32_t combine(const circnn_descriptor &, const OperandBeat &beat, int i, int32_t) {
+inline int32_t combine(const Combination &, const OperandBeat &beat, int i, int32_t) {
     return beat.w[i];
-}
-
-inline Word result(const circnn_descriptor &d, const Total &t, uint32_t &count) {
-    return finish(d, scaled(t), count);
-}
-
-inline Word serial_result(const circnn_descriptor &d, const Total &t, uint32_t &) {
-    return look_up(d, scaled(t));
 }
 
 }  // namespace scale_bias

@@ -1,0 +1,244 @@
+// The order in which the words of a spectral layer's input are read: blocks for the forward
+// transform, every pixel once, or twice where two strips of columns meet.
+//
+// The levels, from the innermost on: beat, place, group of blocks, column of the place, row, group
+// of samples.  The last group of blocks of a pixel may have fewer beats than the others, so there
+// are two steps from a place to the next.
+#ifndef CIRCNN_BLOCKS_HPP
+#define CIRCNN_BLOCKS_HPP
+
+#include "commands.hpp"
+#include "kinds.hpp"
+
+struct BlocksJob {
+    bool direct;                             // the words come straight from the packet,
+    bool halves;                             // four of them in a beat
+    bool wide;                               // sixteen words a trip, not eight
+    bool by_sample;
+    uint16_t last_beat[2];                   // of a group of blocks, and of a pixel's last one
+    uint16_t last_place, last_blocks, last_column, last_row, last_group;
+    uint32_t first_address;
+    int32_t step_place[2];                   // of the address; after the group's full and last beats
+    int32_t step_blocks, step_column, step_row, step_group;
+    uint32_t channels, blocks_channels;      // of a pixel; from one group of blocks to the next
+    int32_t first_image_column, place_columns;
+    uint16_t in_width;
+    uint16_t samples;
+    uint16_t first_phase, last_phase;        // of a row: its number modulo the stride
+    uint16_t kernel_height, kept_rows;       // rows that windows need: of a stride, of the image
+    uint16_t kept_columns, owned_columns;    // columns that windows need, and that a place counts
+    uint8_t place_beats;                     // from a place to the next in the transform's batch
+    uint8_t unit_beats, batch_beats;         // of a group of blocks of all places, of a batch
+    uint8_t first_position;
+};
+
+struct BlocksState {
+    bool high;                               // the second half of a beat of eight words
+    bool done;
+    uint16_t beat, place, blocks, column, row, group, phase;
+    uint32_t address;
+    uint32_t channel, blocks_channel;        // of this beat, and of the group of blocks
+    int32_t image_column, column_0;          // of this place, and of the first one
+    uint16_t sample, sample_0;
+    // in the transform's batch, in beats: of this one, of the place's and of the unit's first
+    uint8_t position, place_position, unit_position;
+    bool batch_begins;                       // with this beat
+};
+
+// -- the job ------------------------------------------------------------------------------------
+
+// Sixteen words at once if a place has that many and they come from the memory.
+inline bool wide_reads(const Layer &layer) {
+    return !layer.from_stream && (layer.side << layer.d.block_log2) >= kBanks;
+}
+
+// Rows that the first batch leaves out so that the last one is full: an earlier start of the first
+// batch means an earlier end of the last.
+inline int32_t skipped_rows(const Layer &layer, int32_t groups) {
+    const uint32_t a_batch = static_cast<uint32_t>((2 << layer.points_log2) / kRow / layer.chunks);
+    const uint32_t units = static_cast<uint32_t>(groups) *
+                           static_cast<uint32_t>(layer.d.in_height) *
+                           static_cast<uint32_t>(layer.columns) *
+                           static_cast<uint32_t>(layer.column_groups);
+    return static_cast<int32_t>((0u - units) & (a_batch - 1)) * layer.chunks;
+}
+
+inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
+    const circnn_descriptor &d = layer.d;
+    const int32_t words = layer.side << d.block_log2;  // of a place
+    const int32_t groups = sample_groups(layer, batch.samples);
+    const int32_t last_words = (d.block_columns - (layer.column_groups - 1) * layer.side)
+                               << d.block_log2;
+    const int32_t between = layer.strip * d.stride_width;  // columns from a place to the next
+    const int32_t place = layer.by_sample ? batch.stride : between * d.in_channels;
+    const int32_t row = d.in_width * d.in_channels;
+    BlocksJob j;
+    j.direct = layer.from_stream;
+    j.halves = layer.from_stream && !batch.bytes;
+    j.wide = wide_reads(layer);
+    j.by_sample = layer.by_sample;
+    const int32_t at_once = j.wide ? kBanks : kBeat;
+    const int32_t full = ceil_div(words, at_once) - 1, last = ceil_div(last_words, at_once) - 1;
+    j.last_beat[0] = static_cast<uint16_t>(full);
+    j.last_beat[1] = static_cast<uint16_t>(last);
+    j.last_place = static_cast<uint16_t>(layer.places - 1);
+    j.last_blocks = static_cast<uint16_t>(layer.column_groups - 1);
+    j.last_column = static_cast<uint16_t>(layer.columns - 1);
+    j.last_row = static_cast<uint16_t>(d.in_height - 1);
+    j.last_group = static_cast<uint16_t>(groups - 1);
+    j.first_image_column = -d.pad_left;
+    j.first_address = static_cast<uint32_t>(d.input_address - d.pad_left * d.in_channels);
+    j.step_place[0] = place - full * at_once;
+    j.step_place[1] = place - last * at_once;
+    const int32_t places = (layer.places - 1) * place;
+    j.step_blocks = words - full * at_once - places;
+    // from the last beat of a pixel's last group of blocks back to the first of its first one
+    const int32_t back = last * at_once + places + (layer.column_groups - 1) * words;
+    const int32_t columns = (layer.columns - 1) * d.in_channels;
+    j.step_column = d.in_channels - back;
+    j.step_row = row - columns - back;
+    j.step_group = samples_at_once(layer) * batch.stride - (d.in_height - 1) * row - columns - back;
+    j.channels = static_cast<uint32_t>(d.in_channels);
+    j.blocks_channels = static_cast<uint32_t>(words);
+    j.place_columns = layer.by_sample ? 0 : between;
+    j.in_width = static_cast<uint16_t>(d.in_width);
+    j.samples = static_cast<uint16_t>(batch.samples);
+    j.first_phase = static_cast<uint16_t>(d.pad_top % d.stride_height);
+    j.last_phase = static_cast<uint16_t>(d.stride_height - 1);
+    j.kernel_height = static_cast<uint16_t>(d.kernel_height);
+    const int32_t end = (d.out_height - 1) * d.stride_height - d.pad_top + d.kernel_height;
+    j.kept_rows = static_cast<uint16_t>(clamp(end, 0, 0xFFFF));
+    j.kept_columns = static_cast<uint16_t>(least(layer.kept_columns, 0xFFFF));
+    j.owned_columns = static_cast<uint16_t>(layer.by_sample ? 0xFFFF : least(between, 0xFFFF));
+    j.place_beats = static_cast<uint8_t>(layer.places == 1 ? 0 : words / kBeat);
+    j.unit_beats = static_cast<uint8_t>(layer.chunks * kRowBeats);
+    j.batch_beats = static_cast<uint8_t>((2 << layer.points_log2) / kBeat);
+    j.first_position = static_cast<uint8_t>(skipped_rows(layer, groups) * kRowBeats);
+    return j;
+}
+
+// -- the sequence -------------------------------------------------------------------------------
+
+inline BlocksState first_blocks(const BlocksJob &j) {
+    BlocksState s;
+    s.high = s.done = false;
+    s.beat = s.place = s.blocks = s.column = s.row = s.group = 0;
+    s.phase = j.first_phase;
+    s.address = j.first_address;
+    s.channel = s.blocks_channel = 0;
+    s.image_column = s.column_0 = j.first_image_column;
+    s.sample = s.sample_0 = 0;
+    s.position = s.place_position = s.unit_position = j.first_position;
+    s.batch_begins = false;
+    return s;
+}
+
+// Words at the state's place.
+inline uint8_t words_at(const BlocksJob &j, const BlocksState &s) {
+    const uint32_t left = j.channels - s.channel, most_words = j.wide ? kBanks : kBeat;
+    const bool exists = s.image_column >= 0 && s.image_column < j.in_width && s.sample < j.samples;
+    return static_cast<uint8_t>(!exists || s.channel >= j.channels ? 0
+                                : left < most_words                ? left
+                                                                   : most_words);
+}
+
+// Whether eight words need a second beat of four from the packet, which the next trip takes.
+inline bool waits_for_more(const BlocksJob &j, const BlocksState &s) {
+    return j.halves && !s.high && s.channel + kBeat / 2 < j.channels;
+}
+
+inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
+#pragma HLS INLINE
+    const bool last = s.blocks == j.last_blocks;
+    const bool more = waits_for_more(j, s);
+    const bool beat = !more && s.beat == (last ? j.last_beat[1] : j.last_beat[0]);
+    const bool place = beat && s.place == j.last_place;
+    const bool blocks = place && last;
+    const bool column = blocks && s.column == j.last_column;
+    const bool row = column && s.row == j.last_row;
+    BlocksState n;
+    n.high = more;
+    n.done = row && s.group == j.last_group;
+    n.beat = static_cast<uint16_t>(more ? s.beat : beat ? 0 : s.beat + 1);
+    n.place = static_cast<uint16_t>(!beat ? s.place : place ? 0 : s.place + 1);
+    n.blocks = static_cast<uint16_t>(!place ? s.blocks : blocks ? 0 : s.blocks + 1);
+    n.column = static_cast<uint16_t>(!blocks ? s.column : column ? 0 : s.column + 1);
+    n.row = static_cast<uint16_t>(!column ? s.row : row ? 0 : s.row + 1);
+    n.group = static_cast<uint16_t>(!row ? s.group : s.group + 1);
+    n.phase = static_cast<uint16_t>(!column                  ? s.phase
+                                    : row                    ? j.first_phase
+                                    : s.phase == j.last_phase ? 0
+                                                             : s.phase + 1);
+    const int32_t beat_words = j.wide ? kBanks : kBeat;
+    const int32_t step = more      ? 0
+                         : !beat   ? beat_words
+                         : !place  ? (last ? j.step_place[1] : j.step_place[0])
+                         : !blocks ? j.step_blocks
+                         : !column ? j.step_column
+                         : !row    ? j.step_row
+                                   : j.step_group;
+    n.address = s.address + static_cast<uint32_t>(step);
+    const uint32_t further = s.blocks_channel + j.blocks_channels;
+    n.blocks_channel = !place ? s.blocks_channel : blocks ? 0 : further;
+    n.channel = more     ? s.channel
+                : !beat  ? s.channel + static_cast<uint32_t>(beat_words)
+                : !place ? s.blocks_channel
+                : blocks ? 0
+                         : further;
+    const int32_t next_column = column ? j.first_image_column : s.column_0 + 1;
+    n.column_0 = blocks ? next_column : s.column_0;
+    n.image_column = !beat    ? s.image_column
+                     : !place ? s.image_column + j.place_columns
+                     : blocks ? next_column
+                              : s.column_0;
+    const uint16_t next_sample = static_cast<uint16_t>(s.sample + 1);
+    n.sample_0 = row ? next_sample : s.sample_0;
+    n.sample = !beat    ? s.sample
+               : !place ? (j.by_sample ? next_sample : s.sample)
+               : row    ? next_sample
+                        : s.sample_0;
+    const uint8_t unit = static_cast<uint8_t>(s.unit_position + j.unit_beats);
+    const uint8_t next_place = static_cast<uint8_t>(s.place_position + j.place_beats);
+    const bool batch = unit == j.batch_beats;
+    const uint8_t next_unit = batch ? static_cast<uint8_t>(0) : unit;
+    n.batch_begins = place && (batch || n.done);
+    n.unit_position = place ? next_unit : s.unit_position;
+    n.place_position = !beat ? s.place_position : place ? next_unit : next_place;
+    n.position = static_cast<uint8_t>(more     ? s.position
+                                      : !beat  ? s.position + (j.wide ? 2 : 1)
+                                      : !place ? next_place
+                                               : next_unit);
+    return n;
+}
+
+inline ReadCommand command_of(const BlocksJob &j, const BlocksState &s, const BlocksState &n) {
+#pragma HLS INLINE
+    const bool more = waits_for_more(j, s);
+    ReadCommand c;
+    c.use = more ? ReadUse::hold : ReadUse::block;
+    c.address = s.address;
+    c.count = words_at(j, s);
+    c.direct = j.direct;
+    c.wide = j.wide;
+    c.position = s.position;
+    c.counted = s.place == j.last_place || s.column < j.owned_columns;
+    c.kept = s.column < j.kept_columns && s.phase < j.kernel_height && s.row < j.kept_rows;
+    c.batch_last = n.batch_begins;
+    c.first = c.last = c.second = false;
+    c.ends = n.done;
+    return c;
+}
+
+inline void sequence_blocks(const BlocksJob &job, ReadCommandStream &out) {
+    BlocksState s = first_blocks(job);
+blocks:
+    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+#pragma HLS PIPELINE II = 1
+        const BlocksState n = next_blocks(job, s);
+        out.write(command_of(job, s, n));
+        if (n.done) break;
+        s = n;
+    }
+}
+
+#endif

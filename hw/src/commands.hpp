@@ -1,0 +1,31 @@
+// What the sequences tell the reader to do in a trip.
+#ifndef CIRCNN_COMMANDS_HPP
+#define CIRCNN_COMMANDS_HPP
+
+#include "types.hpp"
+
+// What becomes of the words that a trip reads.
+enum class ReadUse : uint8_t {
+    hold,     // half a beat from the packet, or the first of a pair of operands: the next trip
+              // needs it
+    block,    // to the forward transform
+    operand,  // to the vector unit
+    pair      // with the words that are held, to the vector unit
+};
+
+struct ReadCommand {
+    ReadUse use;
+    uint32_t address;
+    uint8_t count;                 // words, from the address on; the rest are zeros
+    bool direct;                   // from the packet, not from the memory
+    bool ends;                     // the layer's last trip
+    // of a block
+    bool wide, counted, kept, batch_last;
+    uint8_t position;
+    // of an operand
+    bool first, last, second;
+};
+
+typedef Stream<ReadCommand, 16> ReadCommandStream;
+
+#endif

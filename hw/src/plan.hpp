@@ -1,0 +1,57 @@
+// What the units need of a layer: worked out before it runs, so that no pipelined loop multiplies
+// to find an address.  Each unit and each sequence has a job of its own.
+#ifndef CIRCNN_PLAN_HPP
+#define CIRCNN_PLAN_HPP
+
+#include "epilogue.hpp"
+#include "forward.hpp"
+#include "inverse.hpp"
+#include "product.hpp"
+#include "read.hpp"
+#include "vector.hpp"
+
+struct Plan {
+    bool spectral;
+    ReadJob read;
+    InputJob input;
+    LinesJob lines;
+    OutputsJob outputs;
+    LanesJob lanes;
+    ResultJob results;
+    VectorJob vector;
+    EpilogueJob epilogue;
+};
+
+inline ReadJob read_job(const Layer &layer, const Batch &batch) {
+    ReadJob j = {};
+    j.reads = reads_of(layer);
+    if (j.reads == Reads::blocks)
+        j.blocks = blocks_job(layer, batch);
+    else if (j.reads == Reads::joined)
+        j.joined = joined_job(layer, batch);
+    else if (j.reads == Reads::pairs)
+        j.pairs = pairs_job(layer, batch);
+    else
+        j.windows = windows_job(layer, batch);
+    return j;
+}
+
+// The products are made one after the other, in a few multipliers.
+inline Plan plan_layer(const Layer &layer, const Batch &batch) {
+#pragma HLS ALLOCATION operation instances = mul limit = 1
+    Plan plan = {};
+    plan.spectral = traits_of(layer).spectral != 0;
+    plan.read = read_job(layer, batch);
+    plan.input = InputJob{batch.bytes, batch.header};
+    plan.results = result_job(layer, batch);
+    plan.lanes = lanes_job(layer);
+    if (plan.spectral) {
+        plan.lines = lines_job(layer, batch);
+        plan.outputs = outputs_job(layer);
+    }
+    plan.vector = vector_job(layer, plan.results.beats);
+    plan.epilogue = epilogue_job(layer, plan.results.beats);
+    return plan;
+}
+
+#endif

@@ -1,0 +1,345 @@
+// The order in which the operands of the vector unit are read.
+//
+// Windows: the levels, from the innermost on, are column and row of the window, eight channels,
+// output column, output row and sample.  The part of a window that lies in the image is worked out
+// one window ahead, from where the next one begins.
+// Joined operands: eight channels, operand, pixel, sample.
+// Pairs of operands: sixteen words of the first, sixteen of the second, and so on.
+#ifndef CIRCNN_WINDOWS_HPP
+#define CIRCNN_WINDOWS_HPP
+
+#include "commands.hpp"
+#include "kinds.hpp"
+
+struct WindowsJob {
+    uint16_t last_x, last_y, last_sample;
+    int32_t kernel_height, kernel_width, stride_height, stride_width;
+    int32_t first_top, first_left;           // of the first window: zero or negative
+    int32_t in_height, in_width;
+    int32_t channels;                        // of a pixel
+    int32_t row_words;                       // of the image
+    int32_t stride_row_words, stride_words;  // from a window to the next, down and to the right
+    int32_t first_top_words, first_left_words;
+    uint32_t first_address;
+    uint32_t sample_words;                   // from a sample to the next
+};
+
+struct WindowsState {
+    bool done;
+    bool inside, inside_rows;                // whether the window, or its line, holds a pixel
+    uint16_t x, y, sample;
+    int32_t u, v, last_u, last_v;            // row and column in the window
+    int32_t channel;
+    // where the next windows begin, in pixels and in words of the image
+    int32_t next_left, next_top, next_left_words, next_top_words;
+    uint32_t address, row_address;           // of this pixel, and of the window's row
+    uint32_t window_address;                 // of the window's first pixel, at this channel
+    uint32_t line_address, sample_address;   // of the windows' first row; of the sample
+};
+
+// Rows or columns of a window that lie in the image.
+struct Clipped {
+    int32_t last;     // number of the last one, counted from the first one inside
+    bool inside;
+};
+
+inline Clipped clipped(int32_t begin, int32_t kernel, int32_t size) {
+#pragma HLS INLINE
+    const int32_t end = least(begin + kernel, size) - 1;
+    const int32_t last = end - most(begin, 0);
+    return Clipped{last < 0 ? 0 : last, last >= 0};
+}
+
+// -- the job ------------------------------------------------------------------------------------
+
+inline WindowsJob windows_job(const Layer &layer, const Batch &batch) {
+    const circnn_descriptor &d = layer.d;
+    const Windows w = windows_of(d);
+    WindowsJob j;
+    j.last_x = static_cast<uint16_t>(d.out_width - 1);
+    j.last_y = static_cast<uint16_t>(d.out_height - 1);
+    j.last_sample = static_cast<uint16_t>(batch.samples - 1);
+    j.kernel_height = w.kernel_height;
+    j.kernel_width = w.kernel_width;
+    j.stride_height = w.stride_height;
+    j.stride_width = w.stride_width;
+    j.first_top = -w.pad_top;
+    j.first_left = -w.pad_left;
+    j.in_height = d.in_height;
+    j.in_width = d.in_width;
+    j.channels = d.in_channels;
+    j.row_words = d.in_width * d.in_channels;
+    j.stride_row_words = w.stride_height * j.row_words;
+    j.stride_words = w.stride_width * d.in_channels;
+    j.first_top_words = -w.pad_top * j.row_words;
+    j.first_left_words = -w.pad_left * d.in_channels;
+    j.first_address = static_cast<uint32_t>(d.input_address);
+    j.sample_words = static_cast<uint32_t>(batch.stride);
+    return j;
+}
+
+// -- the sequence -------------------------------------------------------------------------------
+
+inline WindowsState first_window(const WindowsJob &j) {
+    const Clipped rows = clipped(j.first_top, j.kernel_height, j.in_height);
+    const Clipped columns = clipped(j.first_left, j.kernel_width, j.in_width);
+    WindowsState s;
+    s.done = false;
+    s.inside = rows.inside && columns.inside;
+    s.inside_rows = rows.inside;
+    s.x = s.y = s.sample = 0;
+    s.u = s.v = s.channel = 0;
+    s.last_u = rows.last;
+    s.last_v = columns.last;
+    s.next_left = j.first_left + j.stride_width;
+    s.next_top = j.first_top + j.stride_height;
+    s.next_left_words = j.first_left_words + j.stride_words;
+    s.next_top_words = j.first_top_words + j.stride_row_words;
+    // the first window begins in the image's first pixel, or before it
+    s.address = s.row_address = s.window_address = s.line_address = s.sample_address =
+        j.first_address;
+    return s;
+}
+
+inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
+#pragma HLS INLINE
+    const bool v = s.v == s.last_v;
+    const bool u = v && s.u == s.last_u;
+    const bool window = u && s.channel + kBeat >= j.channels;
+    const bool line = window && s.x == j.last_x;
+    const bool image = line && s.y == j.last_y;
+    // the next window of the line, the next line's first one, and the next sample's
+    const Clipped right = clipped(s.next_left, j.kernel_width, j.in_width);
+    const Clipped left = clipped(j.first_left, j.kernel_width, j.in_width);
+    const Clipped below = clipped(s.next_top, j.kernel_height, j.in_height);
+    const Clipped top = clipped(j.first_top, j.kernel_height, j.in_height);
+    WindowsState n;
+    n.done = image && s.sample == j.last_sample;
+    n.v = v ? 0 : s.v + 1;
+    n.u = !v ? s.u : u ? 0 : s.u + 1;
+    n.channel = !u ? s.channel : window ? 0 : s.channel + kBeat;
+    n.x = static_cast<uint16_t>(!window ? s.x : line ? 0 : s.x + 1);
+    n.y = static_cast<uint16_t>(!line ? s.y : image ? 0 : s.y + 1);
+    n.sample = static_cast<uint16_t>(image ? s.sample + 1 : s.sample);
+    n.last_v = !window ? s.last_v : line ? left.last : right.last;
+    n.last_u = !line ? s.last_u : image ? top.last : below.last;
+    n.inside_rows = !line ? s.inside_rows : image ? top.inside : below.inside;
+    n.inside = !window ? s.inside
+               : line ? left.inside && (image ? top.inside : below.inside)
+                      : right.inside && s.inside_rows;
+    n.next_left = !window ? s.next_left : (line ? j.first_left : s.next_left) + j.stride_width;
+    n.next_left_words = !window ? s.next_left_words
+                               : (line ? j.first_left_words : s.next_left_words) + j.stride_words;
+    n.next_top = !line ? s.next_top : (image ? j.first_top : s.next_top) + j.stride_height;
+    n.next_top_words = !line ? s.next_top_words
+                             : (image ? j.first_top_words : s.next_top_words) + j.stride_row_words;
+    // addresses
+    const uint32_t next_sample = s.sample_address + j.sample_words;
+    const uint32_t next_line = image ? next_sample
+                                     : s.sample_address +
+                                           static_cast<uint32_t>(most(s.next_top_words, 0));
+    const uint32_t next_window = line ? next_line
+                                      : s.line_address +
+                                            static_cast<uint32_t>(most(s.next_left_words, 0));
+    n.sample_address = image ? next_sample : s.sample_address;
+    n.line_address = line ? next_line : s.line_address;
+    n.window_address = !u        ? s.window_address
+                       : !window ? s.window_address + kBeat
+                                 : next_window;
+    n.row_address = !v   ? s.row_address
+                    : !u ? s.row_address + static_cast<uint32_t>(j.row_words)
+                         : n.window_address;
+    n.address = v ? n.row_address : s.address + static_cast<uint32_t>(j.channels);
+    return n;
+}
+
+inline ReadCommand operand_at(uint32_t address, int32_t words, ReadUse use) {
+#pragma HLS INLINE
+    ReadCommand c;
+    c.use = use;
+    c.address = address;
+    c.count = static_cast<uint8_t>(words);
+    c.direct = c.ends = c.wide = c.counted = c.kept = c.batch_last = false;
+    c.position = 0;
+    c.first = c.last = true;
+    c.second = false;
+    return c;
+}
+
+inline void sequence_windows(const WindowsJob &job, ReadCommandStream &out) {
+    WindowsState s = first_window(job);
+windows:
+    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+#pragma HLS PIPELINE II = 1
+        const WindowsState n = next_window(job, s);
+        const int32_t words = s.inside ? least(job.channels - s.channel, kBeat) : 0;
+        ReadCommand c = operand_at(s.address, words, ReadUse::operand);
+        c.first = s.u == 0 && s.v == 0;
+        c.last = s.u == s.last_u && s.v == s.last_v;
+        c.ends = n.done;
+        out.write(c);
+        if (n.done) break;
+        s = n;
+    }
+}
+
+// -- joined operands ----------------------------------------------------------------------------
+
+struct JoinedJob {
+    uint16_t last_beat[2];                   // of a pixel of each operand
+    uint32_t last_pixel;
+    uint16_t last_sample;
+    uint32_t channels[2];
+    uint32_t first_address[2];
+    uint32_t step_pixel[2], step_sample[2];  // from a pixel's last beat
+};
+
+struct JoinedState {
+    bool done, second;
+    uint16_t beat, sample;
+    uint32_t pixel, channel;
+    uint32_t first_address, second_address;
+};
+
+inline JoinedJob joined_job(const Layer &layer, const Batch &batch) {
+    const circnn_descriptor &d = layer.d;
+    const int32_t pixels = d.in_height * d.in_width;
+    const int32_t channels[2] = {d.in_channels, d.out_channels - d.in_channels};
+    const int32_t addresses[2] = {d.input_address, d.second_address};
+    JoinedJob j;
+    j.last_pixel = static_cast<uint32_t>(pixels - 1);
+    j.last_sample = static_cast<uint16_t>(batch.samples - 1);
+    for (int i = 0; i < 2; i++) {
+        const int32_t beats = ceil_div(channels[i], kBeat);
+        const int32_t step = channels[i] - (beats - 1) * kBeat;
+        j.last_beat[i] = static_cast<uint16_t>(beats - 1);
+        j.channels[i] = static_cast<uint32_t>(channels[i]);
+        j.first_address[i] = static_cast<uint32_t>(addresses[i]);
+        j.step_pixel[i] = static_cast<uint32_t>(step);
+        j.step_sample[i] = static_cast<uint32_t>(step + batch.stride - pixels * channels[i]);
+    }
+    return j;
+}
+
+inline JoinedState first_joined(const JoinedJob &j) {
+    JoinedState s;
+    s.done = s.second = false;
+    s.beat = s.sample = 0;
+    s.pixel = s.channel = 0;
+    s.first_address = j.first_address[0];
+    s.second_address = j.first_address[1];
+    return s;
+}
+
+inline JoinedState next_joined(const JoinedJob &j, const JoinedState &s) {
+#pragma HLS INLINE
+    const bool beat = s.beat == (s.second ? j.last_beat[1] : j.last_beat[0]);
+    const bool image = beat && s.pixel == j.last_pixel;
+    const bool pixel = beat && s.second;
+    JoinedState n;
+    n.second = s.second != beat;
+    n.beat = static_cast<uint16_t>(beat ? 0 : s.beat + 1);
+    n.channel = beat ? 0 : s.channel + kBeat;
+    n.pixel = !pixel ? s.pixel : image ? 0 : s.pixel + 1;
+    n.sample = static_cast<uint16_t>(pixel && image ? s.sample + 1 : s.sample);
+    n.done = pixel && image && s.sample == j.last_sample;
+    const uint32_t first = !beat ? kBeat : image ? j.step_sample[0] : j.step_pixel[0];
+    const uint32_t second = !beat ? kBeat : image ? j.step_sample[1] : j.step_pixel[1];
+    n.first_address = s.second ? s.first_address : s.first_address + first;
+    n.second_address = s.second ? s.second_address + second : s.second_address;
+    return n;
+}
+
+inline void sequence_joined(const JoinedJob &job, ReadCommandStream &out) {
+    JoinedState s = first_joined(job);
+joined:
+    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+#pragma HLS PIPELINE II = 1
+        const JoinedState n = next_joined(job, s);
+        const uint32_t left = (s.second ? job.channels[1] : job.channels[0]) - s.channel;
+        ReadCommand c = operand_at(s.second ? s.second_address : s.first_address,
+                                   static_cast<int32_t>(left < kBeat ? left : kBeat),
+                                   ReadUse::operand);
+        c.second = s.second;
+        c.ends = n.done;
+        out.write(c);
+        if (n.done) break;
+        s = n;
+    }
+}
+
+// -- pairs of operands --------------------------------------------------------------------------
+
+struct PairsJob {
+    uint32_t words;
+    uint16_t samples;
+    uint32_t first_address, second_address;
+    uint32_t sample_words;
+};
+
+struct PairsState {
+    bool done, second;
+    uint32_t left;                           // words of the sample
+    uint16_t samples;                        // that are left
+    uint32_t first_address, second_address;
+    uint32_t next_first, next_second;        // of the next sample
+};
+
+inline PairsJob pairs_job(const Layer &layer, const Batch &batch) {
+    PairsJob j;
+    j.words = static_cast<uint32_t>(layer.out_words);
+    j.samples = static_cast<uint16_t>(batch.samples);
+    j.first_address = static_cast<uint32_t>(layer.d.input_address);
+    j.second_address = static_cast<uint32_t>(layer.d.second_address);
+    j.sample_words = static_cast<uint32_t>(batch.stride);
+    return j;
+}
+
+inline PairsState first_pair(const PairsJob &j) {
+    PairsState s;
+    s.done = s.second = false;
+    s.left = j.words;
+    s.samples = j.samples;
+    s.first_address = j.first_address;
+    s.second_address = j.second_address;
+    s.next_first = j.first_address + j.sample_words;
+    s.next_second = j.second_address + j.sample_words;
+    return s;
+}
+
+// The trip after the last pair reads nothing: the reader then sends what it still holds.
+inline PairsState next_pair(const PairsJob &j, const PairsState &s) {
+#pragma HLS INLINE
+    const bool sample = s.second && s.left <= kBanks;
+    PairsState n;
+    n.second = !s.second;
+    n.done = !s.second && s.samples == 0;
+    n.left = !s.second ? s.left : sample ? j.words : s.left - kBanks;
+    n.samples = static_cast<uint16_t>(sample ? s.samples - 1 : s.samples);
+    n.first_address = !s.second ? s.first_address : sample ? s.next_first
+                                                           : s.first_address + kBanks;
+    n.second_address = !s.second ? s.second_address : sample ? s.next_second
+                                                             : s.second_address + kBanks;
+    n.next_first = sample ? s.next_first + j.sample_words : s.next_first;
+    n.next_second = sample ? s.next_second + j.sample_words : s.next_second;
+    return n;
+}
+
+inline void sequence_pairs(const PairsJob &job, ReadCommandStream &out) {
+    PairsState s = first_pair(job);
+pairs:
+    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+#pragma HLS PIPELINE II = 1
+        const PairsState n = next_pair(job, s);
+        const uint32_t words = s.samples == 0 ? 0 : s.left < kBanks ? s.left : kBanks;
+        ReadCommand c = operand_at(s.second ? s.second_address : s.first_address,
+                                   static_cast<int32_t>(words),
+                                   s.second ? ReadUse::pair : ReadUse::hold);
+        c.ends = n.done;
+        out.write(c);
+        if (n.done) break;
+        s = n;
+    }
+}
+
+#endif
