@@ -177,6 +177,17 @@ EXAMPLES = {  # rule: sources with the fault, sources without it
             "#endif\ntypedef long Word;\n#endif\n",
         ],
     ),
+    "unrolled-loop": (
+        [
+            loop("for (int bit = 1; bit < kBeat; bit *= 2) at += bit;"),
+            loop("for (int i = 0; i < n; i++) at += i;"),
+            loop("while (at < 3) at++;"),
+        ],
+        [
+            loop("for (int i = 0; i < kBeat; i += 2) at += i;", before="while (at < 3) at++;"),
+            loop("for (int i = 0; i < 4; i++) for (int j = i; j < 4; j++) at += j;"),
+        ],
+    ),
     "stated-interval": (
         [loop("at = n;").replace(" II = 1", "")],
         [loop("at = n;")],

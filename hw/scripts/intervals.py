@@ -30,6 +30,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -136,7 +137,7 @@ def leaves_of(code: Sources, kind: str, path: str = "") -> List[Tuple[str, str]]
             raise sources.ReadError(f"the extent of {kind} must be a constant")
         return [leaf for i in range(number) for leaf in leaves_of(code, base + rest, f"{path}[{i}]")]
     if code.scalar(plain):
-        return [(plain, path)]
+        return [("int64_t" if plain.startswith("ap_") else plain, path)]
     if plain not in code.structures:
         raise sources.ReadError(f"a state or job must be made of numbers. Received: {kind}")
     return [
@@ -224,7 +225,7 @@ def carried(code: Sources, loop: Loop) -> Set[str]:
     memories = {
         m[1] for m in re.finditer(rf"CIRCNN_WRITES\(\s*&?\s*({_NAME})", text)
     } | announced(code, text)
-    head = re.match(r"\s*\((.*?);", text, re.S)
+    head = re.match(r"\s*for\s*\((.*?);", text, re.S)
     counter = local_names("{" + head[1] + ";") if head else set()
     return changed - local - memories - counter - {"CIRCNN_COUNT"}
 
@@ -379,8 +380,7 @@ def schedule(job: Job, head: str, folder: str, bambu: str) -> Schedule:
     if os.path.exists(kept):
         with open(kept, encoding="utf-8") as stream:
             return Schedule(*json.load(stream))
-    place = os.path.join(folder, key[:24])
-    os.makedirs(place, exist_ok=True)
+    place = tempfile.mkdtemp(prefix=job.owner.replace(" ", "-") + "-", dir=folder)
     with open(os.path.join(place, "unit.ll"), "w", encoding="utf-8") as stream:
         stream.write(text)
     status = rtl.call(command(bambu, top), place, "log", SECONDS)

@@ -68,11 +68,24 @@ def loops(code: Dict[str, List[str]]) -> List[Set[str]]:
         todo, reached[name] = list(after[name]), set()
         while todo:
             block = todo.pop()
-            if block not in reached[name]:
+            if block not in reached[name] and block in after:
                 reached[name].add(block)
                 todo += after[block]
     cycles = {frozenset(b for b in reached[name] if name in reached[b]) for name in code}
     return [set(cycle) for cycle in sorted(cycles, key=len) if cycle]
+
+
+def nested(code: Dict[str, List[str]], blocks_of: Set[str]) -> bool:
+    """Return whether there is a loop within a loop: a cycle that leaves its entry out."""
+    entries = {
+        other
+        for name, lines in code.items()
+        if name not in blocks_of
+        for other in successors(lines)
+        if other in blocks_of
+    }
+    inner = {name: code[name] for name in blocks_of - entries}
+    return bool(loops(inner))
 
 
 def order(code: Dict[str, List[str]], entry: str) -> List[str]:

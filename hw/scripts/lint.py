@@ -204,8 +204,9 @@ class Widths:
     def constant(self, text: str) -> bool:
         """Return whether a text is made of constants and counters of unrolled loops alone."""
         names = re.findall(r"\b[A-Za-z_]\w*", re.sub(r"0x[0-9a-fA-F]+\w*|\d+\w*", "", text))
+        own = re.findall(r"\bint\s+(\w+)", self.part.function.template)  # template <int N>
         return all(
-            name in self.counters or self.code.value(name, self.part.known) is not None
+            name in self.counters or name in own or self.code.value(name, self.part.known) is not None
             for name in names
         )
 
@@ -617,6 +618,28 @@ def synthesis_types(code: Sources) -> Iterator[Tuple[str, str]]:
                 if not re.match(r"#\s*(?:define|error|else|undef|elif)\b|//|/\*", words):
                     yield f"{file.name}:{number}", f"under __SYNTHESIS__: {words}"
             continued = words.endswith("\\")
+
+
+@rule
+def unrolled_loop(code: Sources) -> Iterator[Tuple[str, str]]:
+    """A loop in a pipelined loop counts by a constant to a constant: only then it is unrolled."""
+    for loop in code.loops():
+        for part in parts(code, loop):
+            own = part.begin == loop.begin and part.function is loop.function
+            for match in re.finditer(r"\b(for|while|do)\b\s*(?=[({])", part.text):
+                if own and match.start() == 0:
+                    continue
+                head = part.text[match.end() : _head_end(part.text, match.end())]
+                counted = re.match(
+                    r"\(\s*\w+\s+(\w+)\s*=\s*([^;]+);\s*\1\s*(?:<|<=|>|>=)\s*([^;]+);"
+                    r"\s*(?:(?:\+\+|--)\1|\1(?:\+\+|--)|\1\s*[-+]=\s*([^)]+))\s*\)$", head)  # fmt: skip
+                bounds = counted and [b for b in counted.groups()[1:] if b is not None]
+                if not bounds or not all(Widths(code, part).constant(b) for b in bounds):
+                    yield part.place(match.start()), f"{match[1]} {' '.join(head.split())}"
+
+
+def _head_end(text: str, at: int) -> int:
+    return sources.closing(text, at) if text[at] == "(" else at
 
 
 @rule
