@@ -15,6 +15,8 @@ struct LinesJob {
     uint16_t last_y, last_group;
     int32_t kernel_height, in_height, stride, first_top;
     uint16_t line_rows;                      // rows of spectra of one row of the image
+    uint16_t ring_lines;                     // rows of the image that the spectra memory holds
+    uint32_t weights_row;                    // of the layer's first term
     int32_t first_top_terms, stride_terms;   // the windows' first row, in terms, and its step
 };
 
@@ -23,14 +25,16 @@ struct LinesState {
     uint16_t y, group;
     int32_t top, top_terms;                  // of the windows' first row
     int32_t seen;                            // rows of the image that earlier lines have used
+    uint16_t ring_line;                      // where in the ring the next fresh row goes
 };
 
 // One line of windows.
 struct LineCommand {
     uint16_t rows;       // of the image under the windows
     uint16_t fresh;      // how many of these no earlier line has used
-    uint32_t back;       // their rows of spectra
-    uint32_t skip;       // terms of the window that lie above the image
+    uint16_t ring_line;  // of the first of them, in the ring
+    uint16_t ring_row;   // and its first row of spectra
+    uint32_t weights_row;  // of the first term that lies in the image
     bool last;
 };
 
@@ -46,6 +50,8 @@ inline LinesJob lines_job(const Layer &layer, const Batch &batch) {
     j.stride = d.stride_height;
     j.first_top = -d.pad_top;
     j.line_rows = static_cast<uint16_t>(layer.line_rows);
+    j.ring_lines = static_cast<uint16_t>(layer.ring_lines);
+    j.weights_row = static_cast<uint32_t>(layer.weights_row);
     const int32_t row_terms = d.kernel_width * d.block_columns;
     j.first_top_terms = -d.pad_top * row_terms;
     j.stride_terms = d.stride_height * row_terms;
@@ -53,7 +59,7 @@ inline LinesJob lines_job(const Layer &layer, const Batch &batch) {
 }
 
 inline LinesState first_line(const LinesJob &j) {
-    return LinesState{false, 0, 0, j.first_top, j.first_top_terms, 0};
+    return LinesState{false, 0, 0, j.first_top, j.first_top_terms, 0, 0};
 }
 
 inline int32_t line_end(const LinesJob &j, const LinesState &s) {
@@ -61,9 +67,16 @@ inline int32_t line_end(const LinesJob &j, const LinesState &s) {
     return most(least(s.top + j.kernel_height, j.in_height), most(s.top, 0));
 }
 
+inline int32_t fresh_rows(const LinesJob &j, const LinesState &s) {
+#pragma HLS INLINE
+    const int32_t end = line_end(j, s);
+    return end - most(most(s.top, 0), least(s.seen, end));
+}
+
 inline LinesState next_line(const LinesJob &j, const LinesState &s) {
 #pragma HLS INLINE
     const bool image = s.y == j.last_y;
+    const int32_t ring_line = s.ring_line + fresh_rows(j, s);
     LinesState n;
     n.done = image && s.group == j.last_group;
     n.y = static_cast<uint16_t>(image ? 0 : s.y + 1);
@@ -71,18 +84,22 @@ inline LinesState next_line(const LinesJob &j, const LinesState &s) {
     n.top = image ? j.first_top : s.top + j.stride;
     n.top_terms = image ? j.first_top_terms : s.top_terms + j.stride_terms;
     n.seen = image ? 0 : line_end(j, s);
+    n.ring_line = static_cast<uint16_t>(ring_line < j.ring_lines ? ring_line
+                                                                 : ring_line - j.ring_lines);
     return n;
 }
 
-inline LineCommand command_of(const LinesJob &j, const LinesState &s, bool last) {
+inline LineCommand command_of(const LinesJob &j, const LinesState &s, const LinesState &n) {
 #pragma HLS INLINE
-    const int32_t begin = most(s.top, 0), end = line_end(j, s);
+    const int32_t rows = line_end(j, s) - most(s.top, 0);
+    const int32_t ring_line = n.ring_line - rows;
     LineCommand c;
-    c.rows = static_cast<uint16_t>(end - begin);
-    c.fresh = static_cast<uint16_t>(end - most(begin, least(s.seen, end)));
-    c.back = static_cast<uint32_t>(c.rows) * j.line_rows;
-    c.skip = static_cast<uint32_t>(most(-s.top_terms, 0));
-    c.last = last;
+    c.rows = static_cast<uint16_t>(rows);
+    c.fresh = static_cast<uint16_t>(fresh_rows(j, s));
+    c.ring_line = static_cast<uint16_t>(ring_line < 0 ? ring_line + j.ring_lines : ring_line);
+    c.ring_row = static_cast<uint16_t>(c.ring_line * j.line_rows);
+    c.weights_row = j.weights_row + static_cast<uint32_t>(most(-s.top_terms, 0));
+    c.last = n.done;
     return c;
 }
 
@@ -91,9 +108,9 @@ inline void sequence_lines(const LinesJob job, bool spectral, LineStream &out) {
     LinesState s = first_line(job);
 lines:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
-#pragma HLS PIPELINE II = 1
+#pragma HLS PIPELINE II = 4
         const LinesState n = next_line(job, s);
-        out.write(command_of(job, s, n.done));
+        out.write(command_of(job, s, n));
         if (n.done) break;
         s = n;
     }
@@ -105,13 +122,11 @@ struct OutputsJob {
     // last values of the counters of an output's terms, and of its place in a line
     uint16_t last_side, last_block, last_v, last_chunk, last_rows, last_x;
     uint16_t last_line_row, last_ring_line;
-    uint16_t line_rows;                      // rows of spectra of one row of the image
-    uint16_t ring_rows, ring_back;           // of the ring; from its last line to its first
+    int32_t step_line[2];                    // rows of spectra to the next line of the ring, and
+                                             // from the last one to the first
     uint16_t chunks;
-    uint16_t ring_lines;
     uint32_t terms;                          // of a whole window
     int32_t step_rows, step_x;               // from a column's last chunk to the next output
-    uint32_t weights_row;
     uint16_t pace;                           // less one
 };
 
@@ -120,14 +135,15 @@ struct OutputsState {
     bool idle;                               // its terms are done, but not the trips of an output
     bool first;                              // trip of an output
     bool ends, done;                         // the sums of the last output are leaving; have left
-    // the line being computed: whether it is the last, its rows
+    // the line being computed: whether it is the last, its rows, where its outputs begin
     bool last, empty;
     uint16_t last_u;
-    uint32_t skip;
+    uint16_t first_ring_line;
+    uint32_t line_weights;
     // the next line
-    bool ahead, ahead_last;
-    uint16_t ahead_rows, ahead_back;
-    uint32_t ahead_skip;
+    bool ahead, ahead_last, ahead_empty;
+    uint16_t ahead_last_u, ahead_ring_line, ahead_ring_row;
+    uint32_t ahead_weights;
     // accepting: lines and rows that are missing for the next line, and where the next row goes
     uint16_t lines_left, line_row, write_row, write_line;
     uint16_t pace;                           // trips until a row may be accepted
@@ -135,11 +151,10 @@ struct OutputsState {
     // the output: its trip, up to the beats of a row, its term and its place
     uint8_t trip;
     uint16_t side, block, v, u, chunk, rows, x;
-    // addresses: of the term, of the output's first one without `skip`
+    // rows of weights and of spectra: of the term, of the window's row, of the output's first term
     uint32_t weights_row, output_weights;
-    // of the term, of the window's row, of its first row; from there to the output's column
-    uint16_t spectra_row, window_row, first_ring_row, column_row;
-    uint16_t ring_line, first_ring_line;
+    uint16_t spectra_row, window_row, output_row;
+    uint16_t ring_line;                      // of the window's row
 };
 
 // One trip of the lanes.
@@ -171,31 +186,29 @@ inline OutputsJob outputs_job(const Layer &layer) {
     j.last_x = static_cast<uint16_t>(layer.strip - 1);
     j.last_line_row = static_cast<uint16_t>(layer.line_rows - 1);
     j.last_ring_line = static_cast<uint16_t>(layer.ring_lines - 1);
-    j.line_rows = static_cast<uint16_t>(layer.line_rows);
-    j.ring_rows = static_cast<uint16_t>(layer.ring_lines * layer.line_rows);
-    j.ring_back = static_cast<uint16_t>(j.ring_rows - layer.line_rows);
+    j.step_line[0] = layer.line_rows;
+    j.step_line[1] = -(layer.ring_lines - 1) * layer.line_rows;
     j.chunks = static_cast<uint16_t>(layer.chunks);
-    j.ring_lines = static_cast<uint16_t>(layer.ring_lines);
     j.terms = static_cast<uint32_t>(layer.terms);
     j.step_rows = 1 - layer.chunks;
     j.step_x = d.stride_width * layer.column_groups * layer.chunks + 1 - layer.chunks;
-    j.weights_row = static_cast<uint32_t>(layer.weights_row);
     j.pace = static_cast<uint16_t>(layer.pace - 1);
     return j;
 }
 
-inline OutputsState first_output(const OutputsJob &j) {
+inline OutputsState first_output() {
     OutputsState s;
-    s.computing = s.idle = s.ends = s.done = s.last = s.empty = s.ahead = s.ahead_last = false;
+    s.computing = s.idle = s.ends = s.done = s.last = s.empty = false;
+    s.ahead = s.ahead_last = s.ahead_empty = false;
     s.first = true;
-    s.last_u = s.ahead_rows = s.ahead_back = 0;
-    s.skip = s.ahead_skip = 0;
+    s.last_u = s.first_ring_line = 0;
+    s.line_weights = s.ahead_weights = 0;
+    s.ahead_last_u = s.ahead_ring_line = s.ahead_ring_row = 0;
     s.lines_left = s.line_row = s.write_row = s.write_line = s.pace = 0;
     s.settling = s.trip = 0;
     s.side = s.block = s.v = s.u = s.chunk = s.rows = s.x = 0;
-    s.weights_row = s.output_weights = j.weights_row;
-    s.spectra_row = s.window_row = s.first_ring_row = s.column_row = 0;
-    s.ring_line = s.first_ring_line = 0;
+    s.weights_row = s.output_weights = 0;
+    s.spectra_row = s.window_row = s.output_row = s.ring_line = 0;
     return s;
 }
 
@@ -250,17 +263,20 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
     n.ends = s.ends || (x && s.last);
     n.done = s.ends && s.trip == kRowBeats - 1;
     n.last = begin ? s.ahead_last : s.last;
-    n.empty = begin ? s.ahead_rows == 0 : s.empty;
-    n.last_u = static_cast<uint16_t>(begin ? s.ahead_rows - 1 : s.last_u);
-    n.skip = begin ? s.ahead_skip : s.skip;
+    n.empty = begin ? s.ahead_empty : s.empty;
+    n.last_u = begin ? s.ahead_last_u : s.last_u;
+    n.first_ring_line = begin ? s.ahead_ring_line : s.first_ring_line;
+    n.line_weights = begin ? s.ahead_weights : s.line_weights;
     n.ahead = learn || (s.ahead && !begin);
-    n.ahead_rows = learn ? line.rows : s.ahead_rows;
-    n.ahead_back = learn ? static_cast<uint16_t>(line.back) : s.ahead_back;
-    n.ahead_skip = learn ? line.skip : s.ahead_skip;
     n.ahead_last = learn ? line.last : s.ahead_last;
+    n.ahead_empty = learn ? line.rows == 0 : s.ahead_empty;
+    n.ahead_last_u = static_cast<uint16_t>(learn ? line.rows - 1 : s.ahead_last_u);
+    n.ahead_ring_line = learn ? line.ring_line : s.ahead_ring_line;
+    n.ahead_ring_row = learn ? line.ring_row : s.ahead_ring_row;
+    n.ahead_weights = learn ? line.weights_row : s.ahead_weights;
     n.pace = static_cast<uint16_t>(accept || begin ? j.pace : s.pace == 0 ? 0 : s.pace - 1);
     n.first = fresh || (s.first && !s.computing);
-    n.idle = begin ? s.ahead_rows == 0 : output ? s.empty : s.idle || (multiply && u);
+    n.idle = begin ? s.ahead_empty : output ? s.empty : s.idle || (multiply && u);
     n.trip = static_cast<uint8_t>(fresh                     ? 0
                                   : s.trip == kRowBeats - 1 ? s.trip
                                                             : s.trip + 1);
@@ -274,41 +290,29 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
     n.rows = static_cast<uint16_t>(begin || rows ? 0 : chunk ? s.rows + 1 : s.rows);
     n.x = static_cast<uint16_t>(begin || x ? 0 : rows ? s.x + 1 : s.x);
     // addresses
-    n.output_weights = begin || rows ? j.weights_row
-                       : output      ? s.output_weights + j.terms
-                                     : s.output_weights;
-    n.weights_row = fresh      ? n.output_weights + n.skip
-                    : multiply ? s.weights_row + 1
-                               : s.weights_row;
-    const bool wraps = s.write_row < s.ahead_back;
-    const uint16_t begin_row = static_cast<uint16_t>(s.write_row - s.ahead_back +
-                                                     (wraps ? j.ring_rows : 0));
-    const uint16_t begin_line = static_cast<uint16_t>(s.write_line - s.ahead_rows +
-                                                      (wraps ? j.ring_lines : 0));
+    const uint32_t next_weights = begin   ? s.ahead_weights
+                                  : rows  ? s.line_weights
+                                          : s.output_weights + j.terms;
+    n.output_weights = fresh ? next_weights : s.output_weights;
+    n.weights_row = fresh ? next_weights : s.weights_row + (multiply ? 1 : 0);
     const int32_t step = !chunk ? 1 : !rows ? j.step_rows : j.step_x;
-    const uint16_t column = static_cast<uint16_t>(s.column_row + (output ? step : 0));
-    const uint16_t output_row = static_cast<uint16_t>(s.first_ring_row + s.column_row + step);
+    const uint16_t output_row = static_cast<uint16_t>(s.output_row + step);
+    const uint16_t next_row = begin ? s.ahead_ring_row : output_row;
     const bool last_line = s.ring_line == j.last_ring_line;
-    const uint16_t below = static_cast<uint16_t>(last_line ? s.window_row - j.ring_back
-                                                           : s.window_row + j.line_rows);
-    n.first_ring_row = begin ? begin_row : s.first_ring_row;
-    n.first_ring_line = begin ? begin_line : s.first_ring_line;
-    n.column_row = begin ? static_cast<uint16_t>(0) : column;
-    n.ring_line = begin                ? begin_line
-                  : output             ? s.first_ring_line
-                  : !(multiply && v)   ? s.ring_line
-                  : last_line          ? static_cast<uint16_t>(0)
-                                       : static_cast<uint16_t>(s.ring_line + 1);
-    n.window_row = begin            ? begin_row
-                   : output         ? output_row
-                   : multiply && v  ? below
-                                    : s.window_row;
-    n.spectra_row = begin              ? begin_row
-                    : output           ? output_row
-                    : !multiply        ? s.spectra_row
-                    : v                ? below
-                    : side             ? static_cast<uint16_t>(s.spectra_row + j.chunks)
-                                       : s.spectra_row;
+    const int32_t step_line = last_line ? j.step_line[1] : j.step_line[0];
+    const bool down = multiply && v;
+    const uint16_t below = static_cast<uint16_t>(s.window_row + step_line);
+    const int32_t step_term = down ? step_line : multiply && side ? j.chunks : 0;
+    const uint16_t term_row = static_cast<uint16_t>((down ? s.window_row : s.spectra_row) +
+                                                    step_term);
+    const uint16_t ring_below = static_cast<uint16_t>(last_line ? 0 : s.ring_line + 1);
+    n.output_row = fresh ? next_row : s.output_row;
+    n.ring_line = begin    ? s.ahead_ring_line
+                  : output ? s.first_ring_line
+                  : down   ? ring_below
+                           : s.ring_line;
+    n.window_row = fresh ? next_row : down ? below : s.window_row;
+    n.spectra_row = fresh ? next_row : term_row;
     return n;
 }
 
@@ -331,8 +335,8 @@ inline LaneCommand command_of(const OutputsJob &j, const OutputsState &s) {
 inline void sequence_outputs(const OutputsJob job, bool spectral, LineStream &lines,
                              LaneCommandStream &out) {
     if (!spectral) return;
-    OutputsState s = first_output(job);
-    LineCommand line = {0, 0, 0, 0, false};
+    OutputsState s = first_output();
+    LineCommand line = {0, 0, 0, 0, 0, false};
 outputs:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1

@@ -11,11 +11,10 @@ from typing import Dict, List, Mapping, Tuple
 import numpy as np
 
 from ..contract import (
-    ACTIVATION_CODES,
+    LATENCY,
     OPERATIONS,
     STREAM_INPUT,
     STREAM_WEIGHTS,
-    TABLE_ACTIVATIONS,
     UNITS,
     ceil_div,
 )
@@ -50,7 +49,6 @@ LOOPS = {
 """The pipelined loops of each unit and move, by their labels in ``hw/src``."""
 
 TRIP_POINTS = 16  # complex points that a transform takes in one trip
-_TABLES = tuple(ACTIVATION_CODES[name] for name in TABLE_ACTIVATIONS)
 
 
 @dataclass(frozen=True)
@@ -143,11 +141,11 @@ class _Line:
     last: int  # the last row of the image it needs, or -1
     products: int
     trips: int
-    extra: int  # trips that only accept rows for the next line
+    extra: int  # trips until the next line
 
 
 def _lines(fields: Fields, a: Arrangement, engine: EngineSizes) -> Tuple[List[_Line], int]:
-    """Return the lines of one group, and the trips of the last one before another group."""
+    """Return the lines of one group, and the trips before the very first one."""
     lines: List[Tuple[int, int, int, int]] = []
     seen = 0
     outputs = a.strip * a.row_groups * a.chunks
@@ -163,9 +161,23 @@ def _lines(fields: Fields, a: Arrangement, engine: EngineSizes) -> Tuple[List[_L
     result = []
     for index, (fresh, last, products, trips) in enumerate(lines):
         following = lines[(index + 1) % len(lines)][0] * a.line_rows
-        accepted = min(following, trips // a.pace)
-        result.append(_Line(fresh, last, products, trips, following - accepted))
-    return result, lines[0][0] * a.line_rows
+        result.append(_Line(fresh, last, products, trips, _waits(following, trips, a.pace)))
+    return result, lines[0][0] * a.line_rows + LATENCY["spectra"]
+
+
+def _waits(rows: int, trips: int, pace: int) -> int:
+    """Return the trips between a line and the next, for which `rows` rows are accepted.
+
+    One is accepted every `pace` trips of the line, the first not in its first trip, in which the
+    engine learns how many there are; those that are missing then in as many trips. A row can be
+    read some trips after it was accepted.
+    """
+    late = 1 if pace == 1 else 0
+    accepted = min(rows, (trips - late) // pace)
+    if accepted < rows:
+        return rows - accepted + LATENCY["spectra"] - 1
+    after = trips - late - rows * pace  # trips after the last row
+    return max(0, LATENCY["spectra"] - 1 - after) if rows else 0
 
 
 def _matrix(
@@ -186,7 +198,7 @@ def _matrix(
             product += line.trips + extra
             row = group * height + line.last if line.last >= 0 else -1
             ready = int(forward.ready[row]) if row >= 0 else 0
-            start = max(now, ready + DEPTHS["read"] + DEPTHS["forward"])
+            start = max(now, ready + DEPTHS["read"] + DEPTHS["forward"] + LATENCY["spectra"])
             busy_from = busy_from or start
             now = start + line.trips + extra
     product += engine.row_beats
@@ -201,7 +213,6 @@ def _matrix(
         loads[-2] = beats - shortest - batch_beats * (len(loads) - 2)
     compute = a.passes * a.points // TRIP_POINTS
     inverse = int(_phases(loads, np.full(len(loads), compute), loads).sum())
-    epilogue = _epilogue_trips(fields, samples, beats)
 
     trips = {
         "read": forward.read_trips,
@@ -209,16 +220,14 @@ def _matrix(
         "product": product,
         "inverse": inverse,
         "vector": 0,
-        "epilogue": epilogue,
+        "epilogue": beats,
         "write": beats,
     }
     # at the end the last sums leave, and the last batch is computed and sent
     sums_end = now + engine.row_beats + DEPTHS["product"]
     tail = compute + int(loads[-1])
     inverse_end = max(sums_end + tail, busy_from + inverse) + DEPTHS["inverse"]
-    slower = max(0, epilogue - beats)  # through a table or a division
-    end = max(inverse_end, busy_from + inverse - beats + epilogue if slower else 0)
-    end += DEPTHS["epilogue"] + DEPTHS["write"]
+    end = inverse_end + DEPTHS["epilogue"] + DEPTHS["write"]
     spans = {
         "read": (0, forward.read_trips),
         "forward": (DEPTHS["read"], int(forward.ready[-1]) + DEPTHS["read"]),
@@ -235,16 +244,6 @@ def _matrix(
         spans,
         "read_blocks",
     )
-
-
-def _epilogue_trips(fields: Fields, samples: int, beats: int) -> int:
-    """Return the epilogue's trips: a beat each, or a word each through a table or a division."""
-    operation = OPERATIONS[fields["opcode"]]
-    table = operation.activated and field(fields, "activation") in _TABLES
-    if not table and not operation.averaged:
-        return beats
-    pixels, channels, groups = _pixels(fields)
-    return samples * pixels * (channels - groups) + beats
 
 
 def _pixels(fields: Fields) -> Tuple[int, int, int]:
@@ -282,14 +281,13 @@ def _vector(fields: Fields, samples: int) -> LayerCycles:
         read = vector = samples * _window_pixels(fields) * groups
     elif operation.flat:
         read = samples * 2 * ceil_div(pixels * channels, 2 * BEAT_WORDS) + 1
-    epilogue = _epilogue_trips(fields, samples, beats)
     trips = dict.fromkeys(UNITS, 0)
-    trips.update(read=read, vector=vector, epilogue=epilogue, write=beats)
+    trips.update(read=read, vector=vector, epilogue=beats, write=beats)
     depth = DEPTHS["read"] + DEPTHS["vector"] + DEPTHS["epilogue"] + DEPTHS["write"]
-    cycles = max(read, epilogue) + depth
+    cycles = read + depth
     spans = {
         "read": (0, read),
-        "vector": (DEPTHS["read"], max(read, epilogue) + DEPTHS["read"]),
+        "vector": (DEPTHS["read"], read + DEPTHS["read"]),
         "epilogue": (DEPTHS["read"] + DEPTHS["vector"], cycles),
     }
     reader = "read_pairs" if operation.flat else "read_windows"
