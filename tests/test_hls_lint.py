@@ -20,6 +20,8 @@ constexpr int kThree = 3;
 struct Job { int32_t rows, step; uint16_t narrow; Word w[kBeat]; };
 struct Plain { int32_t a; bool b; };
 typedef Word ActivationBank[64];
+enum Order { kFirst, kSecond, kTenth = 10, kLast };
+constexpr int kTwo = kSecond + 1, kSix = kTwo * kThree, kMost = kTwo > kSix ? kTwo : kSix;
 """
 
 
@@ -55,6 +57,7 @@ inline void caller(Job &job, ActivationBank *memory, Plain &plain, int32_t n) {{
 
 
 DIVIDES = "inline int32_t half(int32_t a, int32_t b) { return a / b; }"
+THIRD = "int third(int a) { return a / 3; }"
 MULTIPLIES = "inline int32_t area(int32_t a, int32_t b) { return a * b; }"
 STORES = """
 inline void store(Word *memory, int32_t at, Word x) {
@@ -71,6 +74,7 @@ EXAMPLES = {  # rule: sources with the fault, sources without it
             loop("at %= n;"),
             loop("at = half(n, job.rows);", after=DIVIDES),
             loop("at = n / (kBeat - 1);"),
+            loop("at = third(n);", after=f"constexpr {THIRD}"),
         ],
         [
             loop("at = n / kBeat;", before="at = n / job.step;"),
@@ -78,6 +82,7 @@ EXAMPLES = {  # rule: sources with the fault, sources without it
             loop("at = half(n, kBeat / 2);", after=DIVIDES),
             loop("for (int i = 0; i < kBeat; i++) at += i % kThree;"),
             loop("at = n; // job.rows / job.step"),
+            loop("for (int i = 0; i < 3; i++) at = third(i);", after=f"constexpr {THIRD}"),
         ],
     ),
     "wide-product": (
@@ -112,6 +117,7 @@ EXAMPLES = {  # rule: sources with the fault, sources without it
         ],
         [
             loop("", before="Plain plain = {}; Word row[2] = {1, 2};"),
+            loop("", after="constexpr Job made() { Job job = {}; return job; }"),
             loop("Job other; for (int i = 0; i < kBeat; i++) other.w[i] = 0;"),
         ],
     ),
@@ -125,6 +131,8 @@ EXAMPLES = {  # rule: sources with the fault, sources without it
             loop("\n#pragma HLS DEPENDENCE variable = x inter true distance = "
                  "CIRCNN_LATENCY_SPECTRA\n"),
             loop("\n#pragma HLS DEPENDENCE variable = x inter RAW true distance = 4\n"),
+            loop("\n#pragma HLS DEPENDENCE variable = x inter RAW true distance = 9\n",
+                 after='constexpr Ram kRam = {"x", 64, 1, 1, kBeat + 1};'),
         ],
     ),
     "dataflow": (
@@ -214,6 +222,13 @@ def test_a_rule_catches_its_example(rule, text):
 @pytest.mark.parametrize("rule, text", cases(faulty=False))
 def test_a_rule_passes_what_has_no_fault(rule, text):
     assert not lint.faults(lint.read(text, headers=[HEADER]))
+
+
+def test_constants_are_those_of_cpp():
+    code = lint.read(PRELUDE, headers=[HEADER])
+    names = ("kBeat", "kLast", "kTwo", "kSix", "kMost", "CIRCNN_STEP_BITS", "1 << kTwo", "-7 + 2u")
+    assert [code.value(name) for name in names] == [8, 11, 2, 6, 6, 7, 4, -5]
+    assert code.value("n") is None and code.value("kBeat / n") is None
 
 
 def test_every_rule_has_examples_and_says_what_it_asks():

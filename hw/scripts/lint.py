@@ -53,8 +53,11 @@ def parts(code: Sources, loop: Loop) -> Iterator[Part]:
     while todo:
         part = todo.pop()
         yield part
+        widths = Widths(code, part)
         for name, arguments, _ in code.calls(part.text):
             for function in code.called(name, arguments):
+                if function.constant and all(map(widths.constant, arguments)):
+                    continue  # the compiler computes it
                 known = {}
                 for (_, parameter), argument in zip(function.parameters, arguments):
                     value = code.value(argument, part.known)
@@ -427,6 +430,8 @@ def cleared_array(code: Sources) -> Iterator[Tuple[str, str]]:
     """No ``= {}`` on an array or on a structure with one: clear it in a counted loop."""
     for functions in code.functions.values():
         for function in functions:
+            if function.constant:
+                continue  # the compiler computes it
             text = function.body
             for match in re.finditer(r"\b(\w+)\s+(\w+)((?:\[[^\]]*\])*)\s*=\s*\{\s*\}", text):
                 if match[3] or _holds_array(code, match[1]):
@@ -444,8 +449,9 @@ def _holds_array(code: Sources, kind: str) -> bool:
 
 @rule
 def dependence(code: Sources) -> Iterator[Tuple[str, str]]:
-    """DEPENDENCE is ``true`` with a distance that is one of the contract's latencies."""
+    """DEPENDENCE is ``true`` with a distance that the simulation checks: a memory's latency."""
     latencies = {v for name, v in code.constants.items() if name.startswith("CIRCNN_LATENCY_")}
+    latencies |= {code.value(ram[-1]) for ram in code.rams.values()}
     for file in code.files:
         for pragma in file.pragmas:
             if not re.match(r"DEPENDENCE\b", pragma.text, re.I):

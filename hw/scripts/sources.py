@@ -64,6 +64,7 @@ class Function(NamedTuple):
     begin: int  # of the body, at its brace
     end: int
     template: str
+    constant: bool = False  # constexpr
 
     @property
     def body(self) -> str:
@@ -171,6 +172,7 @@ class Sources:
         self.aliases: Dict[str, str] = {}
         self.constants: Dict[str, int] = {}
         self.arrays: Dict[str, str] = {}  # of the generated headers: tables, to their element's type
+        self.rams: Dict[str, List[str]] = {}  # rows, read ports, write ports, latency
         self._expressions: Dict[str, str] = {}
         for header in headers:
             self._read_header(header)
@@ -211,8 +213,18 @@ class Sources:
 
     def _read(self, file: File) -> None:
         text = file.text
-        for match in re.finditer(r"\bconstexpr\s+[\w\s]+?\b(\w+)\s*=\s*([^;{]+);", text):
-            self._expressions[match[1]] = match[2]
+        for match in re.finditer(r"\bconstexpr\s+\w+\s+(\w+\s*=[^;{]+);", text):
+            for piece in split(match[1]):
+                name, _, expression = piece.partition("=")
+                self._expressions[name.strip()] = expression.strip()
+        for match in re.finditer(r"\benum\s+(?:\w+\s*)?(?::\s*\w+\s*)?\{([^}]*)\}", text):
+            last = "-1"
+            for piece in split(match[1]):
+                name, _, expression = piece.partition("=")
+                last = expression.strip() or f"{last} + 1"
+                self._expressions[name.strip()] = last
+        for match in re.finditer(r"\bconstexpr\s+Ram\s+(\w+)\s*=\s*\{([^}]*)\}", file.text):
+            self.rams[match[1]] = split(match[2])[-4:]
         for match in re.finditer(r"\bstruct\s+(\w+)\s*\{", text):
             end = closing(text, match.end() - 1)
             self.structures[match[1]] = self._fields(text[match.end() : end - 1])
@@ -244,7 +256,8 @@ class Sources:
                 continue
             parameters = tuple(declared(p) for p in split(text[opened + 1 : after - 1]))
             found = Function(
-                match[2], returns, parameters, file, begin, end, template[1] if template else ""
+                match[2], returns, parameters, file, begin, end, template[1] if template else "",
+                "constexpr" in head,
             )
             self.functions.setdefault(match[2], []).append(found)
             taken = end
@@ -265,8 +278,15 @@ class Sources:
                 self.constants[text] = found
             return found
         text = re.sub(r"static_cast<[\w\s]+>", "", text)
+        question = text.find("?")
+        if question >= 0 and text.count("?") == 1 and text.count(":") == 1:
+            colon = text.index(":")
+            parts = (text[:question], text[question + 1 : colon], text[colon + 1 :])
+            values_of = [self.value(part, known) for part in parts]
+            if text.count("(") == text[:question].count("(") or "(" not in text:
+                return None if None in values_of else values_of[1 if values_of[0] else 2]
         text = re.sub(r"\b(0x[0-9a-fA-F]+|\d+)[uUlL]*\b", r"\1", text)
-        if re.search(r"[?\[\]{}&|]{2}|\?", text):
+        if re.search(r"[\[\]{}?]|&&|\|\|", text):
             return None
         names = re.findall(r"\b[A-Za-z_]\w*", re.sub(r"0x[0-9a-fA-F]+", "", text))
         if any(re.search(rf"\b{name}\s*\(", text) for name in names):
