@@ -32,17 +32,20 @@ struct ValueBeat {
     Word w[kBeat];
 };
 
-// What the reader sends to the vector unit: eight words of each operand.
+// What the reader sends to the vector unit: eight words of each of two operands, or eight or sixteen
+// of one.
 struct OperandBeat {
     Word w[kBeat], v[kBeat];
     bool first, last;  // of a window
     bool second;       // of a joined layer's second operand
+    bool wide;         // sixteen words of one operand
 };
 
-// The vector unit's totals.
+// The vector unit's totals: eight or sixteen.
 struct TotalBeat {
-    int32_t w[kBeat];
+    int32_t w[kBanks];
     uint16_t pixels;  // of the window
+    bool wide;
 };
 
 // Eight results on their way to the activation memory.

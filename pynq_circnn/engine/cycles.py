@@ -40,13 +40,19 @@ DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, t
 transform 4; and of starting a layer or a packet."""
 
 LOOPS = {
-    "read": ("read_blocks", "read_pairs", "read_windows"),
-    **{unit: (unit,) for unit in UNITS if unit != "read"},
+    "read": ("read", "blocks", "windows", "joined", "pairs"),
+    "forward": ("forward",),
+    "product": ("product", "outputs", "counted"),
+    "inverse": ("inverse",),
+    "vector": ("vector",),
+    "epilogue": ("epilogue", "results"),
+    "write": ("write",),
     "input": ("input",),
     "weights": ("weights",),
     "output": ("output",),
 }
-"""The pipelined loops of each unit and move, by their labels in ``hw/src``."""
+"""The pipelined loops of each unit and move, by their labels in ``hw/src``: first the one that moves
+the data, then the sequences that tell it what to do, of which a layer's reader has one."""
 
 TRIP_POINTS = 16  # complex points that a transform takes in one trip
 
@@ -60,7 +66,7 @@ class LayerCycles:
     cycles: int
     products: int  # trips in which the lanes multiply
     spans: Dict[str, Tuple[int, int]]  # when each unit works, in cycles from the layer's start
-    reader: str  # the loop of the unit read
+    reader: str  # the sequence of the unit read
 
     @property
     def bottleneck(self) -> str:
@@ -242,7 +248,7 @@ def _matrix(
         end + DEPTHS["layer"],
         products,
         spans,
-        "read_blocks",
+        "blocks",
     )
 
 
@@ -277,20 +283,21 @@ def _vector(fields: Fields, samples: int) -> LayerCycles:
     pixels, channels, groups = _pixels(fields)
     beats = samples * pixels * groups
     read = vector = beats
-    if operation.windowed:
-        read = vector = samples * _window_pixels(fields) * groups
-    elif operation.flat:
+    if operation.flat:
         read = samples * 2 * ceil_div(pixels * channels, 2 * BEAT_WORDS) + 1
+    elif not operation.joined:  # sixteen channels a trip
+        touched = _window_pixels(fields) if operation.windowed else pixels
+        read = vector = samples * touched * ceil_div(channels, 2 * BEAT_WORDS)
     trips = dict.fromkeys(UNITS, 0)
     trips.update(read=read, vector=vector, epilogue=beats, write=beats)
     depth = DEPTHS["read"] + DEPTHS["vector"] + DEPTHS["epilogue"] + DEPTHS["write"]
-    cycles = read + depth
+    cycles = max(read, beats) + depth
     spans = {
         "read": (0, read),
-        "vector": (DEPTHS["read"], read + DEPTHS["read"]),
+        "vector": (DEPTHS["read"], max(read, beats) + DEPTHS["read"]),
         "epilogue": (DEPTHS["read"] + DEPTHS["vector"], cycles),
     }
-    reader = "read_pairs" if operation.flat else "read_windows"
+    reader = "pairs" if operation.flat else "joined" if operation.joined else "windows"
     return LayerCycles(operation.name, trips, cycles + DEPTHS["layer"], 0, spans, reader)
 
 
@@ -372,8 +379,10 @@ def at_intervals(batch: BatchCycles, intervals: Mapping[str, int]) -> BatchCycle
     """
 
     def slower(layer: LayerCycles) -> LayerCycles:
-        loops = {unit: layer.reader if unit == "read" else unit for unit in layer.trips}
-        trips = {unit: n * intervals.get(loops[unit], 1) for unit, n in layer.trips.items()}
+        trips = {}
+        for unit, n in layer.trips.items():
+            loops = ("read", layer.reader) if unit == "read" else LOOPS[unit]
+            trips[unit] = n * max(intervals.get(loop, 1) for loop in loops)
         more = max(trips.values()) - max(layer.trips.values())
         return replace(layer, trips=trips, cycles=layer.cycles + more)
 
