@@ -13,7 +13,8 @@
 
 // The units run in parallel.  The activation memory is one dual-port RAM: the reader uses one port
 // and the writer the other, and no layer overwrites its inputs.
-static void run_units(const Layer &layer, const Batch &batch, const ActivationBank *read_port,
+static void run_units(const Layer &layer, const Batch &batch, const ForwardJob forward,
+                      const InverseJob inverse, const ActivationBank *read_port,
                       ActivationBank *write_port, const Word weights[kWeightRows][kRow],
                       Word spectra[kSpectraRows][kRow], const Channels &channels, AxiStream &in,
                       PacketReader &packet, Count counts[kUnits]) {
@@ -27,9 +28,9 @@ static void run_units(const Layer &layer, const Batch &batch, const ActivationBa
     ResultStream results("results");
     CIRCNN_PARALLEL_BEGIN
     CIRCNN_UNIT(read_layer(layer, batch, read_port, in, packet, blocks, operands, counts[kRead]))
-    CIRCNN_UNIT(forward_transform(layer, blocks, rows, counts[kForward]))
+    CIRCNN_UNIT(forward_transform(forward, blocks, rows, counts[kForward]))
     CIRCNN_UNIT(product(layer, batch, weights, spectra, rows, sums, counts[kProduct]))
-    CIRCNN_UNIT(inverse_transform(layer, batch, sums, values, counts[kInverse]))
+    CIRCNN_UNIT(inverse_transform(inverse, sums, values, counts[kInverse]))
     CIRCNN_UNIT(vector_layer(layer, batch, operands, totals, counts[kVector]))
     CIRCNN_UNIT(epilogue(layer, batch, channels, values, totals, results, counts[kEpilogue]))
     CIRCNN_UNIT(write_layer(layer, batch, results, write_port, counts[kWrite]))
@@ -46,8 +47,10 @@ static void run_units(const Layer &layer, const Batch &batch, const ActivationBa
 static void run_layer(Engine &engine, int32_t index, const Batch &batch, AxiStream &in,
                       PacketReader &packet, Report &report) {
     Count counts[kUnits] = {};
-    run_units(engine.layers[index], batch, engine.activations, engine.activations, engine.weights,
-              engine.spectra, engine.channels, in, packet, counts);
+    const Layer &layer = engine.layers[index];
+    run_units(layer, batch, forward_job(layer), inverse_job(layer, batch), engine.activations,
+              engine.activations, engine.weights, engine.spectra, engine.channels, in, packet,
+              counts);
     uint32_t limited = 0;
     for (int unit = kForward; unit < kUnits; unit++) {
         limited += counts[unit].saturations;

@@ -89,7 +89,6 @@ struct BlockEnds {
 
 inline BlockEnds advance(const Layer &layer, int32_t groups, BlockCursor &c) {
     const circnn_descriptor &d = layer.d;
-    const int32_t batch_rows = (2 << layer.points_log2) / kRow;
     BlockEnds ends = {false, false, false};
     c.beat += wide_reads(layer) ? 2 : 1;
     if (c.beat < beats_of(layer, c.blocks)) return ends;
@@ -98,7 +97,7 @@ inline BlockEnds advance(const Layer &layer, int32_t groups, BlockCursor &c) {
     c.place = 0;
     ends.unit = true;
     c.batch_row += layer.chunks;
-    ends.batch = c.batch_row == batch_rows;
+    ends.batch = c.batch_row == kMaxBatchRows;
     if (ends.batch) c.batch_row = 0;
     if (++c.blocks < layer.column_groups) return ends;
     c.blocks = 0;
@@ -117,7 +116,7 @@ inline BlockEnds advance(const Layer &layer, int32_t groups, BlockCursor &c) {
 // batch means an earlier end of the last.
 inline int32_t skipped_rows(const Layer &layer, int32_t groups) {
     const circnn_descriptor &d = layer.d;
-    const uint32_t a_batch = static_cast<uint32_t>((2 << layer.points_log2) / kRow / layer.chunks);
+    const uint32_t a_batch = static_cast<uint32_t>(kMaxBatchRows / layer.chunks);
     const uint32_t units = static_cast<uint32_t>(groups) * static_cast<uint32_t>(d.in_height) *
                            static_cast<uint32_t>(layer.columns) *
                            static_cast<uint32_t>(layer.column_groups);
