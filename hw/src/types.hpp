@@ -90,7 +90,6 @@ struct Layer {
     int32_t ring_lines;  // rows of the image in the spectra memory, the oldest replaced first
     int32_t pace;  // product trips between two rows accepted
     int32_t passes;  // of a transform over its batch
-    int32_t points_log2;  // complex points of a transform's batch
     int32_t weights_row;  // first row in the weights memory
     bool from_stream;  // the input comes straight from the packet
     bool streamed;  // the weights come with every mini-batch

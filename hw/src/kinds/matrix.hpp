@@ -33,7 +33,6 @@ side:
     layer.column_groups = ceil_div(d.block_columns, layer.side);
     layer.terms = d.kernel_height * d.kernel_width * d.block_columns;
     layer.passes = d.block_log2 > 3 ? d.block_log2 - 2 : 1;
-    layer.points_log2 = d.block_log2 == CIRCNN_LIMIT_BLOCK_LOG2 ? 7 : 6;
 }
 
 // Works out where the windows of each place read; returns whether their spectra fit.
