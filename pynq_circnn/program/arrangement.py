@@ -122,7 +122,11 @@ def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
     k, row = 1 << log2, engine.row_words
     p, q = fields["block_rows"], fields["block_columns"]
     side = BEAT_WORDS // k if k < BEAT_WORDS else 1
-    while side < p and side < max(row // k, 1):
+    most_side = max(row // k, 1)
+    while side < p and side < most_side:
+        # more places are better than room in the rows of spectra that no input block takes
+        if fields["out_width"] > 1 and side >= q and most_side // side <= fields["out_width"]:
+            break
         side *= 2
     places = row // (k * side) if k < row else 1
     by_sample = fields["out_width"] == 1

@@ -24,7 +24,10 @@ inline void arrange_lanes(Layer &layer) {
     layer.side = k < kBeat ? kBeat / k : 1;  // a pixel takes at least one beat
 side:
     for (int step = 0; step < 8; step++) {
-        if (layer.side < d.block_rows && layer.side < most_side) layer.side *= 2;
+        // more places are better than room in the rows of spectra that no input block takes
+        const bool enough = d.out_width > 1 && layer.side >= d.block_columns &&
+                            most_side / layer.side <= d.out_width;
+        if (layer.side < d.block_rows && layer.side < most_side && !enough) layer.side *= 2;
     }
     layer.places = k < kRow ? kRow / (k * layer.side) : 1;
     layer.by_sample = d.out_width == 1;
