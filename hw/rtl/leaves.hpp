@@ -17,7 +17,7 @@ inline uint64_t bits_of(const Point &p) {
 // c: twiddle (7 bits), conjugate, shift, and whether the saturations come back or the points.
 inline uint64_t leaf_butterfly(uint32_t a, uint32_t b, uint64_t c) {
     Point high, low;
-    uint32_t count = 0;
+    uint8_t count;
     butterfly(point_of(a), point_of(b), c & 127, (c >> 7) & 1, (c >> 8) & 1, high, low, count);
     return (c >> 9) & 1 ? count : bits_of(high) | bits_of(low) << 32;
 }

@@ -49,51 +49,75 @@ inline int32_t round_shift(int32_t v, int shift) {
 
 struct Point {
     Word re, im;
-    bool counted;  // whether its saturations are counted: not if it is computed twice
+    bool counted;  // whether its saturations are counted
 };
 
+// Limit a value of 17 bits to +-32767.  Two tests of its bits are shorter than two comparisons.
+inline Word limit(int32_t v, bool &limited) {
+    const bool negative = (v & 0x10000) != 0;
+    limited = negative != ((v & 0x8000) != 0) || (v & 0x1FFFF) == 0x18000;
+    const int32_t bound = negative ? -kValueMax : kValueMax;
+    return static_cast<Word>(limited ? bound : v);
+}
+
+// The same for a value that is halved instead: half of a sum of two words is always a word.
+inline Word halve_or_limit(int32_t v, bool halve, bool &limited) {
+    bool beyond;
+    const Word word = limit(v, beyond);
+    limited = beyond && !halve;
+    return halve ? static_cast<Word>(v >> 1) : word;
+}
+
+// How many of four, so that a trip adds narrow numbers.
+inline uint8_t how_many(bool a, bool b, bool c, bool d) {
+    return static_cast<uint8_t>((a + b) + (c + d));
+}
+
 // b times a twiddle: both products exact, one rounding, saturated; 1 and -+i bypass the
-// multiplier.  m counts steps of the table's circle of 256.
-inline Point rotate(const Point &b, int m, bool conjugate, uint32_t &count) {
-    if (m == 0) return b;
-    if (m == kMaxBlock / 4) {
-        const Word re = static_cast<Word>(conjugate ? -b.im : b.im);
-        const Word im = static_cast<Word>(conjugate ? b.re : -b.re);
-        return Point{re, im, b.counted};
-    }
-    const int32_t w_re = circnn_twiddles_re[m];
-    const int32_t w_im = conjugate ? -circnn_twiddles_im[m] : circnn_twiddles_im[m];
+// multiplier.  m counts steps of the table's circle of 256.  `count` is how many were saturated.
+inline Point rotate(const Point &b, int m, bool conjugate, uint8_t &count) {
+#pragma HLS INLINE
+    const Word w_re = circnn_twiddles_re[m];
+    const Word w_im = static_cast<Word>(conjugate ? -circnn_twiddles_im[m] : circnn_twiddles_im[m]);
     const int32_t half = 1 << (CIRCNN_TWIDDLE_SHIFT - 1);
     const int32_t re = b.re * w_re - b.im * w_im;
     const int32_t im = b.re * w_im + b.im * w_re;
-    uint32_t limited = 0;
-    const Word t_re = saturate((re + half) >> CIRCNN_TWIDDLE_SHIFT, limited);
-    const Word t_im = saturate((im + half) >> CIRCNN_TWIDDLE_SHIFT, limited);
-    count += b.counted ? limited : 0u;
-    return Point{t_re, t_im, b.counted};
+    bool re_limited, im_limited;
+    const Word t_re = limit((re + half) >> CIRCNN_TWIDDLE_SHIFT, re_limited);
+    const Word t_im = limit((im + half) >> CIRCNN_TWIDDLE_SHIFT, im_limited);
+    const bool one = m == 0, quarter = m == kMaxBlock / 4;
+    const Word bypass_re = quarter ? static_cast<Word>(conjugate ? -b.im : b.im) : b.re;
+    const Word bypass_im = quarter ? static_cast<Word>(conjugate ? b.re : -b.re) : b.im;
+    const bool bypass = one || quarter;
+    count = bypass || !b.counted ? static_cast<uint8_t>(0)
+                                 : static_cast<uint8_t>(re_limited + im_limited);
+    return Point{bypass ? bypass_re : t_re, bypass ? bypass_im : t_im, b.counted};
 }
 
-// Sums are halved with rounding up, differences with rounding down.
-inline Word sum(int32_t a, int32_t b, int shift, uint32_t &count) {
-    return saturate((a + b + shift) >> shift, count);
-}
-
-inline Word difference(int32_t a, int32_t b, int shift, uint32_t &count) {
-    return saturate((a - b) >> shift, count);
+// high = a + t, low = a - t.  Sums are halved with rounding up, differences with rounding down.
+inline void sum_and_difference(const Point &a, const Point &t, bool halve, Point &high, Point &low,
+                               uint8_t &count) {
+#pragma HLS INLINE
+    const int32_t up = halve ? 1 : 0;
+    bool limited[4];
+#pragma HLS ARRAY_PARTITION variable = limited complete
+    high.re = halve_or_limit(a.re + t.re + up, halve, limited[0]);
+    high.im = halve_or_limit(a.im + t.im + up, halve, limited[1]);
+    low.re = halve_or_limit(a.re - t.re, halve, limited[2]);
+    low.im = halve_or_limit(a.im - t.im, halve, limited[3]);
+    high.counted = low.counted = a.counted;
+    const uint8_t all = how_many(limited[0], limited[1], limited[2], limited[3]);
+    count = a.counted ? all : static_cast<uint8_t>(0);
 }
 
 // high = a + t, low = a - t with t = b times the twiddle.
-inline void butterfly(const Point &a, const Point &b, int m, bool conjugate, int shift, Point &high,
-                      Point &low, uint32_t &count) {
-    const Point t = rotate(b, m, conjugate, count);
-    uint32_t limited = 0;
-    high.re = sum(a.re, t.re, shift, limited);
-    high.im = sum(a.im, t.im, shift, limited);
-    low.re = difference(a.re, t.re, shift, limited);
-    low.im = difference(a.im, t.im, shift, limited);
-    high.counted = a.counted;
-    low.counted = a.counted;
-    count += a.counted ? limited : 0u;
+inline void butterfly(const Point &a, const Point &b, int m, bool conjugate, bool halve,
+                      Point &high, Point &low, uint8_t &count) {
+#pragma HLS INLINE
+    uint8_t rotated, added;
+    const Point t = rotate(b, m, conjugate, rotated);
+    sum_and_difference(a, t, halve, high, low, added);
+    count = static_cast<uint8_t>(rotated + added);
 }
 
 // -- the end of the epilogue --------------------------------------------------------------------

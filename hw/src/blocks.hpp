@@ -55,7 +55,7 @@ inline bool wide_reads(const Layer &layer) {
 // Rows that the first batch leaves out so that the last one is full: an earlier start of the first
 // batch means an earlier end of the last.
 inline int32_t skipped_rows(const Layer &layer, int32_t groups) {
-    const uint32_t a_batch = static_cast<uint32_t>((2 << layer.points_log2) / kRow / layer.chunks);
+    const uint32_t a_batch = static_cast<uint32_t>(kMaxBatchRows / layer.chunks);
     const uint32_t units = static_cast<uint32_t>(groups) *
                            static_cast<uint32_t>(layer.d.in_height) *
                            static_cast<uint32_t>(layer.columns) *
@@ -112,7 +112,7 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
     j.owned_columns = static_cast<uint16_t>(layer.by_sample ? 0xFFFF : least(between, 0xFFFF));
     j.place_beats = static_cast<uint8_t>(layer.places == 1 ? 0 : words / kBeat);
     j.unit_beats = static_cast<uint8_t>(layer.chunks * kRowBeats);
-    j.batch_beats = static_cast<uint8_t>((2 << layer.points_log2) / kBeat);
+    j.batch_beats = static_cast<uint8_t>(kMaxBatchRows * kRowBeats);
     j.first_position = static_cast<uint8_t>(skipped_rows(layer, groups) * kRowBeats);
     return j;
 }

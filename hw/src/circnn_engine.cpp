@@ -6,16 +6,15 @@
 
 // -- one layer ----------------------------------------------------------------------------------
 
-// The units run in parallel, each with a job of its own.  The activation memory is the one variable
-// that two of them have: the reader, which comes first, and the writer, which comes last.  Vitis HLS
-// allows that for an argument of the region (UG1399, "Canonical Body": read before write), and no
-// layer overwrites what it reads.
-static void run_units(const ReadJob read, const InputJob input, const Layer &layer,
-                      const Batch &batch, const LinesJob lines_job, const OutputsJob outputs_job,
-                      const LanesJob lanes_job, const ResultJob counted_job,
-                      const ResultJob result_job, const VectorJob vector_job,
-                      const EpilogueJob epilogue_job, uint32_t beats,
-                      bool counts_sums, bool has_lines, bool has_outputs,
+// The units run in parallel, each with a job of its own; beside them the next layer is planned.  The
+// activation memory is the one variable that two of them have: the reader, which comes first, and
+// the writer, which comes last.  Vitis HLS allows that for an argument of the region (UG1399,
+// "Canonical Body": read before write), and no layer overwrites what it reads.
+static void run_units(const Layer &next, const Batch &batch, Plan &next_plan, const ReadJob reading,
+                      const InputJob input, const ForwardJob forward, const LinesJob line_job,
+                      const OutputsJob outputs, const LanesJob lanes, const ResultJob counting,
+                      const InverseJob inverse, const VectorJob vector, const ResultJob placing,
+                      const EpilogueJob ending, bool spectral, uint32_t beats,
                       ActivationBank *activations, const Word weights[kWeightRows][kRow],
                       Word spectra[kSpectraRows][kRow], const Channels &channels, AxiStream &in,
                       PacketReader &packet, Count &read_count, Count &forward_count,
@@ -35,17 +34,18 @@ static void run_units(const ReadJob read, const InputJob input, const Layer &lay
     ResultCommandStream places("places");
     ResultStream results("results");
     CIRCNN_PARALLEL_BEGIN
-    CIRCNN_UNIT(sequence_read(read, reads))
+    CIRCNN_UNIT(plan_layer(next, batch, next_plan))
+    CIRCNN_UNIT(sequence_read(reading, reads))
     CIRCNN_UNIT(read_layer(input, activations, reads, in, packet, blocks, operands, read_count))
-    CIRCNN_UNIT(forward_transform(layer, blocks, rows, forward_count))
-    CIRCNN_UNIT(sequence_lines(lines_job, has_lines, lines))
-    CIRCNN_UNIT(sequence_outputs(outputs_job, has_outputs, lines, trips))
-    CIRCNN_UNIT(sequence_counted(counted_job, counts_sums, counted))
-    CIRCNN_UNIT(product(lanes_job, weights, spectra, trips, rows, counted, sums, product_count))
-    CIRCNN_UNIT(inverse_transform(layer, batch, sums, values, inverse_count))
-    CIRCNN_UNIT(vector_layer(vector_job, operands, totals, vector_count))
-    CIRCNN_UNIT(sequence_results(result_job, places))
-    CIRCNN_UNIT(epilogue(epilogue_job, channels, values, totals, places, results, epilogue_count))
+    CIRCNN_UNIT(forward_transform(forward, blocks, rows, forward_count))
+    CIRCNN_UNIT(sequence_lines(line_job, spectral, lines))
+    CIRCNN_UNIT(sequence_outputs(outputs, spectral, lines, trips))
+    CIRCNN_UNIT(sequence_counted(counting, spectral, counted))
+    CIRCNN_UNIT(product(lanes, weights, spectra, trips, rows, counted, sums, product_count))
+    CIRCNN_UNIT(inverse_transform(inverse, sums, values, inverse_count))
+    CIRCNN_UNIT(vector_layer(vector, operands, totals, vector_count))
+    CIRCNN_UNIT(sequence_results(placing, places))
+    CIRCNN_UNIT(epilogue(ending, channels, values, totals, places, results, epilogue_count))
     CIRCNN_UNIT(write_layer(beats, results, activations, write_count))
     CIRCNN_PARALLEL_END
     CIRCNN_CHECK(reads.empty(), "leftovers in the channel ", "reads");
@@ -62,15 +62,15 @@ static void run_units(const ReadJob read, const InputJob input, const Layer &lay
     CIRCNN_CHECK(results.empty(), "leftovers in the channel ", "results");
 }
 
-static void run_layer(Engine &engine, int32_t index, const Batch &batch, AxiStream &in,
-                      PacketReader &packet, Report &report) {
-    const Layer &layer = engine.layers[index];
-    const Plan plan = plan_layer(layer, batch);
+static void run_layer(Engine &engine, int32_t index, const Batch &batch, const Plan &plan,
+                      Plan &next_plan, AxiStream &in, PacketReader &packet, Report &report) {
+    const bool last = index + 1 == engine.header.layers;
+    const Layer &next = engine.layers[last ? index : index + 1];
     Count read = {0, 0}, forward = read, product = read, inverse = read, vector = read,
           epilogue = read, write = read;
-    run_units(plan.read, plan.input, layer, batch, plan.lines, plan.outputs, plan.lanes,
-              plan.results, plan.results, plan.vector, plan.epilogue, plan.results.beats,
-              plan.spectral, plan.spectral, plan.spectral, engine.activations, engine.weights,
+    run_units(next, batch, next_plan, plan.read, plan.input, plan.forward, plan.lines, plan.outputs,
+              plan.lanes, plan.results, plan.inverse, plan.vector, plan.results, plan.epilogue,
+              plan.spectral, plan.results.beats, engine.activations, engine.weights,
               engine.spectra, engine.channels, in, packet, read, forward, product, inverse, vector,
               epilogue, write);
 #ifdef CIRCNN_COUNT_TRIPS
@@ -188,6 +188,9 @@ static bool takes_input_from_stream(const Engine &engine) {
 static void run_batch(Engine &engine, const Batch &batch, Payload &payload, AxiStream &in,
                       Report &report) {
     if (!takes_input_from_stream(engine)) load_input(engine, batch, in, payload.packet);
+    if (engine.header.layers == 0) return;
+    Plan plan;
+    plan_layer(engine.layers[0], batch, plan);
 layers:
     for (int32_t i = 0; i < engine.header.layers; i++) {
         const Layer &layer = engine.layers[i];
@@ -196,7 +199,9 @@ layers:
             load_weights(layer, payload, in, engine.weights, count);
             CIRCNN_COUNT(engine.weight_trips += count.trips);
         }
-        run_layer(engine, i, batch, in, payload.packet, report);
+        Plan next;
+        run_layer(engine, i, batch, plan, next, in, payload.packet, report);
+        plan = next;
     }
 }
 

@@ -19,8 +19,9 @@ struct ReadCommand {
     uint8_t count;                 // words, from the address on; the rest are zeros
     bool direct;                   // from the packet, not from the memory
     bool ends;                     // the layer's last trip
+    bool wide;                     // more than eight words, or as many zeros
     // of a block
-    bool wide, counted, kept, batch_last;
+    bool counted, kept, batch_last;
     uint8_t position;
     // of an operand
     bool first, last, second;

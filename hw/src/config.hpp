@@ -16,8 +16,7 @@ constexpr int kBanks = 16;                        // of the activation memory, o
 constexpr int kButterflies = 8;                   // of each transform unit
 constexpr int kTripPoints = 2 * kButterflies;     // complex points that a transform trip takes
 constexpr int kMaxBlock = 1 << CIRCNN_LIMIT_BLOCK_LOG2;
-constexpr int kMinPoints = 64;                    // of a transform's batch, so that a pass is
-constexpr int kMaxPoints = kMaxBlock / 2;         // longer than a butterfly's latency
+constexpr int kMaxPoints = kMaxBlock / 2;         // of a transform's batch
 constexpr int kMaxBatchRows = 2 * kMaxPoints / kRow;
 
 constexpr int kWeightRows = CIRCNN_CONFIG_WEIGHTS_WORDS / kRow;
@@ -36,8 +35,8 @@ static_assert(CIRCNN_CONFIG_WEIGHTS_WORDS % kRow == 0, "weights must fill whole 
 static_assert(CIRCNN_CONFIG_SPECTRA_WORDS % kRow == 0, "spectra must fill whole rows");
 static_assert(kActivationWords % kBanks == 0, "activations must fill whole rows of banks");
 static_assert(kChannelWords % kBeat == 0, "channels must fill whole rows");
-static_assert(2 * kMinPoints % kRow == 0, "a transform's batch must fill whole rows");
-static_assert(kMinPoints % kTripPoints == 0, "a transform's batch must take whole trips");
+static_assert(2 * kMaxPoints % kRow == 0, "a transform's batch must fill whole rows");
+static_assert(kMaxPoints % kTripPoints == 0, "a transform's batch must take whole trips");
 
 typedef int16_t Word;
 

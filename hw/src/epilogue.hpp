@@ -117,6 +117,8 @@ inline Word finished(const EpilogueJob &j, int64_t sum, uint8_t shift, bool &lim
     }
 }
 
+inline bool next_upper(bool upper, bool wide) { return wide && !upper; }
+
 inline void epilogue(const EpilogueJob job, const Channels &channels, ValueStream &values,
                      TotalStream &totals, ResultCommandStream &commands, ResultStream &out,
                      Count &count) {
@@ -125,6 +127,8 @@ inline void epilogue(const EpilogueJob job, const Channels &channels, ValueStrea
 #pragma HLS BIND_STORAGE variable = circnn_tanh_even type = rom_np impl = lutram
 #pragma HLS BIND_STORAGE variable = circnn_tanh_odd type = rom_np impl = lutram
     CountdownState s = {job.beats};
+    TotalBeat total;
+    bool upper = false;  // the second eight of the totals come next
     uint32_t saturations = 0;
     CIRCNN_LOOP("epilogue");
 epilogue:
@@ -142,12 +146,13 @@ epilogue:
                 value[i] = beat.w[i];
             }
         } else {
-            const TotalBeat beat = totals.read();
-            pixels = beat.pixels;
+            if (!upper) total = totals.read();
+            pixels = total.pixels;
             for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-                value[i] = beat.w[i];
+                value[i] = upper ? total.w[i + kBeat] : total.w[i];
             }
+            upper = next_upper(upper, total.wide);
         }
         const uint16_t reciprocal = static_cast<uint16_t>(job.reciprocals + pixels - 1);
         const uint16_t parameters = static_cast<uint16_t>(reciprocal / kBeat);
@@ -185,7 +190,7 @@ epilogue:
         }
         saturations += all;
         out.write(result);
-        s = next_countdown(s, true);
+        s = next_countdown(s, 1);
     }
     count.trips = job.beats;
     count.saturations = saturations;

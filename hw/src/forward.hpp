@@ -1,298 +1,451 @@
 // The forward transform: blocks in, rows of packed half spectra out.
 //
-// A batch of 64 points (128 for k = 256) is computed in passes of 16 points a trip: stages 0 to 2
-// in the first pass, one stage in each later pass, the split last; for k <= 8 all in one pass.  The
-// passes have Pease's constant geometry: points j and j + P/2 go to 2j and 2j + 1, so that after
-// all stages a block's slots lie in bit-reversed order, which is the order of the spectra and of
-// the weights in the engine.  While one batch is computed, the next is loaded and the previous one
-// is sent.  A pass has at least four trips, so a butterfly may take four cycles.
+// One loop loads a batch, computes the one before and sends the one before that.  A batch is
+// computed in passes of sixteen points a trip: stages 0 to 2 in the first pass, one stage in each
+// later pass, the split last; for k <= 8 all in one pass.  The passes have Pease's constant
+// geometry: points j and j + P/2 go to 2j and 2j + 1, so that after all stages a block's slots lie
+// in bit-reversed order, which is the order of the spectra and of the weights in the engine.
+//
+// There is one set of eight butterflies.  Stages 0 and 1 have twiddles 1 and -i alone: adders stand
+// in front of the set, which does stage 2 in the first pass, or the split of small blocks.
 #ifndef CIRCNN_FORWARD_HPP
 #define CIRCNN_FORWARD_HPP
 
 #include "transform.hpp"
 
-// Three stages at once on points an eighth of the block apart, in Pease's order.
-inline void three_stages(const Layer &layer, Point x[8], uint32_t &count) {
-three_stages:
-    for (int stage = 0; stage < 3; stage++) {
+// -- what a layer asks for, and the state -------------------------------------------------------
+
+struct ForwardJob {
+    bool present;  // whether the layer has a transform at all
+    bool whole;  // k = 256: a batch has no halves
+    bool small;  // k <= 8: one pass
+    bool plain;  // k = 1: a point is two blocks, and stays as it is
+    uint8_t adders;  // stages in front of the butterflies: 0 to 2
+    uint8_t order;  // of the first pass
+    uint8_t shifts;  // bit s: stage s halves
+    uint8_t first_stage;  // that the butterflies do in the first pass
+    Passes passes;
+    Split split;
+};
+
+inline ForwardJob forward_job(const Layer &layer) {
+    const int log2 = layer.d.block_log2;
+    ForwardJob job;
+    job.present = traits_of(layer).spectral != 0;
+    job.whole = log2 == CIRCNN_LIMIT_BLOCK_LOG2;
+    job.small = log2 <= 3;
+    job.plain = log2 == 0;
+    job.adders = static_cast<uint8_t>(log2 > 2 ? 2 : log2 == 2 ? 1 : 0);
+    job.order = static_cast<uint8_t>(order_of(log2));
+    job.shifts = static_cast<uint8_t>(layer.d.forward_shifts);
+    job.first_stage = static_cast<uint8_t>(log2 > 3 ? 2 : log2 == 0 ? 0 : log2 - 1);
+    const uint8_t idle = job.whole ? idle_trips(CIRCNN_LATENCY_TRANSFORM, kWholeDistance)
+                                   : idle_trips(CIRCNN_LATENCY_TRANSFORM, kHalfDistance);
+    const uint8_t end = static_cast<uint8_t>(kPassTrips - 1 + idle);
+    job.passes = Passes{static_cast<uint8_t>(layer.passes - 1), end, end};
+    job.split = split_of(log2);
+    return job;
+}
+
+// What has come with a beat of blocks, apart from its words.
+struct BeatMarks {
+    uint8_t position;
+    bool wide, counted, kept, batch_last, layer_last;
+};
+
+struct ForwardState {
+    Progress progress;
+    bool ended;  // the layer's last beat has been loaded
+    bool fresh;  // the next beat is a batch's first
+    uint32_t counted_0, counted_1;  // beats of the loaded points that are counted
+    uint16_t loaded_kept_0, loaded_kept_1;  // rows of spectra to be sent
+    uint16_t ready_kept_0, ready_kept_1;
+    uint8_t sent;  // rows of the batch
+    bool finished;
+};
+
+inline ForwardState first_forward() {
+    return ForwardState{first_progress(), false, true, 0, 0, 0, 0, 0, 0, 0, false};
+}
+
+inline bool loads(const ForwardState &s) { return s.progress.rooms != 0 && !s.ended; }
+
+inline bool sends(const ForwardState &s) { return s.progress.results != 0; }
+
+inline ForwardState next_forward(const ForwardJob &job, const ForwardState &s,
+                                 const BeatMarks &beat) {
+#pragma HLS INLINE
+    const Progress &p = s.progress;
+    const bool loading = loads(s), sending = sends(s);
+    const bool loaded = loading && beat.batch_last;
+    const bool sent = sending && s.sent == kMaxBatchRows - 1;
+    ForwardState n;
+    n.progress = next_progress(job.passes, p, loaded, sent);
+    n.ended = s.ended || (loading && beat.layer_last);
+    n.fresh = loading ? beat.batch_last : s.fresh;
+    // marks of the batch that is being loaded
+    const uint32_t beats = static_cast<uint32_t>(beat.wide ? 3 : 1) << (beat.position & 31);
+    const uint32_t counted_now = beat.counted ? beats : 0u;
+    const int row = (beat.position & 31) / kRowBeats;
+    const uint16_t kept_now = static_cast<uint16_t>((beat.kept ? 1 : 0) << row);
+    const bool load_0 = loading && !p.load_half, load_1 = loading && p.load_half;
+    n.counted_0 = load_0 ? (s.fresh ? 0u : s.counted_0) | counted_now : s.counted_0;
+    n.counted_1 = load_1 ? (s.fresh ? 0u : s.counted_1) | counted_now : s.counted_1;
+    n.loaded_kept_0 = load_0 ? static_cast<uint16_t>((s.fresh ? 0 : s.loaded_kept_0) | kept_now)
+                             : s.loaded_kept_0;
+    n.loaded_kept_1 = load_1 ? static_cast<uint16_t>((s.fresh ? 0 : s.loaded_kept_1) | kept_now)
+                             : s.loaded_kept_1;
+    // they stay with the batch when its half of the loaded points is filled again
+    const bool taken = last_points(p) && p.pass == 0;
+    n.ready_kept_0 = taken && !p.compute_half ? s.loaded_kept_0 : s.ready_kept_0;
+    n.ready_kept_1 = taken && p.compute_half ? s.loaded_kept_1 : s.ready_kept_1;
+    n.sent = static_cast<uint8_t>(!sending ? s.sent : sent ? 0 : s.sent + 1);
+    n.finished = n.ended && all_sent(n.progress);
+    return n;
+}
+
+// -- memories -----------------------------------------------------------------------------------
+
+// As many banks as a row of spectra has points, so that it is read at once.
+constexpr int kRowPoints = kRow / 2;
+constexpr int kReadyBanks = kRowPoints > kPointBanks ? kRowPoints : kPointBanks;
+constexpr int kReadyGroups = kReadyBanks / kPointBanks;  // of banks; a row of points is in one
+constexpr int kReadyRows = kMaxPoints / kReadyBanks;  // of a batch
+constexpr int kReadyParts = kReadyBanks / kRowPoints;  // rows of spectra in a row of the banks
+
+// Points between two passes, in plain rows; passes use the two halves in turn.
+constexpr Ram kForwardRam = {"forward work", 2 * kPointRows, 2, 1, CIRCNN_LATENCY_TRANSFORM};
+
+// Four or eight points, side by side in one row of the banks.
+inline void store_block(const BlockBeat &beat, bool half,
+                        Point loaded[kPointBanks][2 * kPointRows]) {
+#pragma HLS INLINE
+    const int first = (beat.position & (kBatchBeats - 1)) * (kBeat / 2);
+    const int shift = loaded_bank(first), points = beat.wide ? kBeat : kBeat / 2;
+    const int row = (half ? kPointRows : 0) | first / kPointBanks;
+    for (int b = 0; b < kPointBanks; b++) {
 #pragma HLS UNROLL
-        const int shift = (layer.d.forward_shifts >> stage) & 1;
-        Point y[8];
-        for (int q = 0; q < 4; q++) {
-#pragma HLS UNROLL
-            butterfly(x[q], x[q + 4], twiddle_of(q, stage), false, shift, y[2 * q], y[2 * q + 1],
-                      count);
+        const int i = b ^ shift;
+        if (i < points) {
+            CIRCNN_WRITES(loaded[b], row, kLoadedRam);
+            loaded[b][row] = Point{beat.w[2 * (i % kBeat)], beat.w[2 * (i % kBeat) + 1], false};
         }
-        for (int i = 0; i < 8; i++) {
+    }
+}
+
+// The sixteen points of a trip of the first pass, each group of eight in the order of its stages.
+// Points that were not loaded in this batch are not counted.
+inline void gather_loaded(const ForwardJob &job, int trip, bool half, uint32_t counted, bool used,
+                          const Point loaded[kPointBanks][2 * kPointRows], Point x[kTripPoints]) {
+#pragma HLS INLINE
+    const int order = job.order;
+    const int trip_bank = kGather.trip_bank[order][trip], trip_at = kGather.trip_at[order][trip];
+    const int trip_row = kGather.trip_row[order][trip] | (half ? kPointRows : 0);
+    Point raw[kPointBanks];
+#pragma HLS ARRAY_PARTITION variable = raw complete
+    for (int b = 0; b < kPointBanks; b++) {
 #pragma HLS UNROLL
-            x[i] = y[i];
+        const int row = kGather.bank_row[order][b] ^ trip_row;
+        if (used) {
+            CIRCNN_READS(loaded[b], row, kLoadedRam);
+        }
+        raw[b] = loaded[b][row];
+    }
+    for (int lane = 0; lane < kTripPoints; lane++) {
+#pragma HLS UNROLL
+        x[lane] = raw[kGather.lane_bank[order][lane] ^ trip_bank];
+        const int at = kGather.lane_at[order][lane] ^ trip_at;
+        x[lane].counted = ((counted >> (at / (kBeat / 2))) & 1) != 0;
+    }
+}
+
+// Two rows at once.
+inline void read_work(int half, const RowPair &rows, bool used,
+                      const Point work[kPointBanks][2 * kPointRows], Point low[kPointBanks],
+                      Point high[kPointBanks]) {
+#pragma HLS INLINE
+    const int low_row = half * kPointRows + rows.low, high_row = half * kPointRows + rows.high;
+    for (int b = 0; b < kPointBanks; b++) {
+#pragma HLS UNROLL
+        if (used) {
+            CIRCNN_READS(work[b], low_row, kForwardRam);
+            CIRCNN_READS(work[b], high_row, kForwardRam);
+        }
+        low[b] = work[b][low_row];
+        high[b] = work[b][high_row];
+    }
+}
+
+inline void write_work(int half, int row, const Point x[kPointBanks],
+                       Point work[kPointBanks][2 * kPointRows]) {
+#pragma HLS INLINE
+    const int to = half * kPointRows + row;
+    for (int b = 0; b < kPointBanks; b++) {
+#pragma HLS UNROLL
+        CIRCNN_WRITES(work[b], to, kForwardRam);
+        work[b][to] = x[b];
+    }
+}
+
+// The lower half of one row and the upper half of another.
+inline void write_ready(bool half, const MirrorRows &rows, const Point x[kPointBanks],
+                        Point ready[kReadyBanks][2 * kReadyRows]) {
+#pragma HLS INLINE
+    for (int b = 0; b < kReadyBanks; b++) {
+#pragma HLS UNROLL
+        const int place = b % kPointBanks, group = b / kPointBanks;
+        const int row = place < kPointBanks / 2 ? rows.low : rows.high;
+        const int to = (half ? kReadyRows : 0) | row / kReadyGroups;
+        if (row % kReadyGroups == group) {
+            CIRCNN_WRITES(ready[b], to, kReadyRam);
+            ready[b][to] = x[place];
         }
     }
 }
 
-// All stages of blocks of at most four points; a block's points are neighbours.
-inline void small_stages(const Layer &layer, Point x[4], int log2_points, uint32_t &count) {
-    const int first = layer.d.forward_shifts & 1, second = (layer.d.forward_shifts >> 1) & 1;
-    Point y[4];
-    if (log2_points == 1) {
-        butterfly(x[0], x[1], 0, false, first, y[0], y[1], count);
-        butterfly(x[2], x[3], 0, false, first, y[2], y[3], count);
-    } else {
-        butterfly(x[0], x[2], 0, false, first, y[0], y[2], count);
-        butterfly(x[1], x[3], 0, false, first, y[1], y[3], count);
-        const Point a = y[0], b = y[1], c = y[2], d = y[3];
-        butterfly(a, b, 0, false, second, y[0], y[1], count);
-        butterfly(c, d, kMaxBlock / 4, false, second, y[2], y[3], count);
-    }
-    for (int i = 0; i < 4; i++) {
+inline SpectraRow spectra_row(bool half, int row, const Point ready[kReadyBanks][2 * kReadyRows]) {
+#pragma HLS INLINE
+    const int from = (half ? kReadyRows : 0) | row / kReadyParts, part = row % kReadyParts;
+    Point raw[kReadyBanks];
+#pragma HLS ARRAY_PARTITION variable = raw complete
+    for (int b = 0; b < kReadyBanks; b++) {
 #pragma HLS UNROLL
-        x[i] = y[i];
+        if (b / kRowPoints == part) {
+            CIRCNN_READS(ready[b], from, kReadyRam);
+        }
+        raw[b] = ready[b][from];
     }
+    SpectraRow spectra;
+    for (int i = 0; i < kRowPoints; i++) {
+#pragma HLS UNROLL
+        const Point x = raw[part * kRowPoints + i];
+        spectra.w[2 * i] = x.re;
+        spectra.w[2 * i + 1] = x.im;
+    }
+    return spectra;
 }
 
-// Slot 0: two real numbers.
-inline void split_zero(Point &z, int shift, uint32_t &count) {
-    uint32_t limited = 0;
-    const Word re = sum(z.re, z.im, shift, limited), im = difference(z.re, z.im, shift, limited);
-    z.re = re;
-    z.im = im;
-    count += z.counted ? limited : 0u;
+// -- arithmetic ---------------------------------------------------------------------------------
+
+// A stage whose twiddles are 1 and, where `turned`, -i for every second pair: in each group of
+// eight, points q and q + 4 go to 2q and 2q + 1.
+inline uint8_t front_stage(bool turned, bool halve, bool used, Point x[kTripPoints]) {
+#pragma HLS INLINE
+    Point y[kTripPoints];
+#pragma HLS ARRAY_PARTITION variable = y complete
+    uint8_t counts[kButterflies];
+#pragma HLS ARRAY_PARTITION variable = counts complete
+    for (int i = 0; i < kButterflies; i++) {
+#pragma HLS UNROLL
+        const int group = i / 4 * 8, q = i % 4;
+        const Point a = x[group + q], b = x[group + q + 4];
+        const Point t = turned && q % 2 == 1 ? Point{b.im, negative(b.re), b.counted} : b;
+        sum_and_difference(a, t, halve, y[group + 2 * q], y[group + 2 * q + 1], counts[i]);
+    }
+    for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS UNROLL
+        x[i] = used ? y[i] : x[i];
+    }
+    return used ? total(counts) : static_cast<uint8_t>(0);
 }
 
-// E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2 never leave 16 bits.
-inline void split(Point &z, Point &c, int m, int shift, uint32_t &count) {
+// What a butterfly takes.
+struct Operands {
+    Point a, b;
+    uint8_t twiddle;
+};
+
+// The split's: E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2, which never leave
+// 16 bits.  Slot 0 is the sum and the difference of two real numbers; for k = 2 of both points.
+inline Operands split_operands(const Split &split, int bin, const Point &z, const Point &c) {
+    const bool zero = bin == 0;
     const Point e = {static_cast<Word>((z.re + c.re + 1) >> 1),
                      static_cast<Word>((z.im - c.im + 1) >> 1), z.counted};
     const Point o = {static_cast<Word>((z.im + c.im) >> 1), static_cast<Word>((c.re - z.re) >> 1),
                      z.counted};
-    Point low;
-    butterfly(e, o, m, false, shift, z, low, count);
-    c.re = low.re;
-    c.im = static_cast<Word>(-low.im);
+    const Word none = 0;
+    const Point re = {z.re, split.single ? c.re : none, z.counted};
+    const Point im = {z.im, split.single ? c.im : none, z.counted};
+    return Operands{zero ? re : e, zero ? im : o, static_cast<uint8_t>(bin)};
 }
 
-inline void split_pair(const Layer &layer, Point &even, Point &odd, int32_t slot, uint32_t &count) {
-    const int log2 = layer.d.block_log2;
-    const int32_t points = 1 << (log2 - 1);
-    const int shift = (layer.d.forward_shifts >> (log2 - 1)) & 1;
-    const int32_t r = slot & (points - 1);
-    if (r == 0) {
-        split_zero(even, shift, count);
-        if (points == 1)
-            split_zero(odd, shift, count);
-        else
-            middle(odd, shift);
-    } else {
-        const int32_t m = reverse_bits(r, log2 - 1);
-        split(even, odd, m * (kMaxPoints / points), shift, count);
-    }
-}
+// -- a trip of a pass ---------------------------------------------------------------------------
 
-// -- passes: each takes sixteen points a trip ---------------------------------------------------
-
-// The memories: loaded points in natural order, skewed; points being computed and points to be sent
-// in plain rows.  `batch` selects the half of a memory that a batch uses.
-struct ForwardMemory {
-    Points loaded, work, ready;
-    uint8_t written[2][2 * kMaxPoints / kBeat];  // which beats of a batch were loaded
+struct ForwardPass {
+    bool first, last;  // the last is the split
+    uint8_t stage;
+    MirrorRows rows;
 };
 
-inline void split_trip(const Layer &layer, const TripRows &rows, Point x[kTripPoints],
-                       uint32_t &count) {
-    const int32_t points = 1 << (layer.d.block_log2 - 1);
-    for (int i = 0; i < kButterflies; i++) {
-#pragma HLS UNROLL
-        const Pair pair = trip_pair(rows, i, points);
-        split_pair(layer, x[pair.even], x[pair.odd], trip_point(rows, pair.even), count);
-    }
+inline ForwardPass forward_pass(const ForwardJob &job, const Progress &p) {
+    return ForwardPass{p.pass == 0, p.pass == job.passes.last_pass,
+                       static_cast<uint8_t>(p.pass + job.first_stage),
+                       mirror_rows(p.trip & 7, job.split.row_mask)};
 }
 
-// Saturations of a point that was not loaded in this batch are not counted.
-inline void drop_unwritten(const ForwardMemory &memory, int32_t batch, int32_t at, Point &x) {
-    x.counted = x.counted && memory.written[batch][at / (kBeat / 2)] != 0;
+// The twiddle of a stage from 3 on: the sums and differences before it, the first of them in the
+// highest bit.
+inline int forward_twiddle(int pair, int trip, int stage) {
+    const int before = (stage > 3 ? (trip & 1) << 3 : 0) | (stage > 4 ? (trip & 2) << 1 : 0) |
+                       (stage > 5 ? (trip & 4) >> 1 : 0);
+    return reverse_bits(pair, 3) << 4 | before;
 }
 
-inline void first_pass(const Layer &layer, int32_t trip, int32_t batch, ForwardMemory &memory,
-                       int32_t to, uint32_t &count) {
-    const int log2_points = layer.d.block_log2 - 1;
-    const int32_t blocks_log2 = layer.points_log2 - log2_points;
-    const int32_t apart = (1 << layer.points_log2) / 8;
-    Point row[kTripPoints];
-    for (int half = 0; half < 2; half++) {
-#pragma HLS UNROLL
-        int32_t at[8], bank[8];
-        Point x[8];
-        for (int i = 0; i < 8; i++) {
-#pragma HLS UNROLL
-            const int32_t p = 2 * trip + half + i * apart;  // point number over block number
-            const int32_t block = p & ((1 << blocks_log2) - 1), n = p >> blocks_log2;
-            at[i] = (block << log2_points) + n;
-            bank[i] = loaded_bank(at[i]);
-        }
-        gather<8>(memory.loaded, batch, at, bank, x);
-        for (int i = 0; i < 8; i++) {
-#pragma HLS UNROLL
-            drop_unwritten(memory, batch, at[i], x[i]);
-        }
-        three_stages(layer, x, count);
-        for (int i = 0; i < 8; i++) {
-#pragma HLS UNROLL
-            row[8 * half + i] = x[i];
-        }
-    }
-    write_row(memory.work, to, trip, row);
-}
-
-inline void stage_pass(const Layer &layer, int32_t trip, int stage, Points &work, int32_t from,
-                       uint32_t &count) {
-    const int32_t between = (1 << (layer.points_log2 - 1)) / kTripPoints;  // rows
-    const int32_t low = trip / 2, first = trip % 2 * kHalfRow;
-    const int shift = (layer.d.forward_shifts >> stage) & 1;
-    Point row[kTripPoints];
-    for (int i = 0; i < kButterflies; i++) {
-#pragma HLS UNROLL
-        const Point a = work.bank[first + i][point_row(from, low)];
-        const Point b = work.bank[first + i][point_row(from, low + between)];
-        butterfly(a, b, twiddle_of(trip * kButterflies + i, stage), false, shift, row[2 * i],
-                  row[2 * i + 1], count);
-    }
-    write_row(work, 1 - from, trip, row);
-}
-
-inline void split_pass(const Layer &layer, int32_t trip, const Points &work, int32_t from,
-                       Points &ready, int32_t to, uint32_t &count) {
-    const TripRows rows = trip_rows(trip, 1 << (layer.d.block_log2 - 1));
-    Point x[kTripPoints];
-    read_halves(work, from, rows.low, rows.high, x);
-    split_trip(layer, rows, x, count);
-    write_halves(ready, to, rows.low, rows.high, x);
-}
-
-// Blocks of at most eight samples; a block of one sample is its own spectrum.
-inline void small_pass(const Layer &layer, int32_t trip, int32_t batch, ForwardMemory &memory,
-                       uint32_t &count) {
-    const int log2_points = layer.d.block_log2 - 1;
-    Point x[kTripPoints];
-    read_row(memory.loaded, batch, trip, 2 * trip, x);
+inline void choose_operands(const ForwardJob &job, const ForwardPass &pass, int trip,
+                            const Point x[kTripPoints], const Point low[kPointBanks],
+                            const Point high[kPointBanks], Operands operands[kButterflies]) {
+#pragma HLS INLINE
+    Point z[kTripPoints];  // what the split takes
+#pragma HLS ARRAY_PARTITION variable = z complete
     for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
-        drop_unwritten(memory, batch, trip * kTripPoints + i, x[i]);
+        z[i] = job.small ? x[i] : i < kPointBanks / 2 ? low[i] : high[i];
     }
-    if (log2_points > 0) {
-        for (int group = 0; group < kTripPoints; group += 4) {
+    const int pairing = pass.rows.mirrored ? kMirrored : static_cast<int>(job.split.pairing);
+    const bool upper = trip % 2 == 1;  // half of the rows
+    for (int i = 0; i < kButterflies; i++) {
 #pragma HLS UNROLL
-            small_stages(layer, x + group, log2_points, count);
-        }
+        const int group = i / 4 * 8, q = i % 4;
+        const Operands first = {x[group + q], x[group + q + 4],
+                                static_cast<uint8_t>(reverse_bits(q, 2) << 5)};
+        const Operands stage = {low[upper ? i + 8 : i], high[upper ? i + 8 : i],
+                                static_cast<uint8_t>(forward_twiddle(i, trip, pass.stage))};
+        const Operands split = split_operands(job.split, bin_of(job.split, pass.rows, i),
+                                              even_of(z, pairing, i), odd_of(z, pairing, i));
+        operands[i] = pass.last ? split : pass.first ? first : stage;
     }
-    if (log2_points >= 0) split_trip(layer, TripRows{trip, trip, false}, x, count);
-    write_row(memory.ready, batch, trip, x);
 }
 
-inline void forward_trip(const Layer &layer, const Passes &p, int32_t batch, ForwardMemory &memory,
-                         uint32_t &count) {
-    const int32_t from = (p.pass + 1) % 2;  // the half of the work memory that pass - 1 wrote
-    if (layer.d.block_log2 <= 3)
-        small_pass(layer, p.trip, batch, memory, count);
-    else if (p.pass == layer.passes - 1)
-        split_pass(layer, p.trip, memory.work, from, memory.ready, batch, count);
-    else if (p.pass == 0)
-        first_pass(layer, p.trip, batch, memory, 0, count);
-    else
-        stage_pass(layer, p.trip, p.pass + 2, memory.work, from, count);
+// The spectra that belong to the sixteen places: low is conj(E - t).
+inline void finish_split(const ForwardJob &job, const ForwardPass &pass, bool halve,
+                         const Point x[kTripPoints], const Point low_row[kPointBanks],
+                         const Point high_row[kPointBanks], const Operands operands[kButterflies],
+                         const Point sums[kButterflies], const Point differences[kButterflies],
+                         Point spectra[kTripPoints]) {
+#pragma HLS INLINE
+    const int pairing = pass.rows.mirrored ? kMirrored : static_cast<int>(job.split.pairing);
+    Point even[kButterflies], odd[kButterflies];
+#pragma HLS ARRAY_PARTITION variable = even complete
+#pragma HLS ARRAY_PARTITION variable = odd complete
+    for (int i = 0; i < kButterflies; i++) {
+#pragma HLS UNROLL
+        // only the first row of a block has a slot 0, and beside it the middle bin
+        const bool zero = operands[i].twiddle == 0;
+        const int at = odd_place(kNeighbours, i);
+        const Point beside = middle(job.small ? x[at] : at < 8 ? low_row[at] : high_row[at], halve);
+        const Point high = sums[i], low = differences[i];
+        const Point conjugate = {low.re, negative(low.im), low.counted};
+        even[i] = zero ? Point{high.re, low.re, high.counted} : high;
+        odd[i] = !zero              ? conjugate
+                 : job.split.single ? Point{high.im, low.im, high.counted}
+                                    : beside;
+    }
+    for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS UNROLL
+        spectra[i] = job.plain ? x[i] : placed(even, odd, pairing, i);
+    }
 }
 
 // -- the unit -----------------------------------------------------------------------------------
 
-// Four or eight points, side by side in one row.
-inline void store_block(const BlockBeat &beat, int32_t batch, ForwardMemory &memory) {
-    const int32_t first = beat.position * (kBeat / 2);
-    const int32_t row = first / kPointBanks, shift = first + 2 * row;
-    const int32_t points = beat.wide ? kBeat : kBeat / 2;
-    for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-        const int32_t i = (b - shift) & (kPointBanks - 1);
-        if (i < points)
-            memory.loaded.bank[b][point_row(batch, row)] =
-                Point{beat.w[2 * (i % kBeat)], beat.w[2 * (i % kBeat) + 1], beat.counted};
-    }
-    memory.written[batch][beat.position] = 1;
-    if (beat.wide) memory.written[batch][beat.position + 1] = 1;
-}
-
-inline void send_row(const Points &ready, int32_t batch, int32_t row, RowStream &out) {
-    SpectraRow spectra;
-    for (int i = 0; i < kRow / 2; i++) {
-#pragma HLS UNROLL
-        const int32_t at = row * (kRow / 2) + i;
-        const Point x = ready.bank[at % kPointBanks][point_row(batch, at / kPointBanks)];
-        spectra.w[2 * i] = x.re;
-        spectra.w[2 * i + 1] = x.im;
-    }
-    out.write(spectra);
-}
-
-inline void forward_transform(const Layer &layer, BlockStream &in, RowStream &out, Count &count) {
-    if (!traits_of(layer).spectral) return;
-    ForwardMemory memory = {};
-#pragma HLS ARRAY_PARTITION variable = memory.loaded.bank complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = memory.work.bank complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = memory.ready.bank complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = memory.written complete dim = 0
-#pragma HLS BIND_STORAGE variable = memory.loaded.bank type = ram_1wnr impl = lutram
-#pragma HLS BIND_STORAGE variable = memory.work.bank type = ram_1wnr impl = lutram
-#pragma HLS BIND_STORAGE variable = memory.ready.bank type = ram_1wnr impl = lutram
-#pragma HLS DEPENDENCE variable = memory.work.bank inter false
-    bool kept[3][kMaxBatchRows] = {};
-    int32_t rows[3] = {0, 0, 0};  // of the batches loaded, computed and sent
-    bool last_loaded = false;
-batches:
-    for (uint32_t batch = 0; batch < kMaxTrips; batch++) {
-        // halves of the memories: the computed batch uses the other one than its neighbours
-        const int32_t here = static_cast<int32_t>(batch % 2), other = 1 - here;
-        bool loading = !last_loaded;
-        Passes passes = {0, 0, rows[1] > 0};
-        int32_t sent = 0;
-        rows[0] = 0;
-        for (int i = 0; i < kMaxBatchRows; i++) {
-#pragma HLS UNROLL
-            kept[0][i] = false;
-        }
-        for (int i = 0; i < 2 * kMaxPoints / kBeat; i++) {
-#pragma HLS UNROLL
-            memory.written[here][i] = 0;
-        }
-    forward:
-        for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+inline void forward_transform(const ForwardJob job, BlockStream &in, RowStream &out, Count &count) {
+    if (!job.present) return;
+    Point loaded[kPointBanks][2 * kPointRows];
+    Point work[kPointBanks][2 * kPointRows];
+    Point ready[kReadyBanks][2 * kReadyRows];
+#pragma HLS ARRAY_PARTITION variable = loaded complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = work complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = ready complete dim = 1
+#pragma HLS BIND_STORAGE variable = loaded type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = work type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = ready type = ram_1wnr impl = lutram
+    // points that no beat brings are computed too, but neither counted nor used
+clear:
+    for (int row = 0; row < 2 * kPointRows; row++) {
 #pragma HLS PIPELINE II = 1
-            if (!loading && !passes.busy && sent == rows[2]) break;
-            count.trips++;
-            if (loading) {
-                const BlockBeat beat = in.read();
-                store_block(beat, here, memory);
-                const int32_t row = (beat.position + (beat.wide ? 1 : 0)) / kRowBeats;
-                kept[0][row] = beat.kept;
-                loading = !beat.batch_last;
-                last_loaded = beat.layer_last;
-                rows[0] = row + 1;
-            }
-            if (passes.busy) {
-                forward_trip(layer, passes, other, memory, count.saturations);
-                advance(layer, passes);
-            }
-            if (sent < rows[2]) {
-                if (kept[2][sent]) send_row(memory.ready, here, sent, out);
-                sent++;
-            }
-        }
-        rows[2] = rows[1];
-        rows[1] = rows[0];
-        for (int i = 0; i < kMaxBatchRows; i++) {
+        for (int b = 0; b < kPointBanks; b++) {
 #pragma HLS UNROLL
-            kept[2][i] = kept[1][i];
-            kept[1][i] = kept[0][i];
+            loaded[b][row] = Point{0, 0, false};
+            work[b][row] = Point{0, 0, false};
         }
-        if (last_loaded && rows[1] == 0 && rows[2] == 0) break;
     }
+    ForwardState state = first_forward();
+    uint32_t trips = 0, saturations = 0;
+    CIRCNN_LOOP("forward");
+forward:
+    for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 3 true
+#pragma HLS DEPENDENCE variable = work inter RAW distance = 8 true
+#pragma HLS DEPENDENCE variable = ready inter RAW distance = 12 true
+        static_assert(CIRCNN_LATENCY_LOADED == 3 && CIRCNN_LATENCY_TRANSFORM == 8 &&
+                          CIRCNN_LATENCY_READY == 12,
+                      "the pragmas state the contract's latencies");
+        if (state.finished) break;
+        CIRCNN_TRIP();
+        trips++;
+        const Progress &p = state.progress;
+        BeatMarks marks = {0, false, false, false, false, false};
+        if (loads(state)) {
+            const BlockBeat beat = in.read();
+            marks = BeatMarks{beat.position, beat.wide,       beat.counted,
+                              beat.kept,     beat.batch_last, beat.layer_last};
+            store_block(beat, p.load_half, loaded);
+        }
+        if (computes(p)) {
+            const ForwardPass pass = forward_pass(job, p);
+            const int trip = p.trip & (kPassTrips - 1), to = p.pass & 1;
+            const bool halve = ((job.shifts >> (pass.stage & 7)) & 1) != 0;
+            Point x[kTripPoints], low[kPointBanks], high[kPointBanks];
+#pragma HLS ARRAY_PARTITION variable = x complete
+#pragma HLS ARRAY_PARTITION variable = low complete
+#pragma HLS ARRAY_PARTITION variable = high complete
+            gather_loaded(job, trip, p.compute_half,
+                          p.compute_half ? state.counted_1 : state.counted_0, pass.first, loaded,
+                          x);
+            const bool one = pass.first && job.adders > 0, two = pass.first && job.adders > 1;
+            const uint8_t limited_0 = front_stage(false, (job.shifts & 1) != 0, one, x);
+            const uint8_t limited_1 = front_stage(true, (job.shifts & 2) != 0, two, x);
+            const RowPair apart = rows_apart(trip, job.whole);
+            const RowPair rows = {pass.last ? pass.rows.low : apart.low,
+                                  pass.last ? pass.rows.high : apart.high};
+            read_work(1 - to, rows, !pass.first, work, low, high);
+            Operands operands[kButterflies];
+            Point sums[kButterflies], differences[kButterflies], row[kPointBanks];
+            uint8_t counts[kButterflies];
+#pragma HLS ARRAY_PARTITION variable = operands complete
+#pragma HLS ARRAY_PARTITION variable = sums complete
+#pragma HLS ARRAY_PARTITION variable = differences complete
+#pragma HLS ARRAY_PARTITION variable = row complete
+#pragma HLS ARRAY_PARTITION variable = counts complete
+            choose_operands(job, pass, trip, x, low, high, operands);
+            for (int i = 0; i < kButterflies; i++) {
+#pragma HLS UNROLL
+                butterfly(operands[i].a, operands[i].b, operands[i].twiddle, false, halve, sums[i],
+                          differences[i], counts[i]);
+                row[2 * i] = sums[i];
+                row[2 * i + 1] = differences[i];
+            }
+            const uint8_t limited_2 = job.plain ? static_cast<uint8_t>(0) : total(counts);
+            saturations += static_cast<uint8_t>(limited_0 + limited_1 + limited_2);
+            if (pass.last) {
+                Point spectra[kTripPoints];
+#pragma HLS ARRAY_PARTITION variable = spectra complete
+                finish_split(job, pass, halve, x, low, high, operands, sums, differences, spectra);
+                write_ready(p.compute_half, pass.rows, spectra, ready);
+            } else {
+                write_work(to, trip, row, work);
+            }
+        }
+        if (sends(state)) {
+            const SpectraRow spectra = spectra_row(p.send_half, state.sent, ready);
+            const uint16_t kept = p.send_half ? state.ready_kept_1 : state.ready_kept_0;
+            if (((kept >> (state.sent & 15)) & 1) != 0) out.write(spectra);
+        }
+        state = next_forward(job, state, marks);
+    }
+    count.trips = trips;
+    count.saturations = saturations;
 }
 
 #endif

@@ -1,242 +1,485 @@
 // The inverse transform: sums of products in, real values out.
 //
-// The mirror image of the forward transform: sums are shifted to 16 bits as they are loaded, the
-// first pass merges the half spectra and does stages 0 and 1, each pass after it one stage.  The
-// points come in bit-reversed order; 2j and 2j + 1 go to j and j + P/2, which brings them into
-// natural order, block number under point number.
+// The mirror image of the forward transform, with one loop of the same kind: sums are shifted to 16
+// bits as they are loaded, the first pass merges the half spectra and does stages 0 and 1, each
+// pass after it one stage.  The points come in bit-reversed order; 2j and 2j + 1 go to j and
+// j + P/2, which brings them into natural order, block number under point number.
+//
+// There is one set of eight butterflies.  The merge uses it, and stages 0 and 1, whose twiddles are
+// 1 and i alone, are adders behind it.  Because of them the first pass's points take longer to
+// land, and have a memory of their own.
 #ifndef CIRCNN_INVERSE_HPP
 #define CIRCNN_INVERSE_HPP
 
 #include "results.hpp"
 #include "transform.hpp"
 
-inline void merge_zero(Point &x, int shift) {
-    const int32_t re = (x.re + x.im + 1) >> 1, im = (x.re - x.im) >> 1;
-    x.re = static_cast<Word>((re + shift) >> shift);
-    x.im = static_cast<Word>((im + shift) >> shift);
-}
+// The first pass: two stages of adders more, and its points are read again sooner.
+constexpr int kMergeLatency = CIRCNN_LATENCY_TRANSFORM + 2;
+constexpr int kMergeHalfDistance = 5, kMergeWholeDistance = 2;
 
-inline void merge(Point &x, Point &c, int m, int shift, uint32_t &count) {
-    const Point e = {static_cast<Word>((x.re + c.re + 1) >> 1),
-                     static_cast<Word>((x.im - c.im + 1) >> 1), x.counted};
-    const Point difference = {static_cast<Word>((x.re - c.re) >> 1),
-                              static_cast<Word>((x.im + c.im) >> 1), x.counted};
-    const Point o = rotate(difference, m, true, count);
-    const Point t = {static_cast<Word>(-o.im), o.re, x.counted};  // i O
-    Point low;
-    butterfly(e, t, 0, false, shift, x, low, count);
-    c.re = low.re;
-    c.im = static_cast<Word>(-low.im);
-}
+constexpr int kShortestLog2 = 5;  // largest block size, as a power of two, with a short last batch
 
-inline void merge_pair(const Layer &layer, Point &even, Point &odd, int32_t slot, uint32_t &count) {
-    const int log2 = layer.d.block_log2;
-    const int32_t points = 1 << (log2 - 1);
-    const int shift = layer.d.inverse_shifts & 1;
-    const int32_t r = slot & (points - 1);
-    if (r == 0) {
-        merge_zero(even, shift);
-        if (points == 1)
-            merge_zero(odd, shift);
-        else
-            middle(odd, shift);
-    } else {
-        const int32_t m = reverse_bits(r, log2 - 1);
-        merge(even, odd, m * (kMaxPoints / points), shift, count);
-    }
-}
+// -- what a layer asks for, and the state -------------------------------------------------------
 
-// Stages 0 and 1 on four neighbours; only stage 0 for blocks of two points.
-inline void two_stages(const Layer &layer, Point x[4], uint32_t &count) {
-    const int first = (layer.d.inverse_shifts >> 1) & 1, second = (layer.d.inverse_shifts >> 2) & 1;
-    Point y[4];
-    butterfly(x[0], x[1], 0, true, first, y[0], y[1], count);
-    butterfly(x[2], x[3], 0, true, first, y[2], y[3], count);
-    if (layer.d.block_log2 == 2) {
-        for (int i = 0; i < 4; i++) {
-#pragma HLS UNROLL
-            x[i] = y[i];
-        }
-        return;
-    }
-    butterfly(y[0], y[2], 0, true, second, x[0], x[2], count);
-    butterfly(y[1], y[3], kMaxBlock / 4, true, second, x[1], x[3], count);
-}
-
-// The memories: loaded points in plain rows; points being computed and points to be sent with their
-// quarters skewed.
-struct InverseMemory {
-    Points loaded, work, ready;
+struct InverseJob {
+    bool present;  // whether the layer has a transform at all
+    bool whole;  // k = 256: a batch has no halves
+    bool plain;  // k = 1: a point is two blocks, and stays as it is
+    uint8_t adders;  // stages behind the butterflies in the first pass: 0 to 2
+    uint8_t points_log2;  // of a block
+    uint8_t shifts;  // bit 0: the merge halves, bit s + 1: stage s does
+    uint8_t accumulate_shift;
+    Passes passes;
+    Split split;
+    uint32_t batches;
+    uint8_t first_beats, last_beats;  // of the first batch and of the last; others are full
 };
 
-inline void merge_pass(const Layer &layer, int32_t trip, const Points &loaded, int32_t from,
-                       Points &target, int32_t to, int32_t beats, uint32_t &count) {
+// The last batch is computed and sent when nothing else is left to do, so it is as short as
+// possible: but not where the batch before it would still be computed.
+inline InverseJob inverse_job(const Layer &layer, const Batch &batch) {
     const int log2 = layer.d.block_log2;
-    const int32_t points = log2 == 0 ? 1 : 1 << (log2 - 1);
-    const TripRows rows = trip_rows(trip, points);
-    Point x[kTripPoints];
-    read_halves(loaded, from, rows.low, rows.high, x);
-    for (int i = 0; i < kTripPoints; i++) {
-#pragma HLS UNROLL
-        // saturations of a point that was not loaded in this batch are not counted
-        x[i].counted = x[i].counted && trip_point(rows, i) / (kBeat / 2) < beats;
-    }
-    if (log2 > 0) {
-        for (int i = 0; i < kButterflies; i++) {
-#pragma HLS UNROLL
-            const Pair pair = trip_pair(rows, i, points);
-            merge_pair(layer, x[pair.even], x[pair.odd], trip_point(rows, pair.even), count);
-        }
-    }
-    if (log2 > 1) {
-        for (int group = 0; group < kTripPoints; group += 4) {
-#pragma HLS UNROLL
-            two_stages(layer, x + group, count);
-        }
-    }
-    const int stages = log2 > 2 ? 2 : log2 > 1 ? 1 : 0;
-    int32_t at[kTripPoints], bank[kTripPoints];
-    for (int i = 0; i < kTripPoints; i++) {
-#pragma HLS UNROLL
-        const int32_t p = trip_point(rows, i);
-        at[i] = (p >> stages) | ((p & ((1 << stages) - 1)) << (layer.points_log2 - stages));
-        bank[i] = quarter_bank(at[i], layer.points_log2);
-    }
-    scatter(target, to, at, bank, x);
+    InverseJob job;
+    job.present = traits_of(layer).spectral != 0;
+    job.whole = log2 == CIRCNN_LIMIT_BLOCK_LOG2;
+    job.plain = log2 == 0;
+    job.adders = static_cast<uint8_t>(log2 > 2 ? 2 : log2 == 2 ? 1 : 0);
+    job.points_log2 = static_cast<uint8_t>(log2 > 0 ? log2 - 1 : 0);
+    job.shifts = static_cast<uint8_t>(layer.d.inverse_shifts);
+    job.accumulate_shift = static_cast<uint8_t>(layer.d.accumulate_shift);
+    const uint8_t idle = job.whole ? idle_trips(CIRCNN_LATENCY_TRANSFORM, kWholeDistance)
+                                   : idle_trips(CIRCNN_LATENCY_TRANSFORM, kHalfDistance);
+    const uint8_t first_idle = job.whole ? idle_trips(kMergeLatency, kMergeWholeDistance)
+                                         : idle_trips(kMergeLatency, kMergeHalfDistance);
+    job.passes = Passes{static_cast<uint8_t>(layer.passes - 1),
+                        static_cast<uint8_t>(kPassTrips - 1 + first_idle),
+                        static_cast<uint8_t>(kPassTrips - 1 + idle)};
+    job.split = split_of(log2);
+    const uint32_t beats = result_beats(layer, batch.samples);
+    const uint32_t shortest = static_cast<uint32_t>(layer.chunks * kRowBeats);
+    const uint32_t wanted = log2 <= kShortestLog2 ? shortest : kBatchBeats;
+    const uint32_t last = beats < wanted ? beats : wanted;
+    const uint32_t before = beats - last;
+    const uint32_t rest = before % kBatchBeats;
+    job.batches = 1 + before / kBatchBeats + (rest > 0 ? 1 : 0);
+    job.last_beats = static_cast<uint8_t>(last);
+    job.first_beats = static_cast<uint8_t>(before == 0 ? last : rest > 0 ? rest : kBatchBeats);
+    return job;
 }
 
-// Writes two half rows, each to the half of the banks that the skew of its quarter requires.
-inline void inverse_stage(const Layer &layer, int32_t trip, int stage, const Points &work,
-                          int32_t from, Points &target, int32_t to, uint32_t &count) {
-    const int32_t between = (1 << (layer.points_log2 - 1)) / kTripPoints;  // rows
-    const int shift = (layer.d.inverse_shifts >> (stage + 1)) & 1;
-    Point x[kTripPoints], high[kButterflies], low[kButterflies];
-    read_row(work, from, trip, quarter_bank(trip * kTripPoints, layer.points_log2), x);
-    for (int i = 0; i < kButterflies; i++) {
-#pragma HLS UNROLL
-        const int32_t j = (trip * kTripPoints + 2 * i) >> (layer.points_log2 - stage);
-        butterfly(x[2 * i], x[2 * i + 1], j * (kMaxPoints >> stage), true, shift, high[i], low[i],
-                  count);
-    }
-    const int32_t first = quarter_bank(trip * kButterflies, layer.points_log2);
-    for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-        const int32_t i = (b - first) & (kPointBanks - 1);
-        const bool sums = i < kButterflies;
-        target.bank[b][point_row(to, trip / 2 + (sums ? 0 : between))] =
-            sums ? high[i % kButterflies] : low[i % kButterflies];
-    }
+struct InverseState {
+    Progress progress;
+    uint32_t batches;  // to be loaded
+    uint8_t wanted, stored;  // beats of the batch being loaded, and those that have come
+    uint8_t loaded_0, loaded_1;  // beats of the loaded batches
+    uint8_t ready_0, ready_1, sent;
+    bool finished;
+};
+
+inline InverseState first_inverse(const InverseJob &job) {
+    return InverseState{first_progress(), job.batches, job.first_beats, 0, 0, 0, 0, 0, 0, false};
 }
 
-inline void inverse_trip(const Layer &layer, const Passes &p, int32_t batch, int32_t beats,
-                         InverseMemory &memory, uint32_t &count) {
-    const bool last = p.pass == layer.passes - 1;
-    const int32_t from = (p.pass + 1) % 2;  // the half of the work memory that pass - 1 wrote
-    Points &target = last ? memory.ready : memory.work;
-    const int32_t to = last ? batch : 1 - from;
-    if (p.pass == 0)
-        merge_pass(layer, p.trip, memory.loaded, batch, target, to, beats, count);
-    else
-        inverse_stage(layer, p.trip, p.pass + 1, memory.work, from, target, to, count);
+inline bool loads(const InverseState &s) { return s.progress.rooms != 0 && s.batches != 0; }
+
+inline bool sends(const InverseState &s) { return s.progress.results != 0; }
+
+inline InverseState next_inverse(const InverseJob &job, const InverseState &s) {
+#pragma HLS INLINE
+    const Progress &p = s.progress;
+    const bool loading = loads(s), sending = sends(s);
+    const uint8_t stored = static_cast<uint8_t>(s.stored + 1);
+    const uint8_t sent = static_cast<uint8_t>(s.sent + 1);
+    const bool loaded = loading && stored == s.wanted;
+    const bool all = sending && sent == (p.send_half ? s.ready_1 : s.ready_0);
+    InverseState n;
+    n.progress = next_progress(job.passes, p, loaded, all);
+    n.batches = loaded ? s.batches - 1 : s.batches;
+    const uint8_t next_wanted = s.batches == 2 ? job.last_beats : static_cast<uint8_t>(kBatchBeats);
+    n.wanted = loaded ? next_wanted : s.wanted;
+    n.stored = !loading ? s.stored : loaded ? static_cast<uint8_t>(0) : stored;
+    n.loaded_0 = loaded && !p.load_half ? s.wanted : s.loaded_0;
+    n.loaded_1 = loaded && p.load_half ? s.wanted : s.loaded_1;
+    // it stays with the batch when its half of the loaded points is filled again
+    const bool taken = last_points(p) && p.pass == 0;
+    n.ready_0 = taken && !p.compute_half ? s.loaded_0 : s.ready_0;
+    n.ready_1 = taken && p.compute_half ? s.loaded_1 : s.ready_1;
+    n.sent = !sending ? s.sent : all ? static_cast<uint8_t>(0) : sent;
+    n.finished = n.batches == 0 && all_sent(n.progress);
+    return n;
 }
 
-// -- the unit -----------------------------------------------------------------------------------
+// -- memories -----------------------------------------------------------------------------------
 
-inline void store_sums(const Layer &layer, const SumBeat &beat, int32_t at, int32_t batch,
-                       Points &loaded, uint32_t &count) {
+// Points after the merge, and points between later passes, which use the two halves in turn.
+constexpr Ram kMergedRam = {"merged", kPointRows, 1, 1, kMergeLatency};
+constexpr Ram kInverseRam = {"inverse work", 2 * kPointRows, 1, 1, CIRCNN_LATENCY_TRANSFORM};
+
+// Shifts eight sums to words and stores them: four points, side by side in a plain row.
+inline uint8_t store_sums(const InverseJob &job, const SumBeat &beat, int at, bool half,
+                          Point loaded[kPointBanks][2 * kPointRows]) {
+#pragma HLS INLINE
     Word w[kBeat];
+#pragma HLS ARRAY_PARTITION variable = w complete
+    uint8_t counts[kBeat];
+#pragma HLS ARRAY_PARTITION variable = counts complete
     for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
         uint32_t limited = 0;
-        w[i] = saturate64(round_shift64(beat.w[i], layer.d.accumulate_shift), limited);
-        count += i < beat.counted ? limited : 0u;
+        w[i] = saturate64(round_shift64(beat.w[i], job.accumulate_shift), limited);
+        counts[i] = static_cast<uint8_t>(i < beat.counted ? limited : 0u);
     }
-    const int32_t first = at * (kBeat / 2);
+    const int first = (at & (kBatchBeats - 1)) * (kBeat / 2);
+    const int row = (half ? kPointRows : 0) | first / kPointBanks;
     for (int b = 0; b < kPointBanks; b++) {
 #pragma HLS UNROLL
-        const int32_t i = (b - first) & (kPointBanks - 1);
-        if (i < kBeat / 2)
-            loaded.bank[b][point_row(batch, first / kPointBanks)] =
-                Point{w[2 * i % kBeat], w[(2 * i + 1) % kBeat], 2 * i + 1 < beat.counted};
+        const int i = b % (kBeat / 2);
+        if (first % kPointBanks == b - i) {
+            CIRCNN_WRITES(loaded[b], row, kLoadedRam);
+            loaded[b][row] = Point{w[2 * i], w[2 * i + 1], 2 * i + 1 < beat.counted};
+        }
+    }
+    return total(counts);
+}
+
+// The lower half of one row and the upper half of another.  Points that were not loaded in this
+// batch are not counted.
+inline void read_loaded(bool half, const MirrorRows &rows, int beats, bool used,
+                        const Point loaded[kPointBanks][2 * kPointRows], Point x[kTripPoints]) {
+#pragma HLS INLINE
+    for (int b = 0; b < kPointBanks; b++) {
+#pragma HLS UNROLL
+        const int row = b < kPointBanks / 2 ? rows.low : rows.high;
+        const int from = (half ? kPointRows : 0) | row;
+        if (used) {
+            CIRCNN_READS(loaded[b], from, kLoadedRam);
+        }
+        x[b] = loaded[b][from];
+        const bool loaded_now = row * (kPointBanks * 2 / kBeat) + b / (kBeat / 2) < beats;
+        x[b].counted = loaded_now && x[b].counted;
     }
 }
 
-inline void send_values(const Layer &layer, const Points &ready, int32_t batch, int32_t beat_at,
-                        ValueStream &out) {
-    const int log2_points = layer.d.block_log2 > 0 ? layer.d.block_log2 - 1 : 0;
-    const int32_t blocks_log2 = layer.points_log2 - log2_points;
-    int32_t at[kBeat / 2], bank[kBeat / 2];
+// The row that the trip of a later pass takes: from the merge's memory in the second pass.
+inline void read_points(bool from_merge, int half, int row, int quarter, bool used,
+                        const Point merged[kPointBanks][kPointRows],
+                        const Point work[kPointBanks][2 * kPointRows], Point x[kTripPoints]) {
+#pragma HLS INLINE
+    const int from = half * kPointRows + row;
+    Point raw[kPointBanks];
+#pragma HLS ARRAY_PARTITION variable = raw complete
+    for (int b = 0; b < kPointBanks; b++) {
+#pragma HLS UNROLL
+        if (used && from_merge) {
+            CIRCNN_READS(merged[b], row, kMergedRam);
+        }
+        if (used && !from_merge) {
+            CIRCNN_READS(work[b], from, kInverseRam);
+        }
+        const Point first = merged[b][row], later = work[b][from];
+        raw[b] = from_merge ? first : later;
+    }
+    for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS UNROLL
+        x[i] = raw[i ^ (quarter << 2)];
+    }
+}
+
+// -- arithmetic ---------------------------------------------------------------------------------
+
+// The merge's a and b: E = (X[m] + conj X[N-m]) / 2 and D = (X[m] - conj X[N-m]) / 2.  Slot 0 is two
+// real numbers, whose half sum and half difference are a point.
+struct MergeOperands {
+    Point a, b;
+};
+
+inline MergeOperands merge_operands(bool zero, const Point &x, const Point &c) {
+    const Point e = {static_cast<Word>((x.re + c.re + 1) >> 1),
+                     static_cast<Word>((x.im - c.im + 1) >> 1), x.counted};
+    const Point d = {static_cast<Word>((x.re - c.re) >> 1), static_cast<Word>((x.im + c.im) >> 1),
+                     x.counted};
+    const Point real = {static_cast<Word>((x.re + x.im + 1) >> 1),
+                        static_cast<Word>((x.re - x.im) >> 1), x.counted};
+    return MergeOperands{zero ? real : e, zero ? Point{0, 0, x.counted} : d};
+}
+
+// The odd place beside a slot 0: the middle bin, or for k = 2 another slot 0.
+inline Point beside_zero(bool single, bool halve, const Point &c) {
+    const Word re = static_cast<Word>(single ? (c.re + c.im + 1) >> 1 : c.re);
+    const Word im = static_cast<Word>(single ? (c.re - c.im) >> 1 : -c.im);
+    const int up = halve ? 1 : 0;
+    return Point{static_cast<Word>((re + up) >> up), static_cast<Word>((im + up) >> up), c.counted};
+}
+
+// A stage: high = a + t, low = a - t with t = b times the twiddle.  A merge: with O = t it makes
+// Z[m] = E + i O and conj Z[N-m] = E - i O.  Since i O = -O.im + i O.re, the sum of E.re and O.im
+// belongs to the difference, and is rounded like one.
+inline void inverse_butterfly(const Point &a, const Point &b, int twiddle, bool merging, bool halve,
+                              Point &high, Point &low, uint8_t &count) {
+#pragma HLS INLINE
+    uint8_t rotated;
+    const Point t = rotate(b, twiddle, true, rotated);
+    const Word t_re = merging ? t.im : t.re, t_im = merging ? t.re : t.im;
+    const int32_t up = halve ? 1 : 0;
+    const int32_t sum_up = merging ? 0 : up, difference_up = merging ? up : 0;
+    bool limited[4];
+#pragma HLS ARRAY_PARTITION variable = limited complete
+    const Word sum_re = halve_or_limit(a.re + t_re + sum_up, halve, limited[0]);
+    const Word difference_re = halve_or_limit(a.re - t_re + difference_up, halve, limited[1]);
+    high.im = halve_or_limit(a.im + t_im + up, halve, limited[2]);
+    low.im = halve_or_limit(a.im - t_im, halve, limited[3]);
+    high.re = merging ? difference_re : sum_re;
+    low.re = merging ? sum_re : difference_re;
+    high.counted = low.counted = a.counted;
+    const uint8_t added = how_many(limited[0], limited[1], limited[2], limited[3]);
+    count = static_cast<uint8_t>(rotated + (a.counted ? added : 0));
+}
+
+// Stages 0 and 1 on groups of four neighbours: `apart` is 1 or 2.  The last of the four is turned
+// by i in stage 1.
+inline uint8_t back_stage(int apart, bool halve, bool used, Point x[kTripPoints]) {
+#pragma HLS INLINE
+    Point y[kTripPoints];
+#pragma HLS ARRAY_PARTITION variable = y complete
+    uint8_t counts[kButterflies];
+#pragma HLS ARRAY_PARTITION variable = counts complete
+    for (int i = 0; i < kButterflies; i++) {
+#pragma HLS UNROLL
+        const int low = i % 2, group = i / 2 * 4;
+        const int first = group + (apart == 1 ? 2 * low : low), second = first + apart;
+        const Point b = x[second];
+        const Point t = apart == 2 && low == 1 ? Point{negative(b.im), b.re, b.counted} : b;
+        sum_and_difference(x[first], t, halve, y[first], y[second], counts[i]);
+    }
+    for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS UNROLL
+        x[i] = used ? y[i] : x[i];
+    }
+    return used ? total(counts) : static_cast<uint8_t>(0);
+}
+
+// -- a trip of a pass ---------------------------------------------------------------------------
+
+struct InversePass {
+    bool first, last;  // the first merges
+    int trip;
+    MirrorRows rows;
+    RowPair apart;
+};
+
+inline InversePass inverse_pass(const InverseJob &job, const Progress &p) {
+    const int trip = p.trip & (kPassTrips - 1);
+    return InversePass{p.pass == 0, p.pass == job.passes.last_pass, trip,
+                       mirror_rows(trip, job.split.row_mask), rows_apart(trip, job.whole)};
+}
+
+// The twiddle of stage pass + 1: the highest bits of the place of the pair's first point.
+inline int inverse_twiddle(const InverseJob &job, int pass, int trip, int pair) {
+    const int at = job.whole ? trip << 4 | pair << 1 : (trip & 3) << 5 | pair << 2;
+    return at & (0xFF80 >> (pass + 1)) & 0x7F;
+}
+
+// Where a bank's point lies among the sixteen of the first pass, and the row of the batch that it
+// goes to: the stages that are done move to the highest bits of a point's place.
+struct Source {
+    int place, row;
+};
+
+inline Source after_two_stages(const InversePass &pass, bool whole, int bank) {
+    const int row = (bank & 2) != 0 ? pass.rows.high : pass.rows.low;
+    const int stages = (bank >> 2) ^ (row & 3);
+    const int upper = pass.trip >> 2;
+    return Source{(bank & 3) << 2 | stages, whole ? stages << 1 | upper : upper << 2 | stages};
+}
+
+inline Source after_one_stage(int trip, int bank) {
+    const int stage = ((bank >> 3) ^ trip) & 1;
+    const int next = ((bank >> 2) ^ (trip >> 1)) & 1;
+    return Source{next << 3 | (bank & 3) << 1 | stage, (trip & 4) | stage << 1 | ((trip >> 1) & 1)};
+}
+
+inline Source after_no_stage(int trip, int bank) { return Source{bank ^ ((trip & 3) << 2), trip}; }
+
+// -- the unit -----------------------------------------------------------------------------------
+
+// Four points of a beat of values, in natural order: block number above point number.
+inline ValueBeat four_values(const InverseJob &job, bool half, int beat,
+                             const Point ready[kPointBanks][2 * kPointRows]) {
+#pragma HLS INLINE
+    int row[kBeat / 2], bank[kBeat / 2];
+#pragma HLS ARRAY_PARTITION variable = row complete
+#pragma HLS ARRAY_PARTITION variable = bank complete
+    const int bits = job.whole ? 7 : 6;
     for (int i = 0; i < kBeat / 2; i++) {
 #pragma HLS UNROLL
-        const int32_t p = beat_at * (kBeat / 2) + i;
-        const int32_t block = p >> log2_points, n = p & ((1 << log2_points) - 1);
-        at[i] = (n << blocks_log2) + block;
-        bank[i] = quarter_bank(at[i], layer.points_log2);
+        const int p = ((beat << 2) | i) & ((1 << bits) - 1);
+        const int at = ((p << (bits - job.points_log2)) | (p >> job.points_log2)) &
+                       ((1 << bits) - 1);
+        const int batch_row = at >> 4 | (job.whole ? 0 : (beat >> 4 & 1) << 2);
+        row[i] = (half ? kPointRows : 0) | batch_row;
+        bank[i] = (at & 15) ^ (quarter_of(batch_row, job.whole) << 2);
     }
-    Point x[kBeat / 2];
-    gather<kBeat / 2>(ready, batch, at, bank, x);
-    ValueBeat beat;
+    Point raw[kPointBanks];
+#pragma HLS ARRAY_PARTITION variable = raw complete
+    for (int b = 0; b < kPointBanks; b++) {
+#pragma HLS UNROLL
+        int from = row[0];
+        bool wanted = bank[0] == b;
+        for (int i = 1; i < kBeat / 2; i++) {
+#pragma HLS UNROLL
+            CIRCNN_CHECK(bank[i] != b || !wanted, "two points of a trip in one bank: ", "inverse");
+            from = bank[i] == b ? row[i] : from;
+            wanted = wanted || bank[i] == b;
+        }
+        if (wanted) {
+            CIRCNN_READS(ready[b], from, kReadyRam);
+        }
+        raw[b] = ready[b][from];
+    }
+    ValueBeat values;
     for (int i = 0; i < kBeat / 2; i++) {
 #pragma HLS UNROLL
-        beat.w[2 * i] = x[i].re;
-        beat.w[2 * i + 1] = x[i].im;
+        values.w[2 * i] = raw[bank[i]].re;
+        values.w[2 * i + 1] = raw[bank[i]].im;
     }
-    out.write(beat);
+    return values;
 }
 
-// Beats of the next batch: the last is the shortest possible, since nothing hides its latency.
-inline int32_t next_batch(uint32_t left, int32_t batch_beats, int32_t shortest) {
-    const uint32_t before = left > static_cast<uint32_t>(shortest)
-                                ? left - static_cast<uint32_t>(shortest)
-                                : left;
-    return before < static_cast<uint32_t>(batch_beats) ? static_cast<int32_t>(before) : batch_beats;
-}
-
-inline void inverse_transform(const Layer &layer, const Batch &batch, SumStream &in,
-                              ValueStream &out, Count &count) {
-    if (!traits_of(layer).spectral) return;
-    InverseMemory memory = {};
-#pragma HLS ARRAY_PARTITION variable = memory.loaded.bank complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = memory.work.bank complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = memory.ready.bank complete dim = 1
-#pragma HLS BIND_STORAGE variable = memory.loaded.bank type = ram_1wnr impl = lutram
-#pragma HLS BIND_STORAGE variable = memory.work.bank type = ram_1wnr impl = lutram
-#pragma HLS BIND_STORAGE variable = memory.ready.bank type = ram_1wnr impl = lutram
-#pragma HLS DEPENDENCE variable = memory.work.bank inter false
-    const int32_t batch_beats = (1 << layer.points_log2) / (kBeat / 2);
-    uint32_t left = result_beats(layer, batch.samples);
-    int32_t beats[3] = {0, 0, 0};  // of the batches loaded, computed and sent
-batches:
-    for (uint32_t number = 0; number < kMaxTrips; number++) {
-        // halves of the memories: the computed batch uses the other one than its neighbours
-        const int32_t here = static_cast<int32_t>(number % 2), other = 1 - here;
-        const int32_t wanted = next_batch(left, batch_beats, layer.chunks * kRowBeats);
-        Passes passes = {0, 0, beats[1] > 0};
-        int32_t sent = 0;
-        beats[0] = 0;
-    inverse:
-        for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+inline void inverse_transform(const InverseJob job, SumStream &in, ValueStream &out, Count &count) {
+    if (!job.present) return;
+    Point loaded[kPointBanks][2 * kPointRows];
+    Point merged[kPointBanks][kPointRows];
+    Point work[kPointBanks][2 * kPointRows];
+    Point ready[kPointBanks][2 * kPointRows];
+#pragma HLS ARRAY_PARTITION variable = loaded complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = merged complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = work complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = ready complete dim = 1
+#pragma HLS BIND_STORAGE variable = loaded type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = merged type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = work type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = ready type = ram_1wnr impl = lutram
+    // points that no beat brings are computed too, but neither counted nor used
+clear:
+    for (int row = 0; row < 2 * kPointRows; row++) {
 #pragma HLS PIPELINE II = 1
-            if (beats[0] == wanted && !passes.busy && sent == beats[2]) break;
-            count.trips++;
-            if (beats[0] < wanted) {
-                store_sums(layer, in.read(), beats[0], here, memory.loaded, count.saturations);
-                beats[0]++;
+        for (int b = 0; b < kPointBanks; b++) {
+#pragma HLS UNROLL
+            loaded[b][row] = Point{0, 0, false};
+            work[b][row] = Point{0, 0, false};
+            merged[b][row % kPointRows] = Point{0, 0, false};
+            ready[b][row] = Point{0, 0, false};
+        }
+    }
+    InverseState state = first_inverse(job);
+    uint32_t trips = 0, saturations = 0;
+    CIRCNN_LOOP("inverse");
+inverse:
+    for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 3 true
+#pragma HLS DEPENDENCE variable = merged inter RAW distance = 10 true
+#pragma HLS DEPENDENCE variable = work inter RAW distance = 8 true
+#pragma HLS DEPENDENCE variable = ready inter RAW distance = 12 true
+        static_assert(CIRCNN_LATENCY_LOADED == 3 && CIRCNN_LATENCY_TRANSFORM == 8 &&
+                          CIRCNN_LATENCY_READY == 12 && kMergeLatency == 10,
+                      "the pragmas state the contract's latencies");
+        if (state.finished) break;
+        CIRCNN_TRIP();
+        trips++;
+        const Progress &p = state.progress;
+        uint8_t limited_loading = 0, limited_merge = 0, limited_0 = 0, limited_1 = 0;
+        if (loads(state)) {
+            const SumBeat beat = in.read();
+            limited_loading = store_sums(job, beat, state.stored, p.load_half, loaded);
+        }
+        if (computes(p)) {
+            const InversePass pass = inverse_pass(job, p);
+            const int to = p.pass & 1, beats = p.compute_half ? state.loaded_1 : state.loaded_0;
+            const bool halve = ((job.shifts >> (pass.first ? 0 : (p.pass + 2) & 7)) & 1) != 0;
+            Point x[kTripPoints], row[kTripPoints];
+#pragma HLS ARRAY_PARTITION variable = x complete
+#pragma HLS ARRAY_PARTITION variable = row complete
+            read_loaded(p.compute_half, pass.rows, beats, pass.first, loaded, x);
+            read_points(p.pass == 1, 1 - to, pass.trip, quarter_of(pass.trip, job.whole),
+                        !pass.first, merged, work, row);
+            const int pairing = pass.rows.mirrored ? kMirrored
+                                                   : static_cast<int>(job.split.pairing);
+            Point high[kButterflies], low[kButterflies], even[kButterflies], odd[kButterflies];
+            uint8_t counts[kButterflies];
+#pragma HLS ARRAY_PARTITION variable = high complete
+#pragma HLS ARRAY_PARTITION variable = low complete
+#pragma HLS ARRAY_PARTITION variable = even complete
+#pragma HLS ARRAY_PARTITION variable = odd complete
+#pragma HLS ARRAY_PARTITION variable = counts complete
+            for (int i = 0; i < kButterflies; i++) {
+#pragma HLS UNROLL
+                const int bin = bin_of(job.split, pass.rows, i);
+                const bool zero = bin == 0;
+                const MergeOperands merge = merge_operands(zero, even_of(x, pairing, i),
+                                                           odd_of(x, pairing, i));
+                const Point a = pass.first ? merge.a : row[2 * i];
+                const Point b = pass.first ? merge.b : row[2 * i + 1];
+                const int twiddle = pass.first ? bin : inverse_twiddle(job, p.pass, pass.trip, i);
+                inverse_butterfly(a, b, twiddle, pass.first, halve, high[i], low[i], counts[i]);
+                // only the first row of a block has a slot 0, and beside it the middle bin
+                const Point beside = beside_zero(job.split.single, halve, x[2 * i + 1]);
+                even[i] = high[i];
+                odd[i] = zero ? beside : Point{low[i].re, negative(low[i].im), low[i].counted};
             }
-            if (passes.busy) {
-                inverse_trip(layer, passes, other, beats[1], memory, count.saturations);
-                advance(layer, passes);
+            Point points[kTripPoints];
+#pragma HLS ARRAY_PARTITION variable = points complete
+            for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS UNROLL
+                points[i] = job.plain ? x[i] : placed(even, odd, pairing, i);
             }
-            if (sent < beats[2]) {
-                send_values(layer, memory.ready, here, sent, out);
-                sent++;
+            const bool one = pass.first && job.adders > 0, two = pass.first && job.adders > 1;
+            limited_merge = job.plain ? static_cast<uint8_t>(0) : total(counts);
+            limited_0 = back_stage(1, (job.shifts & 2) != 0, one, points);
+            limited_1 = back_stage(2, (job.shifts & 4) != 0, two, points);
+            const int upper = job.whole ? pass.trip >> 2 : (pass.trip >> 1) & 1;
+            for (int b = 0; b < kPointBanks; b++) {
+#pragma HLS UNROLL
+                // sums go to one half of the banks, differences to the other
+                const bool sums = b >> 3 == (pass.trip & 1);
+                const int i = (b & 7) ^ (upper << 2);
+                const Point staged = sums ? high[i] : low[i];
+                const int staged_row = sums ? pass.apart.low : pass.apart.high;
+                const Source both = after_two_stages(pass, job.whole, b);
+                const Source one_only = after_one_stage(pass.trip, b);
+                const Source none = after_no_stage(pass.trip, b);
+                const Point merged_now = points[both.place];
+                if (pass.first && !pass.last) {
+                    CIRCNN_WRITES(merged[b], both.row, kMergedRam);
+                    merged[b][both.row] = merged_now;
+                }
+                if (!pass.first && !pass.last) {
+                    CIRCNN_WRITES(work[b], to * kPointRows + staged_row, kInverseRam);
+                    work[b][to * kPointRows + staged_row] = staged;
+                }
+                if (pass.last) {
+                    const Point ended = !pass.first       ? staged
+                                        : job.adders == 2 ? merged_now
+                                        : job.adders == 1 ? points[one_only.place]
+                                                          : points[none.place];
+                    const int ended_row = (p.compute_half ? kPointRows : 0) |
+                                          (!pass.first       ? staged_row
+                                           : job.adders == 2 ? both.row
+                                           : job.adders == 1 ? one_only.row
+                                                             : none.row);
+                    CIRCNN_WRITES(ready[b], ended_row, kReadyRam);
+                    ready[b][ended_row] = ended;
+                }
             }
         }
-        left -= static_cast<uint32_t>(beats[0]);
-        beats[2] = beats[1];
-        beats[1] = beats[0];
-        if (left == 0 && beats[1] == 0 && beats[2] == 0) break;
+        saturations += static_cast<uint8_t>((limited_loading + limited_merge) +
+                                            (limited_0 + limited_1));
+        if (sends(state)) out.write(four_values(job, p.send_half, state.sent, ready));
+        state = next_inverse(job, state);
     }
+    count.trips = trips;
+    count.saturations = saturations;
 }
 
 #endif

@@ -1,5 +1,6 @@
 // What the units need of a layer: worked out before it runs, so that no pipelined loop multiplies
-// to find an address.  Each unit and each sequence has a job of its own.
+// to find an address.  Each unit and each sequence has a job of its own.  While a layer runs, the
+// next one is planned.
 #ifndef CIRCNN_PLAN_HPP
 #define CIRCNN_PLAN_HPP
 
@@ -14,6 +15,8 @@ struct Plan {
     bool spectral;
     ReadJob read;
     InputJob input;
+    ForwardJob forward;
+    InverseJob inverse;
     LinesJob lines;
     OutputsJob outputs;
     LanesJob lanes;
@@ -23,7 +26,7 @@ struct Plan {
 };
 
 inline ReadJob read_job(const Layer &layer, const Batch &batch) {
-    ReadJob j = {};
+    ReadJob j = ReadJob();
     j.reads = reads_of(layer);
     if (j.reads == Reads::blocks)
         j.blocks = blocks_job(layer, batch);
@@ -37,21 +40,19 @@ inline ReadJob read_job(const Layer &layer, const Batch &batch) {
 }
 
 // The products are made one after the other, in a few multipliers.
-inline Plan plan_layer(const Layer &layer, const Batch &batch) {
+inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
 #pragma HLS ALLOCATION operation instances = mul limit = 1
-    Plan plan = {};
     plan.spectral = traits_of(layer).spectral != 0;
     plan.read = read_job(layer, batch);
     plan.input = InputJob{batch.bytes, batch.header};
     plan.results = result_job(layer, batch);
     plan.lanes = lanes_job(layer);
-    if (plan.spectral) {
-        plan.lines = lines_job(layer, batch);
-        plan.outputs = outputs_job(layer);
-    }
+    plan.forward = forward_job(layer);
+    plan.inverse = plan.spectral ? inverse_job(layer, batch) : InverseJob();
+    plan.lines = plan.spectral ? lines_job(layer, batch) : LinesJob();
+    plan.outputs = plan.spectral ? outputs_job(layer) : OutputsJob();
     plan.vector = vector_job(layer, plan.results.beats);
     plan.epilogue = epilogue_job(layer, plan.results.beats);
-    return plan;
 }
 
 #endif

@@ -1,105 +1,111 @@
-// Memories of complex points: sixteen banks, one point wide, so that a pass reads and writes
-// sixteen points a trip.  Each holds two batches, one being written while the other is read.
+// Memories of complex points: sixteen banks, one point wide, so that a trip reads and writes sixteen
+// points.  A batch takes eight rows of all banks.
 //
-// Where the points of a trip are not a row of sixteen neighbours, rows are skewed: shifted against
-// each other over the banks so that no two points of a trip share a bank, which the simulation
-// checks.
+// Where the sixteen points of a trip are not a row, they are skewed: which bank a point is in is an
+// exclusive or of bits of its place in the batch, so that no two points of a trip share one.
 #ifndef CIRCNN_POINTS_HPP
 #define CIRCNN_POINTS_HPP
 
-#include "fault.hpp"
+#include "silicon.hpp"
 #include "types.hpp"
 
 constexpr int kPointBanks = kTripPoints;
-constexpr int kPointRows = kMaxPoints / kPointBanks;
-constexpr int kHalfRow = kPointBanks / 2;
+constexpr int kPointRows = kMaxPoints / kPointBanks;  // of a batch
 
-struct Points {
-    Point bank[kPointBanks][2 * kPointRows];
+static_assert(kPointRows == 8 && kPointBanks == 16, "rows and banks are chosen by bits");
+
+// Loaded points of the forward transform, and a transform's results: two batches.
+constexpr Ram kLoadedRam = {"loaded", 2 * kPointRows, 1, 1, CIRCNN_LATENCY_LOADED};
+constexpr Ram kReadyRam = {"ready", 2 * kPointRows, 1, 1, CIRCNN_LATENCY_READY};
+
+// -- the first pass of the forward transform ----------------------------------------------------
+
+// Which bits of a point's place in the batch the bits of a lane, and those of a trip, stand for.
+struct Order {
+    uint8_t lane[4], trip[3];
 };
 
-// Which bank a point is in: rows of the loaded points are shifted by two, and quarters of the
-// points that an inverse pass writes by four.
-inline int32_t loaded_bank(int32_t at) { return (at + 2 * (at / kPointBanks)) % kPointBanks; }
+// A lane's highest bit chooses one of two groups of eight, its others the point of the group.  The
+// points of a group are an eighth of a block apart; blocks of k <= 8 lie side by side in it, the
+// block's number below that of the point.  The highest bit of a trip chooses the half of the batch.
+constexpr int kOrders = 7;
+constexpr Order kOrder[kOrders] = {
+    {{4, 5, 6, 0}, {1, 2, 3}},  // k = 256, which has no halves
+    {{3, 4, 5, 0}, {1, 2, 6}},  // 128
+    {{2, 3, 4, 5}, {0, 1, 6}},  // 64
+    {{1, 2, 3, 4}, {5, 0, 6}},  // 32
+    {{0, 1, 2, 3}, {4, 5, 6}},  // 16, and 1 and 2, whose points are taken as they lie
+    {{2, 0, 1, 3}, {4, 5, 6}},  // 8
+    {{1, 2, 0, 3}, {4, 5, 6}},  // 4
+};
 
-inline int32_t quarter_bank(int32_t at, int32_t points_log2) {
-    return (at + 4 * (at >> (points_log2 - 2))) % kPointBanks;
+constexpr int order_of(int block_log2) {
+    return block_log2 < 2 ? 4 : block_log2 == 2 ? 6 : 8 - block_log2;
 }
 
-inline int32_t point_row(int32_t batch, int32_t row) { return batch * kPointRows + row; }
+constexpr int loaded_bank(int at) {
+    return (at ^ ((at & 16) != 0 ? 3 : 0) ^ ((at & 32) != 0 ? 6 : 0) ^ ((at & 64) != 0 ? 8 : 0)) &
+           (kPointBanks - 1);
+}
 
-// A row, its first point in bank `shift`.
-inline void read_row(const Points &points, int32_t batch, int32_t row, int32_t shift,
-                     Point x[kPointBanks]) {
-    for (int i = 0; i < kPointBanks; i++) {
-#pragma HLS UNROLL
-        x[i] = points.bank[(i + shift) % kPointBanks][point_row(batch, row)];
+// Where the points of the trips are: with (+) for exclusive or, lane l of trip t takes the point at
+// lane_at[l] (+) trip_at[t], from bank lane_bank[l] (+) trip_bank[t] and there from row
+// bank_row[bank] (+) trip_row[t].
+struct Gather {
+    uint8_t lane_at[kOrders][kTripPoints], lane_bank[kOrders][kTripPoints];
+    uint8_t bank_row[kOrders][kPointBanks];
+    uint8_t trip_at[kOrders][kPointRows], trip_bank[kOrders][kPointRows];
+    uint8_t trip_row[kOrders][kPointRows];
+};
+
+constexpr Gather make_gather() {
+    Gather g = {};
+    for (int o = 0; o < kOrders; o++) {
+        for (int lane = 0; lane < kTripPoints; lane++) {
+            int at = 0;
+            for (int bit = 0; bit < 4; bit++) at |= ((lane >> bit) & 1) << kOrder[o].lane[bit];
+            g.lane_at[o][lane] = static_cast<uint8_t>(at);
+            g.lane_bank[o][lane] = static_cast<uint8_t>(loaded_bank(at));
+            g.bank_row[o][loaded_bank(at)] = static_cast<uint8_t>(at / kPointBanks);
+        }
+        for (int trip = 0; trip < kPointRows; trip++) {
+            int at = 0;
+            for (int bit = 0; bit < 3; bit++) at |= ((trip >> bit) & 1) << kOrder[o].trip[bit];
+            const int bank = loaded_bank(at);
+            g.trip_at[o][trip] = static_cast<uint8_t>(at);
+            g.trip_bank[o][trip] = static_cast<uint8_t>(bank);
+            g.trip_row[o][trip] = static_cast<uint8_t>(g.bank_row[o][bank] ^ (at / kPointBanks));
+        }
     }
+    return g;
 }
 
-inline void write_row(Points &points, int32_t batch, int32_t row, const Point x[kPointBanks]) {
-    for (int i = 0; i < kPointBanks; i++) {
-#pragma HLS UNROLL
-        points.bank[i][point_row(batch, row)] = x[i];
-    }
-}
+constexpr Gather kGather = make_gather();
 
-// The lower half of one row and the upper half of another.
-inline void read_halves(const Points &points, int32_t batch, int32_t low, int32_t high,
-                        Point x[kPointBanks]) {
-    for (int i = 0; i < kPointBanks; i++) {
-#pragma HLS UNROLL
-        x[i] = points.bank[i][point_row(batch, i < kHalfRow ? low : high)];
-    }
-}
-
-inline void write_halves(Points &points, int32_t batch, int32_t low, int32_t high,
-                         const Point x[kPointBanks]) {
-    for (int i = 0; i < kPointBanks; i++) {
-#pragma HLS UNROLL
-        points.bank[i][point_row(batch, i < kHalfRow ? low : high)] = x[i];
-    }
-}
-
-// Points at any places, each in a different bank.
-template <int N>
-inline void gather(const Points &points, int32_t batch, const int32_t at[N], const int32_t bank[N],
-                   Point x[N]) {
-    Point raw[kPointBanks] = {};
-    for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-        int readers = 0, row = 0;
-        for (int i = 0; i < N; i++) {
-#pragma HLS UNROLL
-            if (bank[i] == b) {
-                row = at[i] / kPointBanks;
-                readers++;
+// Every bank has one of the sixteen points, and every point is taken once.
+constexpr bool gather_is_complete() {
+    for (int o = 0; o < kOrders; o++) {
+        uint32_t banks = 0;
+        uint64_t low = 0, high = 0;
+        for (int lane = 0; lane < kTripPoints; lane++) {
+            banks |= 1u << kGather.lane_bank[o][lane];
+            for (int trip = 0; trip < kPointRows; trip++) {
+                const int at = kGather.lane_at[o][lane] ^ kGather.trip_at[o][trip];
+                if (at < 64) low |= uint64_t{1} << at;
+                if (at >= 64) high |= uint64_t{1} << (at - 64);
             }
         }
-        CIRCNN_CHECK(readers <= 1, "two points of a trip in one bank: ", "gather");
-        raw[b] = points.bank[b][point_row(batch, row)];
+        if (banks != 0xFFFF || ~low != 0 || ~high != 0) return false;
     }
-    for (int i = 0; i < N; i++) {
-#pragma HLS UNROLL
-        x[i] = raw[bank[i]];
-    }
+    return true;
 }
 
-inline void scatter(Points &points, int32_t batch, const int32_t at[kPointBanks],
-                    const int32_t bank[kPointBanks], const Point x[kPointBanks]) {
-    for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-        int writers = 0, from = 0;
-        for (int i = 0; i < kPointBanks; i++) {
-#pragma HLS UNROLL
-            if (bank[i] == b) {
-                from = i;
-                writers++;
-            }
-        }
-        CIRCNN_CHECK(writers == 1, "two points of a trip in one bank: ", "scatter");
-        points.bank[b][point_row(batch, at[from] / kPointBanks)] = x[from];
-    }
-}
+static_assert(gather_is_complete(), "the lanes of a trip must read different banks");
+
+// -- the points that an inverse pass writes -----------------------------------------------------
+
+// Rows are shifted against each other by four banks for each quarter of the points that a pass
+// takes together: sixteen rows of 64 points, or 32 of 128.
+inline int quarter_of(int row, bool whole) { return whole ? (row >> 1) & 3 : row & 3; }
 
 #endif

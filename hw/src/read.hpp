@@ -135,11 +135,12 @@ read:
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
             lower.w[i] = c.use == ReadUse::pair ? held[i] : words[i];
-            lower.v[i] = words[i];
+            lower.v[i] = c.use == ReadUse::pair ? words[i] : words[i + kBeat];
         }
         lower.first = c.first;
         lower.last = c.last;
         lower.second = c.second;
+        lower.wide = c.wide;
         const bool sends = c.use == ReadUse::operand || c.use == ReadUse::pair;
         if (sends || upper_waits) operands.write(sends ? lower : upper);
         for (int i = 0; i < kBeat; i++) {
@@ -148,7 +149,7 @@ read:
             upper.v[i] = words[i + kBeat];
         }
         upper.first = upper.last = true;
-        upper.second = false;
+        upper.second = upper.wide = false;
         upper_waits = c.use == ReadUse::pair && c.count > kBeat;
         for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL

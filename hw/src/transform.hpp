@@ -1,95 +1,235 @@
-// The common part of both transforms: which points are combined, with which twiddle, in which pass.
+// The common part of both transforms: when a batch is loaded, computed and sent, and which points a
+// trip combines.
+//
+// A batch is 128 points.  For k <= 128 it is two halves of 64 points, each transformed for itself:
+// trips 0 to 3 of a pass take one, trips 4 to 7 the other.  For k = 256 it is one block.
 #ifndef CIRCNN_TRANSFORM_HPP
 #define CIRCNN_TRANSFORM_HPP
 
 #include "points.hpp"
 
-inline int32_t reverse_bits(int32_t value, int bits) {
-    int32_t v = value;  // of at most 8 bits
-    v = ((v & 0x55) << 1) | ((v >> 1) & 0x55);
-    v = ((v & 0x33) << 2) | ((v >> 2) & 0x33);
-    v = ((v & 0x0F) << 4) | ((v >> 4) & 0x0F);
-    return v >> (8 - bits);
+constexpr int kPassTrips = kMaxPoints / kTripPoints;
+constexpr int kBatchBeats = 2 * kMaxPoints / kBeat;
+
+// -- time ---------------------------------------------------------------------------------------
+
+// Trips from the last write of a point to its first read by the next pass, if that follows without
+// an idle trip: in half a batch, and in a whole one (k = 256).
+constexpr int kHalfDistance = 6, kWholeDistance = 4;
+
+// Idle trips after a pass whose writes take `latency` trips.
+constexpr uint8_t idle_trips(int latency, int distance) {
+    return static_cast<uint8_t>(latency > distance ? latency - distance : 0);
 }
 
-// Twiddle of a butterfly of stage s, in steps of the table's circle, from the s sums and
-// differences before it (`path`, the first of them in the highest bit).
-inline int32_t twiddle_of(int32_t path, int stage) {
-    const int32_t j = stage == 0 ? 0 : reverse_bits(path & ((1 << stage) - 1), stage);
-    return j * (kMaxPoints >> stage);
-}
-
-// Which two slots of sixteen the split and the merge combine: in bit-reversed order bin m and its
-// mirror image N - m lie mirrored in their octave.  The first of each pair is even.
-struct Pair {
-    int32_t even, odd;
+// When the passes of a batch end: `end` and `first_end` are the last trips of a pass, idle ones
+// included.  Nothing waits after the last pass.
+struct Passes {
+    uint8_t last_pass, first_end, end;
 };
 
-inline Pair pair_of(int32_t index, int32_t points) {
-    const int32_t p2 = points < 16 ? points : 16;
-    const int32_t block = index / (p2 / 2) * p2, i = index % (p2 / 2);
-    // octaves of the first row: {0, 1}, {2, 3}, {4, 7}, {6, 5}, {8, 15}, {10, 13}, ...
-    if (i == 0) return Pair{block, block + 1};
-    if (i == 1) return Pair{block + 2, block + 3};
-    if (i < 4) return Pair{block + 2 * i, block + 11 - 2 * i};
-    return Pair{block + 2 * i, block + 23 - 2 * i};
+// Three batches at a time: one is loaded, one is computed, one is sent.  Batches use the halves of
+// the memories in turn.  A batch that is complete waits for its last points to land: its mark moves
+// along the bits of `landing` or `drying`, one each trip.
+struct Progress {
+    uint8_t rooms;  // halves of the loaded points to be filled
+    uint8_t landing;  // marks of loaded batches
+    uint8_t waiting;  // batches that can be computed
+    bool busy;  // one is computed: trip `trip` of pass `pass`
+    uint8_t pass, trip;
+    uint8_t spaces;  // halves of the results that no batch has claimed
+    uint16_t drying;  // marks of computed batches
+    uint8_t results;  // batches that can be sent
+    bool load_half, compute_half, send_half;
+};
+
+static_assert(CIRCNN_LATENCY_LOADED >= 2 && CIRCNN_LATENCY_LOADED <= 9, "marks are 8 bits");
+static_assert(CIRCNN_LATENCY_READY >= 2 && CIRCNN_LATENCY_READY <= 17, "marks are 16 bits");
+
+inline Progress first_progress() {
+    return Progress{2, 0, 0, false, 0, 0, 2, 0, 0, false, false, false};
 }
 
-// The same for a row of sixteen that is not a block's first: its lower half goes with the upper
-// half of the row that mirrors it.
-inline int32_t mirror_row(int32_t row) {
-    int32_t octave = 1;
-octave:
-    for (int step = 0; step < 3; step++) {
-#pragma HLS UNROLL
-        if (2 * octave <= row) octave *= 2;
-    }
-    return 3 * octave - 1 - row;
+// Whether the trip takes points, and whether it is the last of the pass to do so.
+inline bool computes(const Progress &p) { return p.busy && p.trip < kPassTrips; }
+
+inline bool last_points(const Progress &p) { return p.busy && p.trip == kPassTrips - 1; }
+
+// `loaded`, `sent`: whether this trip has the last of a batch's loaded points, of its results.
+inline Progress next_progress(const Passes &passes, const Progress &p, bool loaded, bool sent) {
+#pragma HLS INLINE
+    const bool taken = last_points(p) && p.pass == 0;  // the loaded points have been read
+    const bool done = last_points(p) && p.pass == passes.last_pass;
+    const bool pass_ends = p.trip == (p.pass == 0 ? passes.first_end : passes.end);
+    const bool landed = ((p.landing >> (CIRCNN_LATENCY_LOADED - 2)) & 1) != 0;
+    const bool dry = ((p.drying >> (CIRCNN_LATENCY_READY - 2)) & 1) != 0;
+    const bool goes_on = p.busy && !done;
+    const bool starts = !goes_on && (p.waiting != 0 || landed) && (p.spaces != 0 || sent);
+    Progress n;
+    n.rooms = static_cast<uint8_t>((p.rooms + taken - loaded) & 3);
+    n.landing = static_cast<uint8_t>(p.landing << 1 | loaded);
+    n.waiting = static_cast<uint8_t>((p.waiting + landed - starts) & 3);
+    n.busy = goes_on || starts;
+    n.trip = static_cast<uint8_t>(!goes_on || pass_ends ? 0 : p.trip + 1);
+    n.pass = static_cast<uint8_t>(!goes_on ? 0 : pass_ends ? p.pass + 1 : p.pass);
+    n.spaces = static_cast<uint8_t>((p.spaces + sent - starts) & 3);
+    n.drying = static_cast<uint16_t>(p.drying << 1 | done);
+    n.results = static_cast<uint8_t>((p.results + dry - sent) & 3);
+    n.load_half = p.load_half != loaded;
+    n.compute_half = p.compute_half != done;
+    n.send_half = p.send_half != sent;
+    return n;
 }
+
+// Whether no batch is on its way.
+inline bool all_sent(const Progress &p) { return p.rooms == 2 && p.spaces == 2; }
+
+// -- places -------------------------------------------------------------------------------------
+
+// The N points of a block, if all blocks have N: k/2, but at least one.
+constexpr int points_of(int block_log2) { return block_log2 > 0 ? 1 << (block_log2 - 1) : 1; }
+
+constexpr int reverse_bits(int value, int bits) {
+    int reversed = 0;
+    for (int bit = 0; bit < bits; bit++) reversed |= ((value >> bit) & 1) << (bits - 1 - bit);
+    return reversed;
+}
+
+constexpr int kRowBits = 3, kTwiddleBits = 7;  // of a row's number in a batch, of a twiddle's
+
+// The same for a row's number, which is no constant.
+inline int reverse_row(int row) { return (row & 1) << 2 | (row & 2) | (row & 4) >> 2; }
+
+// Rows whose points a pass combines, or to which it brings the two results: point j and the one half
+// of the points on.
+struct RowPair {
+    int low, high;
+};
+
+inline RowPair rows_apart(int trip, bool whole) {
+    const int low = whole ? trip >> 1 : (trip & 4) | ((trip >> 1) & 1);
+    return RowPair{low, low | (whole ? 4 : 2)};
+}
+
+// -- split and merge ----------------------------------------------------------------------------
 
 // The sixteen points that the split and the merge take in a trip: half of a row and half of the row
-// that mirrors it, or the first row of a block alone.
-struct TripRows {
-    int32_t low, high;
+// that mirrors it, or the first row of a block alone.  In bit-reversed order bin m and its mirror
+// image N - m lie mirrored in their octave of the slots.
+struct MirrorRows {
+    int low, high;
     bool mirrored;
+    int low_in_block, high_in_block;
 };
 
-inline TripRows trip_rows(int32_t trip, int32_t points) {
-    const int32_t block_rows = points > kTripPoints ? points / kTripPoints : 1;
-    const int32_t row = trip % block_rows;
-    if (row == 0) return TripRows{trip, trip, false};
-    return TripRows{trip, trip - row + mirror_row(row), true};
+// `mask`: rows of a block, minus one.
+inline MirrorRows mirror_rows(int trip, int mask) {
+    const int row = trip & mask;
+    const int octave = row >= 4 ? 3 : row >= 2 ? 1 : 0;
+    return MirrorRows{trip, trip ^ octave, row != 0, row, row ^ octave};
 }
 
-// Pair `index` (0 to 7) among the sixteen.
-inline Pair trip_pair(const TripRows &rows, int32_t index, int32_t points) {
-    if (points == 1) return Pair{2 * index, 2 * index + 1};
-    if (!rows.mirrored) return pair_of(index, points);
-    const int32_t other = kTripPoints - 1 - index;
-    return index % 2 == 0 ? Pair{index, other} : Pair{other, index};
+// Which two of the sixteen points are combined, the even slot first.
+enum Pairing { kNeighbours, kEights, kSixteens, kMirrored, kPairings };
+
+constexpr int even_place(int pairing, int pair) {
+    return pairing != kMirrored ? 2 * pair : pair % 2 == 0 ? pair : kTripPoints - 1 - pair;
 }
 
-// Where in the batch the point `index` of the sixteen is.
-inline int32_t trip_point(const TripRows &rows, int32_t index) {
-    return (index < kHalfRow ? rows.low : rows.high) * kTripPoints + index;
+constexpr int odd_place(int pairing, int pair) {
+    // octaves of the first row: {0, 1}, {2, 3}, {4, 7}, {6, 5}, {8, 15}, {10, 13}, ...
+    const int size = pairing == kNeighbours ? 2 : pairing == kEights ? 4 : 8;
+    const int i = pair % size, block = 2 * (pair - i);
+    if (pairing == kMirrored) return pair % 2 == 0 ? kTripPoints - 1 - pair : pair;
+    return block + (i < 2 ? 2 * i + 1 : i < 4 ? 11 - 2 * i : 23 - 2 * i);
+}
+
+struct Pairs {
+    uint8_t even[kPairings][kButterflies], odd[kPairings][kButterflies];
+    uint8_t pair[kPairings][kTripPoints];  // which pair a place belongs to
+    bool is_odd[kPairings][kTripPoints];
+};
+
+constexpr Pairs make_pairs() {
+    Pairs p = {};
+    for (int pairing = 0; pairing < kPairings; pairing++) {
+        for (int i = 0; i < kButterflies; i++) {
+            const int even = even_place(pairing, i), odd = odd_place(pairing, i);
+            p.even[pairing][i] = static_cast<uint8_t>(even);
+            p.odd[pairing][i] = static_cast<uint8_t>(odd);
+            p.pair[pairing][even] = p.pair[pairing][odd] = static_cast<uint8_t>(i);
+            p.is_odd[pairing][odd] = true;
+        }
+    }
+    return p;
+}
+
+constexpr Pairs kPairs = make_pairs();
+
+inline Point even_of(const Point x[kTripPoints], int pairing, int pair) {
+    return pairing == kMirrored ? x[kPairs.even[kMirrored][pair]] : x[2 * pair];
+}
+
+inline Point odd_of(const Point x[kTripPoints], int pairing, int pair) {
+    return pairing == kNeighbours ? x[kPairs.odd[kNeighbours][pair]]
+           : pairing == kEights   ? x[kPairs.odd[kEights][pair]]
+           : pairing == kSixteens ? x[kPairs.odd[kSixteens][pair]]
+                                  : x[kPairs.odd[kMirrored][pair]];
+}
+
+// The result that belongs to a place of the sixteen.
+inline Point placed(const Point even[kButterflies], const Point odd[kButterflies], int pairing,
+                    int place) {
+    Point x = even[0];
+    for (int p = 0; p < kPairings; p++) {
+#pragma HLS UNROLL
+        const int pair = kPairs.pair[p][place];
+        if (pairing == p) x = kPairs.is_odd[p][place] ? odd[pair] : even[pair];
+    }
+    return x;
+}
+
+// What a layer's blocks need.
+struct Split {
+    uint8_t pairing;  // of a block's first row
+    uint8_t row_mask;  // rows of a block, minus one
+    uint8_t bin_mask;  // bits of a bin's twiddle in that row
+    bool single;  // k = 2: every point is a slot 0
+};
+
+inline Split split_of(int block_log2) {
+    const int points = points_of(block_log2);
+    Split s;
+    s.pairing = points <= 4 ? kNeighbours : points == 8 ? kEights : kSixteens;
+    s.row_mask = static_cast<uint8_t>(points > kTripPoints ? points / kTripPoints - 1 : 0);
+    s.bin_mask = points <= 2 ? 0 : points == 4 ? 0x20 : points == 8 ? 0x30 : 0x38;
+    s.single = points == 1;
+    return s;
+}
+
+// The twiddle of a pair's bin: its slot in the block, in reversed order of bits.  Zero for slot 0.
+inline int bin_of(const Split &s, const MirrorRows &rows, int pair) {
+    const int slot = pair % 2 == 0 ? pair : kTripPoints - 1 - pair;
+    const int row = reverse_row(pair % 2 == 0 ? rows.low_in_block : rows.high_in_block);
+    const int mirrored = reverse_bits(slot, kTwiddleBits - kRowBits) << kRowBits | row;
+    return rows.mirrored ? mirrored : reverse_bits(2 * pair, kTwiddleBits) & s.bin_mask;
 }
 
 // The middle bin is its own mirror image: it is only conjugated and shifted.
-inline void middle(Point &z, int shift) {
-    z.re = static_cast<Word>((z.re + shift) >> shift);
-    z.im = static_cast<Word>((-z.im + shift) >> shift);
+inline Point middle(const Point &z, int shift) {
+    return Point{static_cast<Word>((z.re + shift) >> shift),
+                 static_cast<Word>((-z.im + shift) >> shift), z.counted};
 }
 
-struct Passes {
-    int32_t pass, trip;
-    bool busy;
-};
+inline Word negative(Word v) { return static_cast<Word>(-v); }
 
-// Step through passes of P/16 trips each.
-inline void advance(const Layer &layer, Passes &p) {
-    if (++p.trip < (1 << layer.points_log2) / kTripPoints) return;
-    p.trip = 0;
-    p.busy = ++p.pass < layer.passes;
+// -- counts -------------------------------------------------------------------------------------
+
+// A tree: a trip adds its saturations once to the unit's count.
+inline uint8_t total(const uint8_t counts[8]) {
+    const int a = counts[0] + counts[1], b = counts[2] + counts[3];
+    const int c = counts[4] + counts[5], d = counts[6] + counts[7];
+    return static_cast<uint8_t>((a + b) + (c + d));
 }
 
 #endif

@@ -32,17 +32,20 @@ struct ValueBeat {
     Word w[kBeat];
 };
 
-// What the reader sends to the vector unit: eight words of each operand.
+// What the reader sends to the vector unit: eight words of each of two operands, or eight or sixteen
+// of one.
 struct OperandBeat {
     Word w[kBeat], v[kBeat];
     bool first, last;  // of a window
     bool second;       // of a joined layer's second operand
+    bool wide;         // sixteen words of one operand
 };
 
-// The vector unit's totals.
+// The vector unit's totals: eight or sixteen.
 struct TotalBeat {
-    int32_t w[kBeat];
+    int32_t w[kBanks];
     uint16_t pixels;  // of the window
+    bool wide;
 };
 
 // Eight results on their way to the activation memory.
@@ -87,7 +90,6 @@ struct Layer {
     int32_t ring_lines;  // rows of the image in the spectra memory, the oldest replaced first
     int32_t pace;  // product trips between two rows accepted
     int32_t passes;  // of a transform over its batch
-    int32_t points_log2;  // complex points of a transform's batch
     int32_t weights_row;  // first row in the weights memory
     bool from_stream;  // the input comes straight from the packet
     bool streamed;  // the weights come with every mini-batch

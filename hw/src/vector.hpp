@@ -7,7 +7,7 @@
 #include "write.hpp"
 
 struct VectorJob {
-    uint32_t totals;  // beats of totals to send; none for a spectral layer
+    uint32_t totals;  // results to send, in beats of eight; none for a spectral layer
     Combination combination;
 };
 
@@ -21,12 +21,12 @@ inline VectorJob vector_job(const Layer &layer, uint32_t beats) {
 
 inline void vector_layer(const VectorJob job, OperandStream &in, TotalStream &out, Count &count) {
     CountdownState s = {job.totals};
-    int32_t totals[kBeat];
+    int32_t totals[kBanks];
 #pragma HLS ARRAY_PARTITION variable = totals complete
     uint16_t pixels = 0;
     uint32_t trips = 0;
 clear:
-    for (int i = 0; i < kBeat; i++) {
+    for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
         totals[i] = 0;
     }
@@ -39,15 +39,25 @@ vector:
         trips++;
         const OperandBeat beat = in.read();
         pixels = static_cast<uint16_t>(beat.first ? 1 : pixels + 1);
+        OperandBeat upper = beat;  // the second eight words of one operand
+        for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+            upper.w[i] = beat.v[i];
+        }
         TotalBeat total;
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
             totals[i] = combined(job.combination, beat, i, totals[i]);
+            totals[i + kBeat] = combined(job.combination, upper, i, totals[i + kBeat]);
+        }
+        for (int i = 0; i < kBanks; i++) {
+#pragma HLS UNROLL
             total.w[i] = totals[i];
         }
         total.pixels = pixels;
+        total.wide = beat.wide;
         if (beat.last) out.write(total);
-        s = next_countdown(s, beat.last);
+        s = next_countdown(s, beat.last ? (beat.wide ? 2 : 1) : 0);
     }
     count.trips = trips;
     count.saturations = 0;

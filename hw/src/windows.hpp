@@ -1,7 +1,7 @@
 // The order in which the operands of the vector unit are read.
 //
-// Windows: the levels, from the innermost on, are column and row of the window, eight channels,
-// output column, output row and sample.  The part of a window that lies in the image is worked out
+// Windows: the levels, from the innermost on, are column and row of the window, sixteen
+// channels, output column, output row and sample.  The part of a window that lies in the image is worked out
 // one window ahead, from where the next one begins.
 // Joined operands: eight channels, operand, pixel, sample.
 // Pairs of operands: sixteen words of the first, sixteen of the second, and so on.
@@ -105,7 +105,7 @@ inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
 #pragma HLS INLINE
     const bool v = s.v == s.last_v;
     const bool u = v && s.u == s.last_u;
-    const bool window = u && s.channel + kBeat >= j.channels;
+    const bool window = u && s.channel + kBanks >= j.channels;
     const bool line = window && s.x == j.last_x;
     const bool image = line && s.y == j.last_y;
     // the next window of the line, the next line's first one, and the next sample's
@@ -117,7 +117,7 @@ inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
     n.done = image && s.sample == j.last_sample;
     n.v = v ? 0 : s.v + 1;
     n.u = !v ? s.u : u ? 0 : s.u + 1;
-    n.channel = !u ? s.channel : window ? 0 : s.channel + kBeat;
+    n.channel = !u ? s.channel : window ? 0 : s.channel + kBanks;
     n.x = static_cast<uint16_t>(!window ? s.x : line ? 0 : s.x + 1);
     n.y = static_cast<uint16_t>(!line ? s.y : image ? 0 : s.y + 1);
     n.sample = static_cast<uint16_t>(image ? s.sample + 1 : s.sample);
@@ -144,7 +144,7 @@ inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
     n.sample_address = image ? next_sample : s.sample_address;
     n.line_address = line ? next_line : s.line_address;
     n.window_address = !u        ? s.window_address
-                       : !window ? s.window_address + kBeat
+                       : !window ? s.window_address + kBanks
                                  : next_window;
     n.row_address = !v   ? s.row_address
                     : !u ? s.row_address + static_cast<uint32_t>(j.row_words)
@@ -172,8 +172,9 @@ windows:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
         const WindowsState n = next_window(job, s);
-        const int32_t words = s.inside ? least(job.channels - s.channel, kBeat) : 0;
-        ReadCommand c = operand_at(s.address, words, ReadUse::operand);
+        const int32_t channels = least(job.channels - s.channel, kBanks);
+        ReadCommand c = operand_at(s.address, s.inside ? channels : 0, ReadUse::operand);
+        c.wide = channels > kBeat;
         c.first = s.u == 0 && s.v == 0;
         c.last = s.u == s.last_u && s.v == s.last_v;
         c.ends = n.done;

@@ -9,9 +9,9 @@ struct CountdownState {
     uint32_t left;
 };
 
-inline CountdownState next_countdown(const CountdownState &s, bool step) {
+inline CountdownState next_countdown(const CountdownState &s, uint8_t steps) {
 #pragma HLS INLINE
-    return CountdownState{s.left - (step ? 1 : 0)};
+    return CountdownState{s.left - steps};
 }
 
 inline void write_layer(uint32_t beats, ResultStream &in, ActivationBank *memory, Count &count) {
@@ -24,7 +24,7 @@ write:
         CIRCNN_TRIP();
         const ResultBeat result = in.read();
         write_words(memory, result.address, result.w, result.count);
-        s = next_countdown(s, true);
+        s = next_countdown(s, 1);
     }
     count.trips = beats;
     count.saturations = 0;

@@ -8,8 +8,6 @@ depths stated in :data:`DEPTHS`: a model, not a measurement and not a synthesis 
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Tuple
 
-import numpy as np
-
 from ..contract import (
     LATENCY,
     OPERATIONS,
@@ -22,6 +20,7 @@ from ..layers.window import covered
 from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields, arrange, field
 from ..program.packets import STREAM_WORDS, batch_samples, sample_beats
 from ..program.program import Program
+from .transform_cycles import compute_trips, forward_cycles, inverse_cycles
 
 DEPTHS = {
     "read": 6,
@@ -40,15 +39,20 @@ DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, t
 transform 4; and of starting a layer or a packet."""
 
 LOOPS = {
-    "read": ("read_blocks", "read_pairs", "read_windows"),
-    **{unit: (unit,) for unit in UNITS if unit != "read"},
+    "read": ("read", "blocks", "windows", "joined", "pairs"),
+    "forward": ("forward",),
+    "product": ("product", "outputs", "counted"),
+    "inverse": ("inverse",),
+    "vector": ("vector",),
+    "epilogue": ("epilogue", "results"),
+    "write": ("write",),
     "input": ("input",),
     "weights": ("weights",),
     "output": ("output",),
 }
-"""The pipelined loops of each unit and move, by their labels in ``hw/src``."""
+"""The pipelined loops of each unit and move, by their labels in ``hw/src``: first the one that
+moves the data, then the sequences that tell it what to do, of which a layer's reader has one."""
 
-TRIP_POINTS = 16  # complex points that a transform takes in one trip
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class LayerCycles:
     cycles: int
     products: int  # trips in which the lanes multiply
     spans: Dict[str, Tuple[int, int]]  # when each unit works, in cycles from the layer's start
-    reader: str  # the loop of the unit read
+    reader: str  # the sequence of the unit read
 
     @property
     def bottleneck(self) -> str:
@@ -69,68 +73,6 @@ class LayerCycles:
 
 
 # -- the matrix path ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Forward:
-    """The forward transform's batches: trips of each phase, and when rows are ready."""
-
-    read_trips: int
-    trips: int
-    ready: np.ndarray  # for each group of units (an image row): cycles until its spectra are there
-
-
-def _forward(
-    fields: Fields, a: Arrangement, engine: EngineSizes, groups: int, direct: bool, halves: bool
-) -> _Forward:
-    """Follow the phases of the forward transform.
-
-    `direct`: the input comes from the packet, not from the memory, which reads sixteen words at
-    once; `halves`: it comes in beats of four words, so that eight words take two trips.
-    """
-    units_a_row = a.columns * a.column_groups
-    blocks = np.minimum(fields["block_columns"] - np.arange(a.column_groups) * a.side, a.side)
-    wide = not direct and a.side * a.block >= 2 * BEAT_WORDS
-    beats = -(-(blocks * a.block) // (BEAT_WORDS * (2 if wide else 1))) * a.places
-    loads = np.tile(beats, groups * fields["in_height"] * a.columns)
-    reads = loads
-    if halves:
-        words = fields["in_channels"]
-        pixel = a.side * a.block
-        first = np.arange(0, a.column_groups * pixel, BEAT_WORDS)
-        long = (words - first > STREAM_WORDS).reshape(a.column_groups, -1).sum(axis=1)
-        reads = loads + np.tile(long, groups)
-    a_batch = max(2 * a.points // engine.row_words // a.chunks, 1)
-    batches = ceil_div(len(loads), a_batch)
-    skipped = batches * a_batch - len(loads)  # units that the first batch leaves out
-
-    def by_batch(values: np.ndarray) -> np.ndarray:
-        padded = np.zeros(batches * a_batch, dtype=np.int64)
-        padded[skipped:] = values
-        sums: np.ndarray = padded.reshape(batches, a_batch).sum(axis=1)
-        return sums
-
-    rows = np.full(batches, a_batch * a.chunks)
-    compute = np.full(batches, a.passes * a.points // TRIP_POINTS)
-    trips = _phases(by_batch(loads), compute, rows)
-    waits = _phases(by_batch(reads), compute, rows)
-    ends = np.cumsum(waits)
-    lines = np.arange(1, groups * fields["in_height"] + 1) * units_a_row
-    last_batch = (lines + skipped - 1) // a_batch
-    ready = ends[last_batch + 1] + rows[last_batch]
-    return _Forward(int(reads.sum()), int(trips.sum()), ready)
-
-
-def _phases(load: np.ndarray, compute: np.ndarray, send: np.ndarray) -> np.ndarray:
-    """Return the trips of each phase, in which one batch is loaded, one computed and one sent."""
-    zero = np.zeros(1, dtype=np.int64)
-    stages = (
-        np.concatenate([load, zero, zero]),
-        np.concatenate([zero, compute, zero]),
-        np.concatenate([zero, zero, send]),
-    )
-    trips: np.ndarray = np.maximum.reduce(stages)
-    return trips
 
 
 @dataclass(frozen=True)
@@ -185,7 +127,7 @@ def _matrix(
 ) -> LayerCycles:
     a = arrange(fields, engine)
     groups = ceil_div(samples, a.samples_at_once())
-    forward = _forward(fields, a, engine, groups, direct, direct and not unscaled)
+    forward = forward_cycles(fields, a, engine, groups, direct, direct and not unscaled)
     lines, first_rows = _lines(fields, a, engine)
 
     product = first_rows
@@ -205,35 +147,27 @@ def _matrix(
 
     outputs = groups * fields["out_height"] * a.strip * a.row_groups * a.chunks
     beats = outputs * engine.row_beats
-    batch_beats = a.points * 2 // BEAT_WORDS
-    shortest = a.chunks * engine.row_beats  # the last batch, since nothing hides its latency
-    loads = np.full(ceil_div(beats - shortest, batch_beats) + 1, batch_beats, dtype=np.int64)
-    loads[-1] = shortest
-    if len(loads) > 1:
-        loads[-2] = beats - shortest - batch_beats * (len(loads) - 2)
-    compute = a.passes * a.points // TRIP_POINTS
-    inverse = int(_phases(loads, np.full(len(loads), compute), loads).sum())
+    inverse = inverse_cycles(a, engine, beats, max(a.terms, engine.row_beats))
 
     trips = {
         "read": forward.read_trips,
         "forward": forward.trips,
         "product": product,
-        "inverse": inverse,
+        "inverse": inverse.trips,
         "vector": 0,
         "epilogue": beats,
         "write": beats,
     }
     # at the end the last sums leave, and the last batch is computed and sent
     sums_end = now + engine.row_beats + DEPTHS["product"]
-    tail = compute + int(loads[-1])
-    inverse_end = max(sums_end + tail, busy_from + inverse) + DEPTHS["inverse"]
+    inverse_end = max(sums_end + inverse.tail, busy_from + inverse.trips) + DEPTHS["inverse"]
     end = inverse_end + DEPTHS["epilogue"] + DEPTHS["write"]
     spans = {
         "read": (0, forward.read_trips),
         "forward": (DEPTHS["read"], int(forward.ready[-1]) + DEPTHS["read"]),
         "product": (busy_from, now),
         "inverse": (busy_from + engine.row_beats, inverse_end),
-        "epilogue": (busy_from + engine.row_beats + compute, end),
+        "epilogue": (busy_from + engine.row_beats + compute_trips(a, inverse=True), end),
     }
     products = groups * sum(line.products for line in lines)
     return LayerCycles(
@@ -242,7 +176,7 @@ def _matrix(
         end + DEPTHS["layer"],
         products,
         spans,
-        "read_blocks",
+        "blocks",
     )
 
 
@@ -277,20 +211,21 @@ def _vector(fields: Fields, samples: int) -> LayerCycles:
     pixels, channels, groups = _pixels(fields)
     beats = samples * pixels * groups
     read = vector = beats
-    if operation.windowed:
-        read = vector = samples * _window_pixels(fields) * groups
-    elif operation.flat:
+    if operation.flat:
         read = samples * 2 * ceil_div(pixels * channels, 2 * BEAT_WORDS) + 1
+    elif not operation.joined:  # sixteen channels a trip
+        touched = _window_pixels(fields) if operation.windowed else pixels
+        read = vector = samples * touched * ceil_div(channels, 2 * BEAT_WORDS)
     trips = dict.fromkeys(UNITS, 0)
     trips.update(read=read, vector=vector, epilogue=beats, write=beats)
     depth = DEPTHS["read"] + DEPTHS["vector"] + DEPTHS["epilogue"] + DEPTHS["write"]
-    cycles = read + depth
+    cycles = max(read, beats) + depth
     spans = {
         "read": (0, read),
-        "vector": (DEPTHS["read"], read + DEPTHS["read"]),
+        "vector": (DEPTHS["read"], max(read, beats) + DEPTHS["read"]),
         "epilogue": (DEPTHS["read"] + DEPTHS["vector"], cycles),
     }
-    reader = "read_pairs" if operation.flat else "read_windows"
+    reader = "pairs" if operation.flat else "joined" if operation.joined else "windows"
     return LayerCycles(operation.name, trips, cycles + DEPTHS["layer"], 0, spans, reader)
 
 
@@ -372,8 +307,10 @@ def at_intervals(batch: BatchCycles, intervals: Mapping[str, int]) -> BatchCycle
     """
 
     def slower(layer: LayerCycles) -> LayerCycles:
-        loops = {unit: layer.reader if unit == "read" else unit for unit in layer.trips}
-        trips = {unit: n * intervals.get(loops[unit], 1) for unit, n in layer.trips.items()}
+        trips = {}
+        for unit, n in layer.trips.items():
+            loops = ("read", layer.reader) if unit == "read" else LOOPS[unit]
+            trips[unit] = n * max(intervals.get(loop, 1) for loop in loops)
         more = max(trips.values()) - max(layer.trips.values())
         return replace(layer, trips=trips, cycles=layer.cycles + more)
 

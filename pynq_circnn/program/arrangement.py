@@ -8,7 +8,7 @@ compares the two field by field.
 from dataclasses import dataclass
 from typing import Mapping
 
-from ..contract import CONFIGURATIONS, DESCRIPTOR, ENGINE, LIMITS, OPERATIONS, ceil_div
+from ..contract import CONFIGURATIONS, DESCRIPTOR, ENGINE, OPERATIONS, ceil_div
 
 BEAT_WORDS = 8  # words that the units other than the lanes take in one trip
 MAX_STRIDE: int = ENGINE["stride_max"]
@@ -64,8 +64,8 @@ class Arrangement:
         Output and input blocks of a pixel, `side` at a time.
     terms : int
         Products summed for one output.
-    passes, points : int
-        Passes of a transform over its batch, and the batch's complex points.
+    passes : int
+        Passes of a transform over a batch.
     strip : int
         Output columns of a place.
     columns, kept_columns : int
@@ -87,7 +87,6 @@ class Arrangement:
     column_groups: int
     terms: int
     passes: int
-    points: int
     strip: int
     columns: int
     kept_columns: int
@@ -123,7 +122,11 @@ def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
     k, row = 1 << log2, engine.row_words
     p, q = fields["block_rows"], fields["block_columns"]
     side = BEAT_WORDS // k if k < BEAT_WORDS else 1
-    while side < p and side < max(row // k, 1):
+    most_side = max(row // k, 1)
+    while side < p and side < most_side:
+        # more places are better than room in the rows of spectra that no input block takes
+        if fields["out_width"] > 1 and side >= q and most_side // side <= fields["out_width"]:
+            break
         side *= 2
     places = row // (k * side) if k < row else 1
     by_sample = fields["out_width"] == 1
@@ -148,7 +151,6 @@ def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
         column_groups=column_groups,
         terms=terms,
         passes=max(log2 - 2, 1),
-        points=128 if log2 == LIMITS["block_log2"] else 64,
         strip=strip,
         columns=max(kept, last, between if strips > 1 else 1),
         kept_columns=kept,

@@ -24,7 +24,10 @@ inline void arrange_lanes(Layer &layer) {
     layer.side = k < kBeat ? kBeat / k : 1;  // a pixel takes at least one beat
 side:
     for (int step = 0; step < 8; step++) {
-        if (layer.side < d.block_rows && layer.side < most_side) layer.side *= 2;
+        // more places are better than room in the rows of spectra that no input block takes
+        const bool enough = d.out_width > 1 && layer.side >= d.block_columns &&
+                            most_side / layer.side <= d.out_width;
+        if (layer.side < d.block_rows && layer.side < most_side && !enough) layer.side *= 2;
     }
     layer.places = k < kRow ? kRow / (k * layer.side) : 1;
     layer.by_sample = d.out_width == 1;
@@ -33,7 +36,6 @@ side:
     layer.column_groups = ceil_div(d.block_columns, layer.side);
     layer.terms = d.kernel_height * d.kernel_width * d.block_columns;
     layer.passes = d.block_log2 > 3 ? d.block_log2 - 2 : 1;
-    layer.points_log2 = d.block_log2 == CIRCNN_LIMIT_BLOCK_LOG2 ? 7 : 6;
 }
 
 // Works out where the windows of each place read; returns whether their spectra fit.
