@@ -5,8 +5,43 @@
 #define CIRCNN_RECURRENCES_HPP
 
 #include "load.hpp"
+#include "product.hpp"
+#include "vector.hpp"
 
+// A count of trips or saturations: a trip adds a few.
+inline uint32_t recurrence_counted(uint32_t count, uint8_t more) { return count + more; }
+
+// The checksum; what it takes of the beat alone stands before the recurrence.
 inline uint32_t recurrence_crc(uint32_t crc, uint64_t beat) { return crc_beat(crc, beat); }
+
+// A packet that is read, with a beat that the stream gives.
+inline PacketReader recurrence_packet(const PacketReader &state, uint64_t data, uint8_t keep,
+                                      bool last) {
+    AxiStream in("in");
+    axi_write(in, AxiBeat{data, keep, last});
+    PacketReader next = state;
+    packet_beat(next, in);
+    return next;
+}
+
+// A lane's accumulators; its product is what the factor of one leaves of it.
+inline LaneSums recurrence_lane(const LaneSums &sums, Word re, Word im, bool clear) {
+    return lane(1, 1, re, im, clear, sums);
+}
+
+// The total of a window, or of two operands.
+inline int32_t recurrence_total(const Combination &combination, Word w, Word v, bool first,
+                                bool second, int32_t total) {
+    OperandBeat beat;
+    for (int i = 0; i < kBeat; i++) {
+        beat.w[i] = w;
+        beat.v[i] = v;
+    }
+    beat.first = first;
+    beat.last = false;
+    beat.second = second;
+    return combined(combination, beat, 0, total);
+}
 
 // -- controls -----------------------------------------------------------------------------------
 

@@ -44,8 +44,10 @@ WIDEST = 48  # of a sum: an int64_t of our simulation is an ap_int<48> for the v
 
 COSTS = {
     "addition": "a LUT a bit; none where a DSP slice has the adder before or after its multiplier",
-    "comparison": "half a LUT a bit; against a constant a quarter",
-    "selection": "half a LUT a bit: two words of a bit in one LUT6",
+    "comparison": "half a LUT a bit, of equality a third; against a constant half as much; of a sign "
+    "none",
+    "selection": "half a LUT a bit: two words of a bit in one LUT6; with a constant a quarter, of two "
+    "constants none",
     "logic": "a quarter of a LUT a bit",
     "shift": "by a variable amount: half a LUT a bit and stage",
     "table": "a LUT for 64 entries of a bit, in a copy for each read of a trip",
@@ -359,6 +361,10 @@ class Body:
                 other = self.made.get(match[4 if factors[0] else 3], "")
                 if re.match(r"select i1 \S+, i\d+ (?:0, |\S+, i\d+ 0$)", other):
                     found.add(match[4 if factors[0] else 3])
+        for name, text in self.made.items():  # a constant joins the first of two products
+            match = _TWO.match(text)
+            if match and match[1] == "add" and match[3] in found and _constant(match[4]):
+                found.add(name)
         for name, text in self.made.items():
             match = _TWO.match(text)
             if match is None or match[1] != "mul" or _constant(match[4]):
@@ -392,6 +398,8 @@ class Body:
                 if two:
                     operation, kind, left, right = two[1], int(two[2]), two[3], two[4]
                     bits = self._bits(name, kind)
+                    if self._joins(operation, left, right) or self._carries(operation, left, right):
+                        continue
                     if operation == "mul":
                         ff += self._multiply(name, kind, left, right, products, add)
                     elif operation in ("add", "sub"):
@@ -412,15 +420,11 @@ class Body:
                         if not _constant(right) or int(right) & (int(right) - 1):
                             divisions += 1
                             add("division", 5 * kind)
-                elif match := re.match(r"icmp \w+ i(\d+) (\S+), (\S+)", text):
-                    kind = int(match[1])
-                    bits = max(width(operand, kind, self.made) for operand in (match[2], match[3]))
-                    constant = _constant(match[2]) or _constant(match[3])
-                    add("comparison", min(bits, kind, WIDEST) / (4 if constant else 2))
+                elif match := re.match(r"icmp (\w+) i(\d+) (\S+), (\S+)", text):
+                    add("comparison", self._compare(match[1], int(match[2]), match[3], match[4]))
                 elif match := re.match(r"select i1 \S+, i(\d+) (\S+), i\d+ (\S+)", text):
                     if name not in absorbed:
-                        share = 4 if _constant(match[2]) or _constant(match[3]) else 2
-                        add("selection", self._bits(name, int(match[1])) / share)
+                        add("selection", self._select(name, int(match[1]), match[2], match[3]))
                 elif match := re.match(_LIMIT, text):
                     kind = int(re.search(r"call i(\d+)", text)[1])  # type: ignore[index]
                     bits = max(width(match[1], kind, self.made), 1)
@@ -440,6 +444,60 @@ class Body:
                     if index and base not in self.memories:
                         add("choice", extent / 2)
         return Operations(products, lut, ff, divisions)
+
+    def _compare(self, how: str, kind: int, left: str, right: str) -> float:
+        """Return the LUT of a comparison: a sign is a wire, constants leave one word to look at."""
+        if (how, right) in (("slt", "0"), ("sgt", "-1")):
+            return 0
+        mask = _TWO.match(self.made.get(left, ""))
+        if mask and mask[1] == "and" and re.fullmatch(r"-?\d+", mask[4]):
+            bits = bin(int(mask[4]) & ((1 << kind) - 1)).count("1")
+        else:
+            bits = max(self._looked_at(operand, kind) for operand in (left, right))
+        bits = min(bits, kind, WIDEST)
+        if _constant(left) or _constant(right):
+            return bits / (6 if how in ("eq", "ne") else 4)
+        return bits / (3 if how in ("eq", "ne") else 2)
+
+    def _looked_at(self, operand: str, kind: int) -> int:
+        """Return the bits of an operand that are no zeros of a shift to the left."""
+        match = _TWO.match(self.made.get(operand, ""))
+        shifted = int(match[4]) if match and match[1] == "shl" and match[4].isdigit() else 0
+        return max(1, width(operand, kind, self.made) - shifted)
+
+    def _select(self, name: str, kind: int, yes: str, no: str) -> float:
+        """Return the LUT of a selection; of two constants, or of a number and its negative, none."""
+        constants = _constant(yes) + _constant(no)
+        negated = any(
+            re.match(rf"sub (?:nsw )?i\d+ 0, {re.escape(other)}$", self.made.get(one, ""))
+            for one, other in ((yes, no), (no, yes))
+        )
+        if constants == 2 or negated:
+            return 0
+        return self._bits(name, kind) / (4 if constants else 2)
+
+    def _joins(self, operation: str, left: str, right: str) -> bool:
+        """Return whether an ``or`` only puts bits side by side."""
+        if operation != "or":
+            return False
+        for one, other in ((left, right), (right, left)):
+            match = _TWO.match(self.made.get(one, ""))
+            if match and match[1] == "shl" and match[4].isdigit():
+                low = re.match(r"zext i(\d+)", self.made.get(other, ""))
+                if low and int(low[1]) <= int(match[4]):
+                    return True
+        return False
+
+    def _carries(self, operation: str, left: str, right: str) -> bool:
+        """Return whether an addition of one bit is the carry into another addition."""
+        if operation != "add":
+            return False
+        for one, other in ((left, right), (right, left)):
+            bit = re.match(r"zext i1 ", self.made.get(one, ""))
+            match = _TWO.match(self.made.get(other, ""))
+            if bit and match and match[1] in ("add", "sub") and len(self.uses.get(other, [])) == 1:
+                return True
+        return False
 
     def _multiply(self, name, kind, left, right, products, add):  # type: ignore[no-untyped-def]
         if _constant(right):

@@ -49,9 +49,19 @@ FLAGS = (
     "-mllvm -inline-threshold=10000000 -mllvm -unroll-threshold=100000 -"
 )
 
-COVERED: Dict[Tuple[str, str], str] = {}
-"""By loop and variable: the recurrence of ``hw/rtl/recurrences.hpp`` that steps the variable, or,
-in words, why none is needed. A loop is ``function.label``."""
+REGISTER = "takes what this trip computed from its inputs"
+COVERED: Dict[Tuple[str, str], str] = {
+    ("*", "trips"): "counted",
+    ("*", "saturations"): "counted",
+    ("*", "count"): "counted",
+    ("*", "beats"): "counted",
+    ("*", "legal"): "one AND",
+    ("*", "packet"): "packet",
+    ("*", "reader"): "packet",
+}
+"""By loop and variable (``*``: every loop that has it): the recurrence of
+``hw/rtl/recurrences.hpp`` that steps the variable, or, in words, why none is needed. A loop is
+``function.label``, or the function if the label is the same."""
 
 CONTROLS = ("old_product", "multiplied")
 """Recurrences of ``hw/rtl/recurrences.hpp`` that must need more than one state."""
@@ -288,7 +298,7 @@ def faults(code: Sources, loop: Loop) -> List[str]:
                     f"it to {called} beside it: compute it in {called}, where it is scheduled"
                 )
     for variable in sorted(carried(code, loop) - states):
-        if (name, variable) not in COVERED:
+        if covered(name, variable) is None:
             found.append(
                 f"{where}: the loop {name} changes {variable} from trip to trip outside of a next "
                 "function. Put it into the state, or say in COVERED what schedules it."
@@ -296,9 +306,15 @@ def faults(code: Sources, loop: Loop) -> List[str]:
     return found
 
 
+def covered(loop: str, variable: str) -> Optional[str]:
+    """Return what COVERED says of a loop's variable."""
+    return COVERED.get((loop, variable), COVERED.get(("*", variable)))
+
+
 def stale(code: Sources, loops: Iterable[Loop]) -> List[str]:
     """Return the entries of COVERED that no loop needs any more."""
     needed = {(loop_name(loop), v) for loop in loops for v in carried(code, loop)}
+    needed |= {("*", variable) for _, variable in needed}
     return [f"COVERED has {key}, which no loop needs" for key in COVERED if key not in needed]
 
 
@@ -308,7 +324,6 @@ def stale(code: Sources, loops: Iterable[Loop]) -> List[str]:
 def prepare(folder: str) -> str:
     """Write the sources and the recurrences into a folder; return the lines that include them."""
     rtl.prepare("engine", CONFIGURATION, folder)
-    names = []
     for base, _, files in os.walk(folder):
         for file in files:
             path = os.path.join(base, file)
@@ -320,10 +335,13 @@ def prepare(folder: str) -> str:
                           r"\1static inline __attribute__((always_inline)) ", text, flags=re.M)  # fmt: skip
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write(text)
-            if base == folder and os.path.exists(os.path.join(sources.SOURCE_FOLDER, file)):
-                names.append(file)
-    names = [name for name in sorted(names) if "top" not in name] + ["recurrences.hpp"]
-    return "".join(f'#include "{name}"\n' for name in names)
+    path = os.path.join(folder, "circnn_engine.cpp")
+    for path in (path, path.replace(".cpp", ".hpp")):
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(re.sub(r"^(static )?(?=\w+ \w+\()", "static ", text, flags=re.M))
+    return '#include "circnn_engine.cpp"\n#include "recurrences.hpp"\n'
 
 
 def lowered(text: str, folder: str) -> Tuple[str, str]:
@@ -483,7 +501,7 @@ def rows_of(
     for loop in loops:
         name = loop_name(loop)
         calls = [called for called, _ in next_calls(code, loop)]
-        also = sorted({COVERED[key] for key in COVERED if key[0] == name})
+        also = sorted({covered(name, v) or "" for v in carried(code, loop)} - {"", REGISTER})
         interval = loop.interval or 0
         result = worst(name)
         what = ", ".join([f"`{c}`" for c in calls] + [a for a in also]) or "no state"
