@@ -140,6 +140,8 @@ def width(value: str, kind: int, made: Dict[str, str], depth: int = 8) -> int:
     text = made.get(value, "") if depth else ""
     if match := re.match(r"([sz])ext i(\d+) (\S+)", text):
         return min(kind, of(match[3], int(match[2])) + (match[1] == "z"))
+    if match := re.match(r"trunc i(\d+) (\S+) to", text):
+        return min(kind, of(match[2], int(match[1])))
     if match := re.match(r"(?:add|sub) .*?i\d+ (\S+), (\S+)", text):
         return min(kind, 1 + max(of(match[1]), of(match[2])))
     if match := re.match(r"mul .*?i\d+ (\S+), (\S+)", text):
@@ -254,12 +256,12 @@ class Body:
             extent = self._extent(base, kind)
             if kind == "i8" and "[" in self.pointed(base):  # an offset in bytes
                 extent = self._size(self.pointed(base))
-            number = max(1, extent // self.stride(indices[0]))
+            number = min(max(1, extent // self.stride(indices[0])), self.values(indices[0]))
             index = indices[0]
         for position in indices[1:]:
             inner = re.match(r"\[(\d+) x (.*)\]$", kind)
             if inner and not _constant(position):
-                number = number * max(1, int(inner[1]) // self.stride(position))
+                number *= min(max(1, int(inner[1]) // self.stride(position)), self.values(position))
                 index = position
             kind = self._inside(kind, ["", position])
         if base in self.made and self.made[base].startswith("getelementptr"):
@@ -303,15 +305,49 @@ class Body:
             needed = max(needed, self._used_by(name, user, kind, depth))
         return min(needed, kind)
 
+    def _index_bits(self, text: str, name: str) -> int:
+        """Return the bits that an address uses of an index."""
+        match = re.match(r"getelementptr (?:inbounds )?(.+?), ptr (\S+?), (.*)$", text)
+        if match is None:
+            return 0
+        kind, base = match[1], match[2]
+        indices = [part.split()[-1] for part in match[3].split(", ")]
+        if indices[0] == name:
+            return max(1, (self._extent(base, kind) - 1).bit_length())
+        for position in indices[1:]:
+            inner = re.match(r"\[(\d+) x (.*)\]$", kind)
+            if inner and position == name:
+                return max(1, (int(inner[1]) - 1).bit_length())
+            kind = self._inside(kind, ["", position])
+        return 0
+
+    def values(self, name: str, depth: int = 8) -> int:
+        """Return how many values an index can have at most."""
+        text = self.made.get(name, "") if depth else ""
+        if _constant(name):
+            return 1
+        if match := re.match(r"[sz]ext i(\d+) (\S+) to", text):
+            return min(1 << min(int(match[1]), 16), self.values(match[2], depth - 1))
+        if match := re.match(r"trunc i\d+ (\S+) to", text):
+            return self.values(match[1], depth - 1)
+        if match := re.match(r"select i1 \S+, i\d+ (\S+), i\d+ (\S+)", text):
+            return self.values(match[1], depth - 1) + self.values(match[2], depth - 1)
+        match = _TWO.match(text)
+        if match:
+            left = self.values(match[3], depth - 1)
+            if match[1] == "and" and match[4].isdigit():
+                return min(left, 1 << bin(int(match[4])).count("1"))
+            return min(1 << 16, left * self.values(match[4], depth - 1))
+        return 1 << 16
+
     def _used_by(self, name: str, user: str, kind: int, depth: int) -> int:
         text = self.made.get(user, "")
         if depth == 0 or not text:
             return kind
         if match := re.match(r"(?:trunc|[sz]ext) i\d+ \S+ to i(\d+)", text):
             return min(kind, self.bits_used(user, int(match[1]), depth - 1))
-        if match := re.match(r"getelementptr .*\[(\d+) x [^\]]*\], ptr \S+, (.*)$", text):
-            if match[2].endswith(name) and match[2].split(", ")[0].split()[-1] != name:
-                return max(1, (int(match[1]) - 1).bit_length())
+        if text.startswith("getelementptr"):
+            return min(kind, self._index_bits(text, name) or kind)
         two = _TWO.match(text)
         if two and two[1] == "and" and two[4].isdigit():
             return min(int(two[4]).bit_length(), self.bits_used(user, kind, depth - 1))
@@ -413,9 +449,12 @@ class Body:
                         if not _constant(right):
                             stages = min(math.ceil(math.log2(max(kind, 2))),
                                          width(right, kind, self.made))  # fmt: skip
-                            moved = min(kind, WIDEST) if kind > 32 else kind
-                            add("shift", min(moved, bits) * stages / 2)
-                            ff += bits
+                            moved = min(kind, WIDEST)
+                            chosen = bits * moved / 4  # one bit of a word: a choice among them
+                            if _constant(left):  # one of few words: a decoder
+                                chosen = moved / 4
+                            add("shift", min(min(moved, bits) * stages / 2, chosen))
+                            ff += min(bits, moved)
                     elif operation in ("sdiv", "udiv", "srem", "urem"):
                         if not _constant(right) or int(right) & (int(right) - 1):
                             divisions += 1
@@ -748,6 +787,34 @@ MEMORIES: Tuple[Memory, ...] = (
 """The engine's memories."""
 
 
+def local_memories(code: Sources) -> List[Memory]:
+    """Return the memories in distributed RAM that units have for themselves: arrays of banks with a
+    BIND_STORAGE pragma, with as many copies as the announced memory has read ports."""
+    found = []
+    for loop in code.loops():
+        function = loop.function
+        ports = {access.memory: access.ram for access in code.accesses(
+            loop.text, function, loop.begin)}  # fmt: skip
+        for pragma in function.file.pragmas:
+            bound = re.match(r"BIND_STORAGE\b.*?variable\s*=\s*([\w.]+).*\bimpl\s*=\s*(\w+)",
+                             pragma.text, re.I)  # fmt: skip
+            inside = function.begin <= pragma.at < function.end
+            if bound is None or not inside or bound[1] not in ports:
+                continue
+            declared = re.search(rf"\b(\w+)\s+{bound[1]}\[([^\]]+)\]\[([^\]]+)\]\s*;", function.body)
+            if declared is None:
+                declared = re.search(rf"\b(\w+)\s+[^;]*?\b{bound[1]}\[([^\]]+)\]\[([^\]]+)\]", function.body)
+            ram = code.rams.get(ports[bound[1]])
+            if declared is None or ram is None:
+                raise SystemExit(f"error: {bound[1]} of {function.name} must be an array of banks, and "
+                                 "announced with a Ram")  # fmt: skip
+            kind = "lutram" if bound[2] == "lutram" else "bram"
+            found.append(Memory(unit_of(function), f"{function.name}: {bound[1]}", declared[3],
+                                str(code.bits(declared[1])), declared[2], kind,
+                                code.value(ram[1]) or 1))  # fmt: skip
+    return found
+
+
 def lutram(rows: int, bits: int, reads: int = 1) -> int:
     """Return the LUT of a memory in distributed RAM with one write port (UG474).
 
@@ -767,7 +834,7 @@ def memory_rows(code: Sources) -> List[Row]:
     from pynq_circnn.engine.resources import ramb18
 
     rows = []
-    for m in MEMORIES:
+    for m in (*MEMORIES, *local_memories(code)):
         values = [code.value(text) for text in (m.rows, m.bits, m.banks)]
         if any(value is None for value in values):
             raise SystemExit(f"error: {m.name} must have sizes that the sources define. Received: {m}")

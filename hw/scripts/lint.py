@@ -463,12 +463,6 @@ def dependence(code: Sources) -> Iterator[Tuple[str, str]]:
                 yield file.place(pragma.at), f"{pragma.text}: state distance = one of the latencies"
 
 
-def _path(argument: str) -> str:
-    """Return a variable's path without indices: ``engine.spectra[1]`` is engine.spectra."""
-    match = re.match(r"[&*(\s]*([A-Za-z_]\w*(?:(?:\.|->)\w+)*)", argument)
-    return match[1] if match else ""
-
-
 def _processes(code: Sources, function: Function) -> List[Tuple[Function, List[str]]]:
     found = []
     last = 0
@@ -500,7 +494,7 @@ def _region_faults(code: Sources, region: Function) -> Iterator[str]:
     own_streams = re.findall(r"\b\w*Stream\w*(?:<[^;]*?>)?\s+(\w+)\s*[(;]", region.body)
     for index, (function, arguments) in enumerate(processes):
         for (kind, _), argument in zip(function.parameters, arguments):
-            path = _path(argument)
+            path = sources.path_of(argument)
             if path and code.value(path) is None:
                 writes = bool(re.search(r"[&*\[]", kind)) and "const" not in kind
                 writes = writes or (kind in code.aliases and "[" in code.plain(kind))
@@ -537,7 +531,7 @@ def _twice_passed(
         indices = [
             i
             for i, (_, arguments) in enumerate(processes)
-            if any(_path(a) == parameter for a in arguments)
+            if any(sources.path_of(a) == parameter for a in arguments)
         ]
         return indices[0] if indices else -1
 
@@ -546,7 +540,7 @@ def _twice_passed(
             for name, arguments, _ in code.calls(caller.body):
                 if region not in code.functions[name]:
                     continue
-                paths = [_path(argument) for argument in arguments]
+                paths = [sources.path_of(argument) for argument in arguments]
                 for path in sorted({p for p in paths if p and paths.count(p) > 1}):
                     which = [i for i, p in enumerate(paths) if p == path]
                     kinds = [region.parameters[i][0] for i in which]
@@ -570,37 +564,15 @@ def write_sites(code: Sources) -> Iterator[Tuple[str, str]]:
     """In a pipelined loop, a memory is written at one place in the sources: it has one port."""
     for loop in code.loops():
         sites: Dict[str, List[str]] = {}
-        for memory, place in _write_sites(code, loop.text, loop.function, loop.begin, {}, 0):
-            sites.setdefault(memory, []).append(place)
+        for access in code.accesses(loop.text, loop.function, loop.begin):
+            if access.writes:
+                sites.setdefault(access.memory, []).append(access.place)
         for memory, places in sites.items():
             if len(places) > 1:
                 yield (
                     loop.function.file.place(loop.begin),
                     f"{memory} is written at {len(places)} places: {', '.join(places)}",
                 )
-
-
-def _write_sites(
-    code: Sources, text: str, function: Function, begin: int, names: Dict[str, str], depth: int
-) -> Iterator[Tuple[str, str]]:
-    if depth > 12:
-        return
-
-    def outer(path: str) -> str:
-        first, dot, rest = path.partition(".")
-        return names.get(first, first) + dot + rest
-
-    for match in re.finditer(r"CIRCNN_WRITES\s*\(", text):
-        end = sources.closing(text, match.end() - 1)
-        memory = sources.split(text[match.end() : end - 1])[0]
-        yield outer(_path(memory)), function.file.place(begin + match.start())
-    for name, arguments, _ in code.calls(text):
-        for called in code.called(name, arguments):
-            inner = {
-                parameter: outer(_path(argument))
-                for (_, parameter), argument in zip(called.parameters, arguments)
-            }
-            yield from _write_sites(code, called.body, called, called.begin, inner, depth + 1)
 
 
 @rule

@@ -71,6 +71,15 @@ class Function(NamedTuple):
         return self.file.text[self.begin : self.end]
 
 
+class Access(NamedTuple):
+    """An access to a memory, as CIRCNN_READS and CIRCNN_WRITES announce it."""
+
+    writes: bool
+    memory: str
+    ram: str
+    place: str
+
+
 class File(NamedTuple):
     """A source: `text` has blanks for comments, texts and preprocessor lines, pragmas included."""
 
@@ -152,6 +161,16 @@ def declared(text: str) -> Tuple[str, str]:
     if match is None or match[1] is None:
         return text, ""
     return match[1].strip() + match[3].strip(), match[2]
+
+
+def path_of(argument: str) -> str:
+    """Return a variable's path without indices.
+
+    >>> path_of("&engine.spectra[1]"), path_of("work[b]")
+    ('engine.spectra', 'work')
+    """
+    match = re.match(r"[&*(\s]*([A-Za-z_]\w*(?:(?:\.|->)\w+)*)", argument)
+    return match[1] if match else ""
 
 
 class Sources:
@@ -410,6 +429,32 @@ class Sources:
         """Return the functions that a call can mean: those with as many parameters, else all."""
         all_of = self.functions[name]
         return [f for f in all_of if len(f.parameters) == len(arguments)] or all_of
+
+    def accesses(
+        self, text: str, function: Function, begin: int, names: Optional[Dict[str, str]] = None,
+        depth: int = 12,
+    ) -> Iterator["Access"]:  # fmt: skip
+        """Give the accesses to memories that a text announces, with those of what it calls.
+
+        A memory is named as the text names it: parameters of what it calls are followed back.
+        """
+        for match in re.finditer(r"\bCIRCNN_(READ|WRITE)S\s*\(", text):
+            end = closing(text, match.end() - 1)
+            memory, *_, ram = split(text[match.end() : end - 1])
+            path, at = self._outer(memory, names or {}), begin + match.start()
+            yield Access(match[1] == "WRITE", path, ram, function.file.place(at))
+        for name, arguments, _ in self.calls(text) if depth else ():
+            for called in self.called(name, arguments):
+                inner = {
+                    parameter: self._outer(argument, names or {})
+                    for (_, parameter), argument in zip(called.parameters, arguments)
+                }
+                yield from self.accesses(called.body, called, called.begin, inner, depth - 1)
+
+    @staticmethod
+    def _outer(argument: str, names: Dict[str, str]) -> str:
+        first, dot, rest = path_of(argument).partition(".")
+        return names.get(first, first) + dot + rest
 
     def reached(self, text: str) -> List[Function]:
         """Return the functions that a text calls, and those that they call."""
