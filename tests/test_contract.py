@@ -60,7 +60,10 @@ def test_tables_are_the_nearest_words(name, function):
 @pytest.mark.parametrize(
     "rows",
     [CONTRACT["arithmetic"], CONTRACT["limits"], CONTRACT["status"]]
-    + [CONTRACT["program"][name] for name in ("opcodes", "activations", "header", "descriptor")],
+    + [CONTRACT["program"][name] for name in ("opcodes", "activations", "header")]
+    + [CONTRACT["program"]["record"] + CONTRACT["program"]["fields"]]
+    + [row["bits"] for row in CONTRACT["program"]["fields"] if "bits" in row]
+    + [CONTRACT["program"]["reserved"]],
 )
 def test_names_and_values_are_unique(rows):
     names = [row["name"] for row in rows]
@@ -181,8 +184,18 @@ def printing_program():
     for prefix, values in prefixes.items():
         for name, value in values.items():
             show(f"CIRCNN_{prefix}{name.upper()}", value)
-    for name in ("magic", "version", "align_bytes", "header_words", "descriptor_words"):
+    for name in ("magic", "version", "align_bytes", "header_words", "record_words"):
         show(f"CIRCNN_PROGRAM_{name.upper()}", CONTRACT["program"][name])
+    show("CIRCNN_PROGRAM_PAYLOAD_WORDS", contract.PAYLOAD_WORDS)
+    for name, bits in contract.BITS.items():
+        for bit, value in bits.items():
+            show(f"CIRCNN_{name.upper()}_{bit.upper()}", value)
+    for opcode, operation in contract.OPERATIONS.items():
+        show(f"circnn_payload_words[{opcode}]", operation.payload_words)
+        padding = [""] * (contract.PAYLOAD_WORDS - len(operation.payload))
+        for word, name in enumerate([*operation.payload, *padding]):
+            index = DESCRIPTOR[name].index if name else 255
+            show(f"circnn_payload_fields[{opcode}][{word}]", index)
     for record, fields in (("header", HEADER), ("descriptor", DESCRIPTOR)):
         show(f"sizeof(circnn_{record}) / 4", len(fields))
         show(f"sizeof circnn_{record}_ranges / sizeof *circnn_{record}_ranges", len(fields))

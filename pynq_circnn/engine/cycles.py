@@ -11,10 +11,9 @@ from typing import Dict, List, Mapping, Tuple
 from ..contract import (
     LATENCY,
     OPERATIONS,
-    STREAM_INPUT,
-    STREAM_WEIGHTS,
     UNITS,
     ceil_div,
+    has_bit,
 )
 from ..layers.window import covered
 from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields, arrange, field
@@ -243,16 +242,13 @@ class BatchCycles:
 
 def streams_input(program: Program) -> bool:
     """Return whether the first layer reads its input straight from the packet."""
-    return bool(program.layers) and program.layers[0].get("stream", 0) & STREAM_INPUT != 0
+    return bool(program.layers) and has_bit(program.layers[0], "stream", "input")
 
 
 def weight_trips(fields: Fields, engine: EngineSizes) -> int:
-    """Return the trips of loading a layer's weights: up to a beat of four words each."""
-    k = 1 << field(fields, "block_log2")
-    at_once = 1 if k == 1 else 2 if k == 2 or k > engine.row_words else 4
-    positions = fields["kernel_height"] * fields["kernel_width"]
-    words = fields["block_rows"] * fields["block_columns"] * positions * k
-    return ceil_div(words, BEAT_WORDS) * BEAT_WORDS // at_once
+    """Return the trips of loading a layer's weights: a beat each, of every row its share."""
+    needs = arrange(fields, engine)
+    return needs.weights_rows * needs.share // STREAM_WORDS
 
 
 def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
@@ -275,7 +271,7 @@ def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
     for index, fields in enumerate(program.layers):
         if OPERATIONS[fields["opcode"]].spectral:
             layers.append(_matrix(fields, engine, samples, direct and index == 0, unscaled))
-            if field(fields, "stream") & STREAM_WEIGHTS:
+            if has_bit(fields, "stream", "weights"):
                 moves["weights"] += weight_trips(fields, engine)
         else:
             layers.append(_vector(fields, samples))

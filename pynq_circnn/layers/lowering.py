@@ -1,11 +1,16 @@
-"""What layers are lowered to: descriptor fields, and the sections of a growing program."""
+"""What layers are lowered to: an instruction's fields, and the sections of a growing program."""
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Tuple
+from typing import Callable, Dict, List, Tuple
 
 import numpy as np
 
 Fields = Dict[str, int]
+
+
+def natural_order(blocks: np.ndarray) -> Tuple[int, np.ndarray]:
+    """Return 0 and the weights as they are: the order of a program for a computer."""
+    return 0, blocks
 
 
 @dataclass
@@ -16,9 +21,13 @@ class Sections:
     ----------
     align : int
         Each array begins at a multiple of this many words.
+    order : function
+        Arranges the weights of a layer, an int16 array of shape (block rows, terms, k), and returns
+        the field ``share_log2`` besides: see :mod:`pynq_circnn.program.arrangement`.
     """
 
     align: int = 1
+    order: Callable[[np.ndarray], Tuple[int, np.ndarray]] = natural_order
     weights: List[np.ndarray] = field(default_factory=list)
     scales: List[np.ndarray] = field(default_factory=list)
     biases: List[np.ndarray] = field(default_factory=list)
@@ -30,6 +39,11 @@ class Sections:
         parts.append(array.ravel())
         parts.append(np.zeros(-array.size % self.align, array.dtype))
         return offset
+
+    def add_weights(self, blocks: np.ndarray) -> Fields:
+        """Append weights of shape (block rows, terms, k), and return the fields that say where."""
+        share_log2, words = self.order(blocks)
+        return {"weights_offset": self.add("weights", words), "share_log2": share_log2}
 
 
 def bits(shifts: Tuple[int, ...]) -> int:
