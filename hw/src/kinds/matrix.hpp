@@ -24,19 +24,22 @@ inline Word serial_result(const circnn_descriptor &d, const Total &t, uint32_t &
     return look_up(d, scaled(t));
 }
 
-// Arranges the blocks of a layer in the lanes.
-// Sides, places and chunks are powers of two, so that nothing here divides.
+// Rows that a block takes, as a power of two.
+inline int32_t chunks_log2(const circnn_descriptor &d) { return most(d.block_log2 - kRowLog2, 0); }
+
+// Arranges the blocks of a layer in the lanes.  Sides, places and chunks are powers of two, so that
+// nothing here divides.
 inline void arrange_lanes(Layer &layer) {
     const circnn_descriptor &d = layer.d;
     const int32_t log2 = d.block_log2;
     const int32_t blocks_log2 = most(kRowLog2 - log2, 0);  // blocks of a row
     const int32_t side_log2 = most(log2_up(d.block_rows, blocks_log2),
                                    kBeatLog2 - log2);  // a pixel takes at least one beat
-    const int32_t places_log2 = blocks_log2 - side_log2, chunks_log2 = most(log2 - kRowLog2, 0);
+    const int32_t places_log2 = blocks_log2 - side_log2;
     layer.side = 1 << side_log2;
     layer.places = 1 << places_log2;
     layer.by_sample = d.out_width == 1;
-    layer.chunks = 1 << chunks_log2;
+    layer.chunks = 1 << chunks_log2(d);
     layer.row_groups = ceil_shift(d.block_rows, side_log2);
     layer.column_groups = ceil_shift(d.block_columns, side_log2);
     layer.terms = static_cast<int32_t>(
@@ -46,10 +49,14 @@ inline void arrange_lanes(Layer &layer) {
     layer.points_log2 = log2 == CIRCNN_LIMIT_BLOCK_LOG2 ? 7 : 6;
 }
 
+// Rows of sums of one pixel.
+inline int64_t output_rows(const Layer &layer) {
+    return static_cast<int64_t>(layer.row_groups) << chunks_log2(layer.d);
+}
+
 // Works out how many rows the weights take; returns whether they fit.
 inline bool arrange_weights(Layer &layer) {
-    const int64_t rows = product_of(static_cast<int64_t>(layer.row_groups) * layer.chunks,
-                                    layer.terms);
+    const int64_t rows = product_of(output_rows(layer), layer.terms);
     layer.weights_rows = static_cast<int32_t>(rows);
     return rows <= kWeightRows;
 }
@@ -59,7 +66,7 @@ inline bool arrange_ring(Layer &layer) {
     const circnn_descriptor &d = layer.d;
     const int32_t places = layer.by_sample ? 1 : layer.places;
     const int64_t kept = product_of(layer.strip - 1, d.stride_width) + d.kernel_width;
-    const int64_t line = product_of(kept, layer.column_groups) * layer.chunks;
+    const int64_t line = product_of(kept, layer.column_groups) << chunks_log2(d);
     layer.ring_lines = 2 * least(d.kernel_height, d.in_height);
     if (line > kSpectraRows || product_of(line, layer.ring_lines) > kSpectraRows) return false;
     layer.kept_columns = static_cast<int32_t>(kept);
@@ -69,9 +76,7 @@ inline bool arrange_ring(Layer &layer) {
                          static_cast<int32_t>(product_of(places - 1, between));
     layer.columns = most(most(layer.kept_columns, last), places > 1 ? between : 1);
     const int32_t output = most(layer.terms, kRowBeats);
-    const int64_t of_column = product_of(output,
-                                         static_cast<int64_t>(layer.row_groups) * layer.chunks);
-    const int64_t trips = product_of(of_column, layer.strip);
+    const int64_t trips = product_of(product_of(output, output_rows(layer)), layer.strip);
     const int64_t rows = product_of(least(d.stride_height, d.kernel_height), layer.line_rows);
     layer.pace = most(quotient(trips, rows, log2_of(kMaxPace)), 1);
     return true;
