@@ -300,6 +300,13 @@ def test_weights_that_do_not_fit_are_streamed(block, units, layers, features):
     check_trips(plan, x)
 
 
+def test_weights_and_channels_are_loaded_through_the_ports_of_their_memories():
+    """Compiled with the checks of ports: one write a bank and trip, inside the memory."""
+    for block, units, layers in ((1, 64, 3), (8, 160, 3), (256, 512, 1)):
+        network, x = dense_stack(units, block, layers, 64)
+        check_equal(network, x, "tiny", flags=("-O1", "-DCIRCNN_SILICON"))
+
+
 def test_input_straight_from_the_packet():
     network, x = dense_stack(16, 8, 1, features=100)
     plan = check_equal(network, x, "tiny")

@@ -98,6 +98,9 @@ def exceeds_engine(program):
         operation = OPERATIONS[fields["opcode"]]
         if not operation.spectral:
             continue
+        log2, row_log2 = fields["share_log2"], engine.row_words.bit_length() - 1
+        if not min(max(3, fields["block_log2"]), row_log2) <= log2 <= row_log2:
+            return True
         needs = arrange(fields, engine)
         streamed = has_bit(fields, "stream", "weights")
         if streamed:
@@ -105,7 +108,6 @@ def exceeds_engine(program):
         else:
             resident += needs.weights_rows
         ok &= needs.spectra_rows <= engine.spectra_rows and fields["weights_offset"] == end
-        ok &= 1 << fields["share_log2"] == needs.share
         end += operation.section_words(fields)["weights"]
         if has_bit(fields, "stream", "input"):
             sides = [f"{s}_{e}" for s in ("in", "out", "kernel") for e in ("height", "width")]

@@ -28,6 +28,7 @@ from pynq_circnn.contract import (
 )
 from pynq_circnn.network.graph import infer_shapes
 from pynq_circnn.program.allocator import allocate
+from pynq_circnn.program.arrangement import in_lane_order, in_natural_order
 from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.program.program import Program
 
@@ -339,6 +340,42 @@ def test_unknown_configurations_are_refused():
         Program.from_bytes(with_word(HEADER["configuration"].index, 1))
     with pytest.raises(ValueError, match="must be one of host, z2"):
         compile_program(NETWORK, "z7")
+
+
+# -- the order of the weights --------------------------------------------------------------------
+
+
+def reversed_slot(slot, bits):
+    return int(f"{slot:0{bits}b}"[::-1], 2) if bits > 0 else slot
+
+
+@pytest.mark.parametrize("row_words", [16, 64, 128])
+@pytest.mark.parametrize("block_log2", range(9))
+def test_weights_in_the_order_of_the_lanes(row_words, block_log2):
+    """Word by word, by the formula of the page; what belongs to no block is zero."""
+    k, rng = 1 << block_log2, np.random.default_rng(block_log2)
+    for rows in (1, 2, 3, 5, 12):
+        terms = int(rng.integers(1, 5))
+        blocks = rng.integers(1, 100, (rows, terms, k)).astype(np.int16)
+        log2, words = in_lane_order(blocks, row_words)
+        share = 1 << log2
+        side, chunks = max(share // k, 1), max(k // share, 1)
+        assert 8 <= share <= row_words
+        total = 0
+        for block, term, word in np.ndindex(rows, terms, k):
+            slot = reversed_slot(word // 2, block_log2 - 1)
+            at = word if k < 4 else 2 * slot + word % 2
+            row = (block // side * chunks + at // share) * terms + term
+            position = block % side * k + at % share
+            assert words[row * share + position] == blocks[block, term, word]
+            total += int(blocks[block, term, word])
+        assert words.sum() == total and words.size == -(-rows // side) * chunks * terms * share
+        fields = {"block_log2": block_log2, "block_rows": rows, "block_columns": terms}
+        fields.update(kernel_height=1, kernel_width=1, share_log2=log2, out_channels=rows * k)
+        np.testing.assert_array_equal(in_natural_order(fields, words), blocks.ravel())
+        matrix = OPERATIONS[OPCODES["matrix"]]
+        assert matrix.section_words(fields)["weights"] == words.size
+        assert matrix.section_words({**fields, "share_log2": 0})["weights"] == blocks.size
 
 
 # -- allocation of activation memory ------------------------------------------------------------

@@ -171,7 +171,7 @@ def read_ir(text: str) -> Dict[str, List[Count]]:
         code = blocks(lines)
         for body in loops(code):
             counted = count((line for block in body for line in code[block]), made)
-            if counted.multiplications or counted.additions > 8:
+            if counted.multiplications or counted.additions > 3:
                 found.setdefault(name, []).append(counted)
     return found
 

@@ -47,27 +47,31 @@ inline uint32_t parity(uint32_t word) {
     return word & 1;
 }
 
-inline uint32_t crc_product(const uint32_t rows[32], uint32_t word) {
+// The first rows of a matrix times a word; each bit has its place without a loop, whatever a tool
+// makes of one.
+template <int Rows>
+inline uint32_t crc_product(const uint32_t masks[32], uint32_t word) {
 #pragma HLS INLINE
-    uint32_t bits = 0;
-    for (int row = 0; row < 32; row++) {
-#pragma HLS UNROLL
-        bits |= parity(word & rows[row]) << row;
-    }
-    return bits;
+    const uint32_t bit = parity(word & masks[Rows - 1]) << (Rows - 1);
+    return crc_product<Rows - 1>(masks, word) | bit;
+}
+
+template <>
+inline uint32_t crc_product<0>(const uint32_t[32], uint32_t) {
+    return 0;
 }
 
 // B * beat.
 inline uint32_t crc_folded(uint64_t beat) {
 #pragma HLS INLINE
-    return crc_product(kCrcMasks.low, static_cast<uint32_t>(beat)) ^
-           crc_product(kCrcMasks.high, static_cast<uint32_t>(beat >> 32));
+    return crc_product<32>(kCrcMasks.low, static_cast<uint32_t>(beat)) ^
+           crc_product<32>(kCrcMasks.high, static_cast<uint32_t>(beat >> 32));
 }
 
 // The checksum after a beat.
 inline uint32_t crc_next(uint32_t crc, uint32_t folded) {
 #pragma HLS INLINE
-    return crc_product(kCrcMasks.low, crc) ^ folded;
+    return crc_product<32>(kCrcMasks.low, crc) ^ folded;
 }
 
 inline uint32_t crc_beat(uint32_t crc, uint64_t beat) { return crc_next(crc, crc_folded(beat)); }

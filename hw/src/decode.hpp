@@ -22,7 +22,8 @@ inline int32_t check_header(const circnn_header &h, bool legal, uint32_t bytes) 
 }
 
 // All products of the checks and of the arrangement are calls of circnn_multiply, one after the
-// other: one multiplier of 32 x 32 bits (4 DSP48E1), since nothing here is in a pipelined loop.
+// other: one multiplier of 32 x 32 bits (4 DSP48E1), since nothing here is in a pipelined loop.  There
+// is no other, and no divider: the rest are shifts, and the steps of quotient().
 inline int32_t decode_layer(const circnn_header &h, const circnn_descriptor &d, int32_t index,
                             Layer &layer, int32_t &resident_rows, int32_t &weights_end) {
 #pragma HLS INLINE

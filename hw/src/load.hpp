@@ -68,7 +68,7 @@ struct LoadWeightsState {
     uint8_t position;  // of the beat in its share
 };
 
-inline LoadWeightsJob load_weights_job(const Layer &layer) {
+inline LoadWeightsJob weights_job(const Layer &layer) {
     const int32_t beats_log2 = layer.d.share_log2 -
                                2;  // of a share, which decode_layer has checked
     LoadWeightsJob job;
@@ -108,7 +108,7 @@ inline void store_weights(const LoadWeightsJob &job, const LoadWeightsState &sta
 
 inline void load_weights(const Layer &layer, Payload &payload, AxiStream &in,
                          Word weights[kWeightRows][kRow], Count &count) {
-    const LoadWeightsJob job = load_weights_job(layer);
+    const LoadWeightsJob job = weights_job(layer);
     LoadWeightsState state = first_load_weights(job);
     bool legal = true;
     CIRCNN_REGION();
@@ -291,7 +291,7 @@ section:
         const Layer &layer = layers[i];
         if (!traits_of(layer).spectral) continue;
         if (layer.streamed)
-            skip_beats(payload, in, load_weights_job(layer).beats);
+            skip_beats(payload, in, weights_job(layer).beats);
         else
             load_weights(layer, payload, in, weights, count);
     }

@@ -4,8 +4,8 @@
 
 typedef struct {
     int64_t tensor_words; /* of the largest tensor */
-    int64_t align_words;  /* a layer's part of a section begins at a multiple of it */
-    int64_t stride;       /* the longest step of a window */
+    int64_t align_words; /* a layer's part of a section begins at a multiple of it, a power of 2 */
+    int64_t stride; /* the longest step of a window */
 } circnn_limits;
 
 static inline int circnn_word_ok(uint32_t word, circnn_range range) {
@@ -61,7 +61,7 @@ static inline int64_t circnn_image_words(int64_t height, int64_t width, int64_t 
 /* Whether a layer's part of a section is aligned and lies within the program's section. */
 static inline int circnn_section_ok(int64_t offset, int64_t words, int64_t section,
                                     circnn_limits limits) {
-    return offset % limits.align_words == 0 && circnn_place_ok(offset, words, section);
+    return (offset & (limits.align_words - 1)) == 0 && circnn_place_ok(offset, words, section);
 }
 
 /* Check that a header is of this format version, and of a program of `bytes` bytes. */

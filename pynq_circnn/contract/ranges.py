@@ -94,7 +94,8 @@ def _plain_range(node: ast.AST, known: Known) -> Range:
     whole = resolved(node, known)
     if whole.ceil_div is not None:
         (low, high), (least, most) = (value_range(part, known) for part in whole.ceil_div)
-        return -(-low // (1 << most)), -(-high // (1 << least))
+        ends = [-(-end // (1 << shift)) for end in (low, high) for shift in (least, most)]
+        return min(ends), max(ends)
     if isinstance(node, ast.Name) and node.id in DESCRIPTOR:
         return DESCRIPTOR[node.id].min, DESCRIPTOR[node.id].max
     if isinstance(node, ast.BinOp):
@@ -113,14 +114,16 @@ def _binary_range(node: ast.BinOp, known: Known) -> Range:
         products = [x * y for x in a for y in b]
         return min(products), max(products)
     if isinstance(node.op, ast.RShift):
-        return a[0] >> b[1], a[1] >> b[0]
+        ends = [end >> shift for end in a for shift in b]
+        return min(ends), max(ends)
     if isinstance(node.op, ast.LShift):
         inner = resolved(node.left, known).ceil_div
         if inner is not None and ast.dump(inner[1]) == ast.dump(node.right):
             # rounded up to a multiple of 1 << b: no more than that is added
             low, high = value_range(inner[0], known)
             return low, high + (1 << b[1]) - 1
-        return a[0] << b[0], a[1] << b[1]
+        ends = [end << shift for end in a for shift in b]
+        return min(ends), max(ends)
     raise ValueError(f"the range of an expression must be known. Received: {ast.dump(node)}.")
 
 

@@ -53,7 +53,6 @@ LOOPS = {
 moves the data, then the sequences that tell it what to do, of which a layer's reader has one."""
 
 
-
 @dataclass(frozen=True)
 class LayerCycles:
     """One layer over a batch: trips of its units, and cycles."""

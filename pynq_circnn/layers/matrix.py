@@ -256,7 +256,7 @@ class BlockCirculant(Scaled, abstract=True):
         schedule, weights = quantized.schedule, quantized.arrays["weights"]
         p, q, k = weights.shape[-3:]
         by_row = np.moveaxis(weights.reshape(window.kernel + (p, q, k)), 2, 0)
-        return {
+        fields = {
             **self.scale_fields(quantized, sections),
             **window.fields(),
             "block_log2": stage_count(self.block),
@@ -265,8 +265,8 @@ class BlockCirculant(Scaled, abstract=True):
             "forward_shifts": bits(schedule["forward_shifts"]),
             "accumulate_shift": schedule["accumulate_shift"],
             "inverse_shifts": bits(schedule["inverse_shifts"]),
-            **sections.add_weights(by_row.reshape(p, -1, k)),
         }
+        return {**fields, **sections.add_weights(by_row.reshape(p, -1, k), fields)}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ are in bit-reversed order, as the forward transform leaves them; blocks that do 
 """
 
 from dataclasses import dataclass
-from typing import Mapping, Tuple
+from typing import Mapping
 
 import numpy as np
 
@@ -123,16 +123,34 @@ class Arrangement:
         return self.places if self.by_sample else 1
 
 
-def share_log2(block: int, block_rows: int, row_words: int) -> int:
-    """Return the words that a row has for one place, as a power of two.
+def share_log2(block: int, rows: int, columns: int, out_width: int, row_words: int) -> int:
+    """Return how many words of a row a pixel takes, as a power of two: the compiler's choice.
 
-    They are all blocks of a pixel's output, but at least eight words and at most the row.
+    They are all blocks of the output, but at least eight words and at most the row. In an image
+    they are no more blocks than the input has, as long as there are output columns for the places
+    that this makes: rows of spectra with room that no input block takes cost the forward transform
+    time.
 
-    >>> share_log2(8, 4, 64), share_log2(1, 3, 64), share_log2(256, 1, 64)
-    (5, 3, 6)
+    Parameters
+    ----------
+    block, rows, columns : int
+        Block size, and blocks over the output and the input channels.
+    out_width : int
+        Output columns.
+    row_words : int
+        Words that all lanes take in one trip.
+
+    Examples
+    --------
+    >>> share_log2(8, 4, 8, 1, 64), share_log2(8, 4, 1, 32, 64), share_log2(8, 4, 1, 4, 64)
+    (5, 3, 4)
     """
-    words = max(block << (block_rows - 1).bit_length(), BEAT_WORDS)
-    return min(words, row_words).bit_length() - 1
+    share = max(block, BEAT_WORDS)
+    while share < min(block * rows, row_words):
+        if out_width > 1 and share >= block * columns and row_words // share <= out_width:
+            break
+        share *= 2
+    return min(share, row_words).bit_length() - 1
 
 
 def _slots(block: int) -> np.ndarray:
@@ -145,36 +163,34 @@ def _slots(block: int) -> np.ndarray:
     return np.stack([2 * slots, 2 * slots + 1], axis=1).ravel()
 
 
-def in_lane_order(blocks: np.ndarray, row_words: int) -> Tuple[int, np.ndarray]:
+def in_lane_order(blocks: np.ndarray, log2: int) -> np.ndarray:
     """Return a layer's weights in the order of an engine's lanes.
 
     Parameters
     ----------
     blocks : array of shape (block rows, terms, k)
         Spectral weights in natural order.
-    row_words : int
-        Words that all lanes take in one trip.
+    log2 : int
+        Words of a row that are stored, as a power of two: see :func:`share_log2`.
 
     Returns
     -------
-    share_log2 : int
-        Words of a row that are stored, as a power of two: the field of that name.
-    words : array of one dimension
+    array of one dimension
 
     Examples
     --------
-    >>> in_lane_order(np.arange(1, 13).reshape(3, 1, 4), 16)
-    (4, array([ 1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12,  0,  0,  0,  0]))
+    >>> in_lane_order(np.arange(1, 13).reshape(3, 1, 4), 4)
+    array([ 1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12,  0,  0,  0,  0])
     """
     rows, terms, k = blocks.shape
-    log2 = share_log2(k, rows, row_words)
     width = min(k, 1 << log2)  # words of a block in a row
     side, chunks = (1 << log2) // width, k // width
     groups = ceil_div(rows, side)
     whole = np.zeros((groups * side, terms, k), dtype=blocks.dtype)
     whole[:rows] = blocks[:, :, _slots(k)]
     parts = whole.reshape(groups, side, terms, chunks, width)
-    return log2, parts.transpose(0, 3, 2, 1, 4).ravel()
+    order: np.ndarray = parts.transpose(0, 3, 2, 1, 4).ravel()
+    return order
 
 
 def in_natural_order(fields: Fields, words: np.ndarray) -> np.ndarray:
@@ -210,18 +226,16 @@ def field(fields: Fields, name: str) -> int:
 
 
 def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
-    """Return the arrangement of a matrix instruction in an engine's lanes."""
+    """Return the arrangement of a matrix instruction in an engine's lanes.
+
+    Without the field ``share_log2`` it is the one that the compiler chooses.
+    """
     assert OPERATIONS[fields["opcode"]].spectral
     log2 = field(fields, "block_log2")
     k, row = 1 << log2, engine.row_words
     p, q = fields["block_rows"], fields["block_columns"]
-    side = BEAT_WORDS // k if k < BEAT_WORDS else 1
-    most_side = max(row // k, 1)
-    while side < p and side < most_side:
-        # more places are better than room in the rows of spectra that no input block takes
-        if fields["out_width"] > 1 and side >= q and most_side // side <= fields["out_width"]:
-            break
-        side *= 2
+    share = field(fields, "share_log2") or share_log2(k, p, q, fields["out_width"], row)
+    side = max((1 << share) // k, 1)
     places = row // (k * side) if k < row else 1
     by_sample = fields["out_width"] == 1
     chunks = max(k // row, 1)

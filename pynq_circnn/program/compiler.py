@@ -1,7 +1,7 @@
 """The compiler: a quantised network becomes a program for one engine configuration."""
 
 from functools import partial
-from typing import List, Mapping
+from typing import List, Mapping, Tuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..layers.base import Layer, as_image, size_of
 from ..layers.lowering import Fields, Sections
 from ..network.quantized import QuantizedNetwork
 from .allocator import ALIGN_WORDS, allocate
-from .arrangement import MAX_STRIDE, EngineSizes, arrange, in_lane_order
+from .arrangement import MAX_STRIDE, EngineSizes, arrange, in_lane_order, share_log2
 from .program import Program, join
 
 
@@ -73,7 +73,7 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
     sections = Sections()
     if hardware:
         row_words = EngineSizes.of(configuration).row_words
-        sections = Sections(ALIGN_WORDS, partial(in_lane_order, row_words=row_words))
+        sections = Sections(ALIGN_WORDS, partial(_in_lane_order, row_words))
     layers = network.engine_layers()
     descriptors = [_descriptor(layer, network, addresses, sections) for layer in layers]
     output = network.engine_output
@@ -125,8 +125,9 @@ def _descriptor(
         for side, image in zip(("in", "out"), images)
         for extent, value in zip(("height", "width", "channels"), image)
     ]
+    sections.extents = dict(extents)
     fields = {
-        **dict(extents),
+        **sections.extents,
         **layer.lower(network.quantized_layer(layer), sections),
         "opcode": OPCODES[layer.operation],
         "input_address": addresses[layer.inputs[0]],
@@ -138,6 +139,13 @@ def _descriptor(
 
 
 # -- what only a hardware engine needs -----------------------------------------------------------
+
+
+def _in_lane_order(row_words: int, blocks: np.ndarray, fields: Fields) -> Tuple[int, np.ndarray]:
+    """Arrange weights for an engine whose lanes take `row_words` words: :class:`Sections.order`."""
+    rows, _, k = blocks.shape
+    log2 = share_log2(k, rows, fields["block_columns"], fields["out_width"], row_words)
+    return log2, in_lane_order(blocks, log2)
 
 
 def _stream(network: QuantizedNetwork, descriptors: List[Fields], configuration: str) -> None:
@@ -213,6 +221,7 @@ def _remedy(fields: Fields, engine: EngineSizes) -> str:
         k = 1 << log2
         grid = {
             "block_log2": log2,
+            "share_log2": 0,
             "block_rows": ceil_div(fields["out_channels"], k),
             "block_columns": ceil_div(fields["in_channels"], k),
         }

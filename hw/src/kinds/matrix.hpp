@@ -17,25 +17,29 @@ inline int32_t combine(const Combination &, const OperandBeat &, int, int32_t) {
     return 0;  // its totals come from the lanes
 }
 
-// Arranges the blocks of a layer in the lanes.
-// Sides, places and chunks are powers of two, so that nothing here divides.
+// Rows that a block takes, as a power of two.
+inline int32_t chunks_log2(const circnn_descriptor &d) { return most(d.block_log2 - kRowLog2, 0); }
+
+// Whether a program's rows of weights are such that the lanes can take: eight words or more, whole
+// blocks, or as much of a block as fills the row.
+inline bool share_ok(const circnn_descriptor &d) {
+    return d.share_log2 >= kBeatLog2 && d.share_log2 <= kRowLog2 &&
+           (d.share_log2 >= d.block_log2 || d.share_log2 == kRowLog2);
+}
+
+// Arranges the blocks of a layer in the lanes.  Sides, places and chunks are powers of two, so that
+// nothing here divides.
 inline void arrange_lanes(Layer &layer) {
     const circnn_descriptor &d = layer.d;
     const int32_t log2 = d.block_log2;
     const int32_t blocks_log2 = most(kRowLog2 - log2, 0);  // blocks of a row
-    int32_t side_log2 = most(kBeatLog2 - log2, 0);  // a pixel takes at least one beat
-side:
-    for (int step = 0; step < kRowLog2; step++) {
-        // more places are better than room in the rows of spectra that no input block takes
-        const bool enough = d.out_width > 1 && 1 << side_log2 >= d.block_columns &&
-                            1 << (blocks_log2 - side_log2) <= d.out_width;
-        if (1 << side_log2 < d.block_rows && side_log2 < blocks_log2 && !enough) side_log2++;
-    }
-    const int32_t places_log2 = blocks_log2 - side_log2, chunks_log2 = most(log2 - kRowLog2, 0);
+    // a program's rows hold a pixel's blocks; a block that is larger than a row is alone
+    const int32_t side_log2 = most(d.share_log2 - log2, 0);
+    const int32_t places_log2 = blocks_log2 - side_log2;
     layer.side = 1 << side_log2;
     layer.places = 1 << places_log2;
     layer.by_sample = d.out_width == 1;
-    layer.chunks = 1 << chunks_log2;
+    layer.chunks = 1 << chunks_log2(d);
     layer.row_groups = ceil_shift(d.block_rows, side_log2);
     layer.column_groups = ceil_shift(d.block_columns, side_log2);
     layer.terms = static_cast<int32_t>(
@@ -44,10 +48,14 @@ side:
     layer.passes = log2 > 3 ? log2 - 2 : 1;
 }
 
+// Rows of sums of one pixel.
+inline int64_t output_rows(const Layer &layer) {
+    return static_cast<int64_t>(layer.row_groups) << chunks_log2(layer.d);
+}
+
 // Works out how many rows the weights take; returns whether they fit.
 inline bool arrange_weights(Layer &layer) {
-    const int64_t rows = product_of(static_cast<int64_t>(layer.row_groups) * layer.chunks,
-                                    layer.terms);
+    const int64_t rows = product_of(output_rows(layer), layer.terms);
     layer.weights_rows = static_cast<int32_t>(rows);
     return rows <= kWeightRows;
 }
@@ -57,7 +65,7 @@ inline bool arrange_ring(Layer &layer) {
     const circnn_descriptor &d = layer.d;
     const int32_t places = layer.by_sample ? 1 : layer.places;
     const int64_t kept = product_of(layer.strip - 1, d.stride_width) + d.kernel_width;
-    const int64_t line = product_of(kept, layer.column_groups) * layer.chunks;
+    const int64_t line = product_of(kept, layer.column_groups) << chunks_log2(d);
     layer.ring_lines = 2 * least(d.kernel_height, d.in_height);
     if (line > kSpectraRows || product_of(line, layer.ring_lines) > kSpectraRows) return false;
     layer.kept_columns = static_cast<int32_t>(kept);
@@ -67,9 +75,7 @@ inline bool arrange_ring(Layer &layer) {
                          static_cast<int32_t>(product_of(places - 1, between));
     layer.columns = most(most(layer.kept_columns, last), places > 1 ? between : 1);
     const int32_t output = most(layer.terms, kRowBeats);
-    const int64_t of_column = product_of(output,
-                                         static_cast<int64_t>(layer.row_groups) * layer.chunks);
-    const int64_t trips = product_of(of_column, layer.strip);
+    const int64_t trips = product_of(product_of(output, output_rows(layer)), layer.strip);
     const int64_t rows = product_of(least(d.stride_height, d.kernel_height), layer.line_rows);
     layer.pace = most(quotient(trips, rows, log2_of(kMaxPace)), 1);
     return true;
@@ -87,6 +93,7 @@ inline bool stream_ok(const circnn_header &h, const Layer &layer, int32_t index)
 inline int32_t decode(const circnn_header &h, int32_t index, Layer &layer, int32_t &resident_rows,
                       int32_t &weights_end) {
     const circnn_descriptor &d = layer.d;
+    if (!share_ok(d)) return CIRCNN_STATUS_BAD_FIELD;
     arrange_lanes(layer);
     if (!arrange_weights(layer) || !arrange_ring(layer)) return CIRCNN_STATUS_TOO_LARGE;
     layer.streamed = (d.stream & CIRCNN_STREAM_WEIGHTS) != 0;
@@ -95,9 +102,7 @@ inline int32_t decode(const circnn_header &h, int32_t index, Layer &layer, int32
     if (!layer.streamed) resident_rows += layer.weights_rows;
     if (resident_rows > kWeightRows) return CIRCNN_STATUS_TOO_LARGE;
     // the section has the weights in the order of the layers, so that one pass can load them
-    const int32_t share = least(layer.side << d.block_log2, kRow);
-    if (1 << d.share_log2 != share || d.weights_offset != weights_end)
-        return CIRCNN_STATUS_BAD_FIELD;
+    if (d.weights_offset != weights_end) return CIRCNN_STATUS_BAD_FIELD;
     weights_end += layer.weights_rows << d.share_log2;
     const bool ok = !layer.from_stream || stream_ok(h, layer, index);
     return ok ? CIRCNN_STATUS_OK : CIRCNN_STATUS_BAD_FIELD;
