@@ -22,20 +22,22 @@ from ..program.program import Program
 from .transform_cycles import compute_trips, forward_cycles, inverse_cycles
 
 DEPTHS = {
-    "read": 6,
-    "forward": 6,
-    "product": 8,
+    "read": 10,
+    "forward": 4,
+    "product": 12,
     "inverse": 8,
-    "vector": 3,
-    "epilogue": 7,
+    "vector": 4,
+    "epilogue": 16,
     "write": 4,
-    "layer": 4,
+    "layer": 6,
+    "plan": 64,
     "packet": 12,
 }
-"""Cycles from the first trip of a unit to its first result, as the sources are meant to be
-pipelined at 100 MHz: an address with a multiplication 3, block RAM with its register 2, the
-DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, the last pass of a
-transform 4; and of starting a layer or a packet."""
+"""Cycles from the first trip of a unit to its first result; of starting a layer or a packet, and of
+planning a layer. **Assumed**, at 100 MHz: 2 for a channel, 2 for block RAM with its register, and
+for what is computed the states that an independent HLS compiler gives it at 7.3 ns (12 for the
+epilogue, 3 for the shift of the sums, 2 for a product); a rotation or a spread 2. What the points of
+a transform and the rows of spectra take besides is in the contract's latencies."""
 
 LOOPS = {
     "read": ("read", "blocks", "windows", "joined", "pairs"),
@@ -239,6 +241,13 @@ class BatchCycles:
     cycles: int
 
 
+def _whole(layers: List[LayerCycles], moves: Dict[str, int]) -> BatchCycles:
+    # the first layer is planned by itself, every other one while the one before it runs
+    planned = DEPTHS["plan"] if layers else 0
+    running = sum(max(layer.cycles, DEPTHS["plan"]) for layer in layers)
+    return BatchCycles(tuple(layers), moves, planned + running + sum(moves.values()))
+
+
 def streams_input(program: Program) -> bool:
     """Return whether the first layer reads its input straight from the packet."""
     return bool(program.layers) and has_bit(program.layers[0], "stream", "input")
@@ -274,8 +283,7 @@ def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
                 moves["weights"] += weight_trips(fields, engine)
         else:
             layers.append(_vector(fields, samples))
-    cycles = sum(layer.cycles for layer in layers) + sum(moves.values())
-    return BatchCycles(tuple(layers), moves, cycles)
+    return _whole(layers, moves)
 
 
 def packet_cycles(program: Program, samples: int, unscaled: bool) -> int:
@@ -309,7 +317,6 @@ def at_intervals(batch: BatchCycles, intervals: Mapping[str, int]) -> BatchCycle
         more = max(trips.values()) - max(layer.trips.values())
         return replace(layer, trips=trips, cycles=layer.cycles + more)
 
-    layers = tuple(slower(layer) for layer in batch.layers)
+    layers = [slower(layer) for layer in batch.layers]
     moves = {name: trips * intervals.get(name, 1) for name, trips in batch.moves.items()}
-    cycles = sum(layer.cycles for layer in layers) + sum(moves.values())
-    return BatchCycles(layers, moves, cycles)
+    return _whole(layers, moves)
