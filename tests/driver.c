@@ -29,10 +29,11 @@ static void *need(void *pointer) {
 /* Products that a run takes, about. */
 static double work_of(const uint8_t *bytes, size_t size, circnn_program *program) {
     double work = 0;
+    size_t at = 0;
     if (circnn_program_open(bytes, size, program)) exit(4);
     for (int32_t i = 0; i < program->header.layers; i++) {
         circnn_descriptor d;
-        if (circnn_program_layer(program, (size_t)i, &d)) exit(5);
+        if (circnn_program_next(program, &at, &d)) exit(5);
         const int windowed = circnn_opcode_traits[d.opcode].windowed;
         const double taps = windowed ? (double)d.kernel_height * d.kernel_width : 1;
         const double k = 1 << d.block_log2;

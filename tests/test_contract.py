@@ -1,5 +1,6 @@
 """The contract, its tables, the C header and the page agree."""
 
+import ast
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from pynq_circnn import contract, layers
-from pynq_circnn.contract import CONTRACT, DESCRIPTOR, HEADER, TABLES, headers
+from pynq_circnn.contract import CONTRACT, DESCRIPTOR, HEADER, TABLES, headers, ranges
 from pynq_circnn.contract import page as tables
 
 PAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "hw", "ENGINE.md")
@@ -60,7 +61,10 @@ def test_tables_are_the_nearest_words(name, function):
 @pytest.mark.parametrize(
     "rows",
     [CONTRACT["arithmetic"], CONTRACT["limits"], CONTRACT["status"]]
-    + [CONTRACT["program"][name] for name in ("opcodes", "activations", "header", "descriptor")],
+    + [CONTRACT["program"][name] for name in ("opcodes", "activations", "header")]
+    + [CONTRACT["program"]["record"] + CONTRACT["program"]["fields"]]
+    + [row["bits"] for row in CONTRACT["program"]["fields"] if "bits" in row]
+    + [CONTRACT["program"]["reserved"]],
 )
 def test_names_and_values_are_unique(rows):
     names = [row["name"] for row in rows]
@@ -181,8 +185,18 @@ def printing_program():
     for prefix, values in prefixes.items():
         for name, value in values.items():
             show(f"CIRCNN_{prefix}{name.upper()}", value)
-    for name in ("magic", "version", "align_bytes", "header_words", "descriptor_words"):
+    for name in ("magic", "version", "align_bytes", "header_words", "record_words"):
         show(f"CIRCNN_PROGRAM_{name.upper()}", CONTRACT["program"][name])
+    show("CIRCNN_PROGRAM_PAYLOAD_WORDS", contract.PAYLOAD_WORDS)
+    for name, bits in contract.BITS.items():
+        for bit, value in bits.items():
+            show(f"CIRCNN_{name.upper()}_{bit.upper()}", value)
+    for opcode, operation in contract.OPERATIONS.items():
+        show(f"circnn_payload_words[{opcode}]", operation.payload_words)
+        padding = [""] * (contract.PAYLOAD_WORDS - len(operation.payload))
+        for word, name in enumerate([*operation.payload, *padding]):
+            index = DESCRIPTOR[name].index if name else 255
+            show(f"circnn_payload_fields[{opcode}][{word}]", index)
     for record, fields in (("header", HEADER), ("descriptor", DESCRIPTOR)):
         show(f"sizeof(circnn_{record}) / 4", len(fields))
         show(f"sizeof circnn_{record}_ranges / sizeof *circnn_{record}_ranges", len(fields))
@@ -277,6 +291,8 @@ def test_the_interface_has_the_version_that_was_recorded_for_it():
     ("rules", ["grit"], "must be among window"),
     ("sections", {"weight": "1"}, "must be among weights, scales, biases. Received: weight"),
     ("second", "in_channels", "must say how many words"),
+    ("payload", ["in_heigth"], "must be among in_height"),
+    ("payload", ["in_height", "out_height"], "the offsets of its sections"),
 ])  # fmt: skip
 def test_an_opcode_that_names_what_is_not_there_stops_the_import(tmp_path, change):
     key, value, message = change
@@ -292,11 +308,65 @@ def test_an_opcode_that_names_what_is_not_there_stops_the_import(tmp_path, chang
 
 @pytest.mark.parametrize("expression", [
     "0 < pad_top < 3", "pad_top // 2", "not pad_top", "pad_top / 2", "terms", "len(pad_top)",
-    "pad_top if 1 else 2", "pad_top != 1", "-pad_top", "1.5 < pad_top",
+    "pad_top if 1 else 2", "pad_top != 1", "-pad_top", "1.5 < pad_top", "ceil_div(pad_top, 3)",
+    "ceil_div(pad_top, 2 << pad_left)", "ceil_div(1 << pad_top)",
 ])  # fmt: skip
 def test_an_expression_that_c_would_take_for_another_is_refused(expression):
     with pytest.raises(ValueError, match="an expression of the contract must hold only"):
         headers.expression_in_c(expression)
+
+
+@pytest.mark.parametrize("expression, given", [
+    ("in_height * in_width * in_channels * 64", []),
+    ("in_height * in_width * (in_channels << 8)", []),
+    ("kernel_height * (out_channels - in_channels)", ["in_channels <= out_channels"]),
+    ("kernel_height * kernel_width * block_columns * out_channels", ["block_columns <= 2"]),
+    ("(block_rows << block_log2) * 2", ["block_rows == ceil_div(out_channels, 1 << share_log2)"]),
+])  # fmt: skip
+def test_a_product_that_one_multiplier_cannot_do_is_refused(expression, given):
+    with pytest.raises(ValueError, match="must have factors of at most 32 bits"):
+        headers.expression_in_c(expression, given)
+
+
+@pytest.mark.parametrize("expression, given", [
+    ("kernel_height * (out_channels - in_channels)", ["in_channels < out_channels"]),
+    ("kernel_height * kernel_width * block_columns * out_channels",
+     ["kernel_height * kernel_width * block_columns <= TERMS and pad_top == 0"]),
+    ("(block_rows << block_log2) * 2", ["block_rows == ceil_div(out_channels, 1 << block_log2)"]),
+])  # fmt: skip
+def test_a_rule_bounds_the_factors_of_a_product(expression, given):
+    assert headers.expression_in_c(expression, given).startswith("circnn_multiply((uint32_t)")
+
+
+def test_the_range_of_an_expression_holds_every_value():
+    """Of random expressions of the contract's operators, at random values of their fields."""
+    rng = np.random.default_rng(0)
+    names = [name for name in DESCRIPTOR if DESCRIPTOR[name].max < 2**17]
+
+    def expression(depth):
+        if depth == 0:
+            return str(rng.choice([*names[:12], "TERMS", "3"]))
+        a, b = expression(depth - 1), expression(depth - 1)
+        forms = [f"({a} + {b})", f"({a} - {b})", f"({a} * {b})", f"({a} << block_log2)"]
+        forms += [f"({a} >> share_log2)", f"ceil_div({a}, 1 << block_log2)"]
+        forms += [f"(ceil_div({a}, 1 << share_log2) << share_log2)"]
+        return str(rng.choice(forms))
+
+    for _ in range(300):
+        text = expression(int(rng.integers(1, 4)))
+        low, high = ranges.value_range(ast.parse(text, mode="eval").body, ranges.Known())
+        for _ in range(20):
+            ends = [(DESCRIPTOR[name].min, DESCRIPTOR[name].max) for name in names]
+            values = [int(rng.choice([*end, rng.integers(*end)])) for end in ends]
+            assert low <= contract.evaluate(text, dict(zip(names, values))) <= high, text
+
+
+def test_reserved_names_are_not_taken():
+    program, longest = CONTRACT["program"], max(contract.OPCODES.values())
+    for row in program["reserved"]:
+        assert row["name"] not in contract.OPCODES
+        assert row.get("value", longest + 1) > longest
+        assert row.get("word", len(HEADER)) >= len(HEADER)
 
 
 def test_the_page_is_the_contracts():

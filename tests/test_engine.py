@@ -12,13 +12,13 @@ import pytest
 from fuzz_engine import good_packets
 from fuzz_engine import run as fuzz
 from networks import KINDS, random_input, random_integers, random_network
+from program_words import field_word
 
 from pynq_circnn import layers as L
 from pynq_circnn.arithmetic.fixed import quantize_input
 from pynq_circnn.backends import csim, native, reference
 from pynq_circnn.contract import (
     CONFIGURATIONS,
-    DESCRIPTOR,
     HEADER,
     OPCODES,
     OPERATIONS,
@@ -27,6 +27,7 @@ from pynq_circnn.contract import (
     UNITS,
     configuration_digest,
     hardware_configurations,
+    has_bit,
 )
 from pynq_circnn.contract.headers import engine_headers, write_headers
 from pynq_circnn.engine.cycles import batch_cycles
@@ -201,12 +202,12 @@ def test_weights_of_a_layer_can_be_replaced():
 
 
 def damaged(program, what, name, value, layer=0):
-    """A program packet with one field of the header or a descriptor changed, checksum mended."""
+    """A program packet with one field of the header or an instruction changed, checksum mended."""
     beats = packets.program_packet(program).copy()
     words = beats.view("<u4")
-    base = 4 if what == "header" else 4 + 32 * (1 + layer)
-    table = HEADER if what == "header" else DESCRIPTOR
-    words[base + table[name].index] = value
+    header = what == "header"
+    at = HEADER[name].index if header else field_word(program.to_bytes(), layer, name)
+    words[4 + at] = value
     if name not in ("checksum", "bytes"):
         words[4 + HEADER["checksum"].index] = 0
         words[4 + HEADER["checksum"].index] = zlib.crc32(beats[2:].tobytes())
@@ -225,7 +226,10 @@ def damaged(program, what, name, value, layer=0):
         ("header", "layers", 4000, "too_large"),
         ("header", "activation_words", 1 << 30, "too_large"),
         ("header", "output_address", 1 << 20, "bad_address"),
+        ("header", "instruction_words", 8, "bad_length"),
         ("descriptor", "opcode", 0, "bad_field"),
+        ("descriptor", "payload_words", 22, "bad_field"),
+        ("descriptor", "share_log2", 0, "bad_field"),
         ("descriptor", "input_address", 1 << 20, "bad_address"),
         ("descriptor", "block_rows", 77, "bad_field"),
         ("descriptor", "stride_width", 5000, "bad_field"),
@@ -292,15 +296,21 @@ def test_weights_that_do_not_fit_are_streamed(block, units, layers, features):
     network, x = dense_stack(units, block, layers, features)
     x = np.concatenate([x] * 3)
     plan = check_equal(network, x, "tiny")
-    streamed = [fields.get("stream", 0) & 2 for fields in plan.program.layers]
-    assert any(streamed)
+    assert any(has_bit(fields, "stream", "weights") for fields in plan.program.layers)
     check_trips(plan, x)
+
+
+def test_weights_and_channels_are_loaded_through_the_ports_of_their_memories():
+    """Compiled with the checks of ports: one write a bank and trip, inside the memory."""
+    for block, units, layers in ((1, 64, 3), (8, 160, 3), (256, 512, 1)):
+        network, x = dense_stack(units, block, layers, 64)
+        check_equal(network, x, "tiny", flags=("-O1", "-DCIRCNN_SILICON"))
 
 
 def test_input_straight_from_the_packet():
     network, x = dense_stack(16, 8, 1, features=100)
     plan = check_equal(network, x, "tiny")
-    assert plan.program.layers[0]["stream"] == 1
+    assert has_bit(plan.program.layers[0], "stream", "input")
     check_trips(plan, x)
 
 
@@ -391,9 +401,9 @@ def test_engine_and_compiler_arrange_alike(configuration):
             fields = program.layers[index]
             arrangement = arrange(fields, sizes)
             expected = {name: int(value) for name, value in asdict(arrangement).items()}
-            stream = fields.get("stream", 0)
-            expected.update(from_stream=stream & 1, streamed=stream >> 1)
-            if stream & 2:
+            streamed = has_bit(fields, "stream", "weights")
+            expected.update(from_stream=has_bit(fields, "stream", "input"), streamed=streamed)
+            if streamed:
                 del actual["weights_row"]  # after all resident layers
             else:
                 expected["weights_row"] = resident

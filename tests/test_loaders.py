@@ -4,20 +4,17 @@ import numpy as np
 import pytest
 from fuzzing import times
 from networks import KINDS, random_network
+from program_words import field_words
 from test_program import DERIVED, mutated, sealed, status_in_c
 
 from pynq_circnn.arithmetic.fixed import Counter, dequantize, quantize_input
 from pynq_circnn.backends import native
 from pynq_circnn.contract import (
     CONFIGURATIONS,
-    DESCRIPTOR,
-    DESCRIPTOR_WORDS,
     HEADER,
-    HEADER_WORDS,
     OPERATIONS,
     STATUS,
-    STREAM_INPUT,
-    STREAM_WEIGHTS,
+    has_bit,
 )
 from pynq_circnn.errors import CompileError, ProgramError
 from pynq_circnn.program import packets
@@ -49,13 +46,10 @@ def programs(configuration, turn):
 
 
 def altered(rng, data):
-    """One to three words of the header or of descriptors changed by little, and a byte rule."""
+    """One to three words of the header or of instructions changed by little, and a byte rule."""
     words = np.frombuffer(data, "<u4").copy()
-    layers = int(words[HEADER["layers"].index])
     fields = [field.index for name, field in HEADER.items() if name not in DERIVED]
-    for layer in range(layers):
-        first = HEADER_WORDS + DESCRIPTOR_WORDS * layer
-        fields += [first + field.index for field in DESCRIPTOR.values()]
+    fields += field_words(data)
     for at in rng.choice(fields, int(rng.integers(1, 4))):
         word = int(words[at])
         some = [word + 1, word - 1, word + 8, word * 2, word // 2, 0, 1, 2, 3, 4, 7, 8, 15, 31]
@@ -104,15 +98,18 @@ def exceeds_engine(program):
         operation = OPERATIONS[fields["opcode"]]
         if not operation.spectral:
             continue
+        log2, row_log2 = fields["share_log2"], engine.row_words.bit_length() - 1
+        if not min(max(3, fields["block_log2"]), row_log2) <= log2 <= row_log2:
+            return True
         needs = arrange(fields, engine)
-        streamed = fields["stream"] & STREAM_WEIGHTS
+        streamed = has_bit(fields, "stream", "weights")
         if streamed:
             largest = max(largest, needs.weights_rows)
         else:
             resident += needs.weights_rows
         ok &= needs.spectra_rows <= engine.spectra_rows and fields["weights_offset"] == end
-        end += -(-operation.section_words(fields)["weights"] // 8) * 8
-        if fields["stream"] & STREAM_INPUT:
+        end += operation.section_words(fields)["weights"]
+        if has_bit(fields, "stream", "input"):
             sides = [f"{s}_{e}" for s in ("in", "out", "kernel") for e in ("height", "width")]
             ok &= index == 0 and needs.places == 1 and all(fields[side] == 1 for side in sides)
             ok &= fields["in_channels"] == header["input_words"] and not streamed
@@ -124,7 +121,7 @@ def exceeds_engine(program):
 def reads_input_that_is_not_there(program):
     """Whether the first layer takes the input from the packet, and another one reads it too."""
     header = program.header
-    if not program.layers or not program.layers[0]["stream"] & STREAM_INPUT:
+    if not program.layers or not has_bit(program.layers[0], "stream", "input"):
         return False
     written = np.zeros(header["activation_words"], dtype=bool)
     for index, fields in enumerate(program.layers):
@@ -147,7 +144,7 @@ def test_every_loader_gives_one_verdict(configuration, turn):
     rng, engine, accepted = np.random.default_rng(turn), engine_of(configuration), 0
     for base in programs(configuration, turn):
         for change in (mutated, altered):
-            for _ in range(30):
+            for _ in range(50):
                 data = change(rng, base)
                 program = in_python(data)
                 status = status_in_c(data)[0]

@@ -11,6 +11,7 @@ from fuzzing import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import KINDS, random_input, random_layers, random_network
+from program_words import field_word, instruction_starts
 
 from pynq_circnn import CompileError, ProgramError
 from pynq_circnn import layers as L
@@ -18,14 +19,16 @@ from pynq_circnn.backends import csim, native, reference
 from pynq_circnn.contract import (
     CONFIGURATIONS,
     DESCRIPTOR,
-    DESCRIPTOR_WORDS,
     HEADER,
     HEADER_WORDS,
     OPCODES,
+    OPERATIONS,
+    RECORD_WORDS,
     STATUS,
 )
 from pynq_circnn.network.graph import infer_shapes
 from pynq_circnn.program.allocator import allocate
+from pynq_circnn.program.arrangement import in_lane_order, in_natural_order
 from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.program.program import Program
 
@@ -63,7 +66,7 @@ def status_in_c(data):
 
 
 def descriptor_word(layer, name):
-    return HEADER_WORDS + DESCRIPTOR_WORDS * layer + DESCRIPTOR[name].index
+    return field_word(DATA, layer, name)
 
 
 def layer_of(op):
@@ -118,7 +121,8 @@ def both_refuse(data, status, message=""):
         (DATA[:-8], "bad_length", "bytes of a program must be"),
         (DATA + bytes(8), "bad_length", "bytes of a program must be"),
         (with_word(HEADER["magic"].index, 0), "bad_header", "magic of a program must be 827212611"),
-        (with_word(HEADER["version"].index, 2), "bad_header", "version of a program must be 1"),
+        (with_word(HEADER["version"].index, 1), "bad_header", "version of a program must be 2"),
+        (with_word(HEADER["version"].index, 3), "bad_header", "Compile the network again"),
         (DATA[:200] + bytes([DATA[200] ^ 1]) + DATA[201:], "bad_checksum", "checksum of"),
         (DATA[:-1] + bytes([DATA[-1] ^ 1]), "bad_checksum", "compile it again"),
         (sealed(DATA[:-8]), "bad_length", "biases"),
@@ -142,11 +146,15 @@ def test_header_fields_beyond_their_range_are_refused(name):
         both_refuse(with_word(field.index, value), "bad_field", f"{name} of a program must lie in")
 
 
+def layers_with(name):
+    return [i for i, x in enumerate(PROGRAM.layers) if name in OPERATIONS[x["opcode"]].fields]
+
+
 @pytest.mark.parametrize("name", DESCRIPTOR)
-def test_descriptor_fields_beyond_their_range_are_refused(name):
-    field = DESCRIPTOR[name]
+def test_fields_beyond_their_range_are_refused(name):
+    field, layers = DESCRIPTOR[name], layers_with(name)
     for value in {field.min - 1, field.max + 1, 2**31}:
-        for layer in (0, len(PROGRAM.layers) - 1):
+        for layer in {layers[0], layers[-1]}:
             data = with_word(descriptor_word(layer, name), value)
             both_refuse(data, "bad_field", f"{name} of a program must lie in")
             assert status_in_c(data)[1] == layer
@@ -204,16 +212,52 @@ def test_contradictions_are_refused(op, name, value, status):
         Program.from_bytes(data)
 
 
-@pytest.mark.parametrize("name", ["weights_offset", "scales_offset", "biases_offset"])
-def test_offsets_are_checked_where_nothing_is_read(name):
-    index = descriptor_word(layer_of("max_pool"), name)
-    both_refuse(with_word(index, 2**29), "bad_field", "must lie within the section")
+@pytest.mark.parametrize("layer", range(len(PROGRAM.layers)))
+def test_a_payload_has_the_length_of_its_opcode(layer):
+    """Whatever else of the program is right: all that follows moves with it."""
+    start, end = instruction_starts(DATA)[layer : layer + 2]
+    for data, message in (
+        (DATA[: 4 * end - 8] + DATA[4 * end :], "payload_words"),
+        (DATA[: 4 * end] + bytes(8) + DATA[4 * end :], "payload_words"),
+    ):
+        change = (len(data) - len(DATA)) // 4
+        total = PROGRAM_WORDS + change
+        data = with_word(HEADER["instruction_words"].index, total, data)
+        length = end - start - RECORD_WORDS
+        both_refuse(with_word(start + 1, length + change, data), "bad_field", message)
+        if layer < len(PROGRAM.layers) - 1:  # what follows is read as the next record
+            with pytest.raises(ProgramError):
+                Program.from_bytes(data)
+            assert status_in_c(data)[0] in ("bad_field", "bad_length")
+        else:
+            both_refuse(data, "bad_length", "instruction")
 
 
-def test_the_second_address_counts_only_with_two_operands():
-    data = with_word(descriptor_word(layer_of("max_pool"), "second_address"), MEMORY + 1)
-    assert status_in_c(data) == ("ok", -1)
-    assert Program.from_bytes(data).to_bytes() == data
+PROGRAM_WORDS = instruction_starts(DATA)[-1] - HEADER_WORDS
+
+
+@pytest.mark.parametrize("change", [-2, 2, 8, -PROGRAM_WORDS])
+def test_instructions_have_the_length_of_the_header(change):
+    """The sections take what the instructions lose, or the other way round."""
+    data = with_word(HEADER["instruction_words"].index, PROGRAM_WORDS + change)
+    size = HEADER["weights_words"].index
+    data = with_word(size, PROGRAM.weights.size - 2 * change, data)
+    both_refuse(data, "bad_field" if change > 0 else "bad_length")  # too few weights come first
+
+
+def test_padding_of_a_payload_is_zero():
+    layer = layer_of("add")
+    end = instruction_starts(DATA)[layer + 1]
+    assert OPERATIONS[OPCODES["add"]].payload_words == len(OPERATIONS[OPCODES["add"]].payload) + 1
+    both_refuse(with_word(end - 1, 1), "bad_field", "words after the fields must be zero")
+
+
+def test_unknown_opcodes_are_refused():
+    for opcode in (0, max(OPCODES.values()) + 1, 32, 2**32 - 1):
+        both_refuse(with_word(descriptor_word(0, "opcode"), opcode), "bad_field", "opcode")
+    layer = {**PROGRAM.layers[layer_of("max_pool")], "weights_offset": 8}
+    with pytest.raises(ProgramError, match=r"only the fields of its opcode. Received: weights_off"):
+        replace(PROGRAM, layers=(layer,)).to_bytes()
 
 
 def test_tensors_are_limited_whatever_the_memory():
@@ -296,6 +340,42 @@ def test_unknown_configurations_are_refused():
         Program.from_bytes(with_word(HEADER["configuration"].index, 1))
     with pytest.raises(ValueError, match="must be one of host, z2"):
         compile_program(NETWORK, "z7")
+
+
+# -- the order of the weights --------------------------------------------------------------------
+
+
+def reversed_slot(slot, bits):
+    return int(f"{slot:0{bits}b}"[::-1], 2) if bits > 0 else slot
+
+
+@pytest.mark.parametrize("row_words", [16, 64, 128])
+@pytest.mark.parametrize("block_log2", range(9))
+def test_weights_in_the_order_of_the_lanes(row_words, block_log2):
+    """Word by word, by the formula of the page; what belongs to no block is zero."""
+    k, rng = 1 << block_log2, np.random.default_rng(block_log2)
+    for rows in (1, 2, 3, 5, 12):
+        terms = int(rng.integers(1, 5))
+        blocks = rng.integers(1, 100, (rows, terms, k)).astype(np.int16)
+        log2, words = in_lane_order(blocks, row_words)
+        share = 1 << log2
+        side, chunks = max(share // k, 1), max(k // share, 1)
+        assert 8 <= share <= row_words
+        total = 0
+        for block, term, word in np.ndindex(rows, terms, k):
+            slot = reversed_slot(word // 2, block_log2 - 1)
+            at = word if k < 4 else 2 * slot + word % 2
+            row = (block // side * chunks + at // share) * terms + term
+            position = block % side * k + at % share
+            assert words[row * share + position] == blocks[block, term, word]
+            total += int(blocks[block, term, word])
+        assert words.sum() == total and words.size == -(-rows // side) * chunks * terms * share
+        fields = {"block_log2": block_log2, "block_rows": rows, "block_columns": terms}
+        fields.update(kernel_height=1, kernel_width=1, share_log2=log2, out_channels=rows * k)
+        np.testing.assert_array_equal(in_natural_order(fields, words), blocks.ravel())
+        matrix = OPERATIONS[OPCODES["matrix"]]
+        assert matrix.section_words(fields)["weights"] == words.size
+        assert matrix.section_words({**fields, "share_log2": 0})["weights"] == blocks.size
 
 
 # -- allocation of activation memory ------------------------------------------------------------
@@ -420,8 +500,7 @@ def mutated(rng, data):
     words = len(data) // 4
     skipped = {HEADER[name].index for name in DERIVED}
     for _ in range(int(rng.integers(1, 5))):
-        layers = int.from_bytes(data[20:24], "little")
-        top = HEADER_WORDS + DESCRIPTOR_WORDS * layers if rng.random() < 0.9 else words
+        top = instruction_starts(data)[-1] if rng.random() < 0.9 else words
         at = int(rng.integers(top))
         if at not in skipped:
             word = int.from_bytes(changed[4 * at : 4 * at + 4], "little")

@@ -112,7 +112,7 @@ def test_the_units_loops_are_those_of_the_sources():
     loops = re.findall(r"^ *(\w+):\n *for \([^\n]*\{\n#pragma HLS PIPELINE II = 1$", text, re.M)
     assert set(LOOPS) == {*UNITS, "input", "weights", "output"}
     assert {label for labels in LOOPS.values() for label in labels} <= set(loops)
-    others = {"record", "skip", "scales", "biases", "drain", "counters", "reply"}
+    others = {"header", "fields", "skip", "scales", "biases", "drain", "counters", "reply"}
     assert set(loops) - others == {label for labels in LOOPS.values() for label in labels}
     assert text.count("#pragma HLS PIPELINE") == len(loops)
 

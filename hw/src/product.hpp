@@ -9,6 +9,7 @@
 
 #include "outputs.hpp"
 #include "results.hpp"
+#include "silicon.hpp"
 
 constexpr Ram kSpectra = {"spectra", kSpectraRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
 constexpr Ram kWeights = {"weights", kWeightRows, 1, 1, 1};

@@ -91,6 +91,7 @@ struct Layer {
     int32_t pace;  // product trips between two rows accepted
     int32_t passes;  // of a transform over its batch
     int32_t weights_row;  // first row in the weights memory
+    int32_t weights_rows;  // rows that its weights take
     bool from_stream;  // the input comes straight from the packet
     bool streamed;  // the weights come with every mini-batch
 };

@@ -27,7 +27,16 @@ def _read(name: str) -> Any:
 
 @dataclass(frozen=True)
 class Field:
-    """One 32-bit word of a header or descriptor."""
+    """One 32-bit word of a header or of an instruction.
+
+    Parameters
+    ----------
+    name, doc : str
+    index : int
+        Its place in the header, or in the structure that has the fields of all instructions.
+    min, max : int
+        The smallest and the largest value.
+    """
 
     name: str
     index: int
@@ -46,8 +55,10 @@ class Operation:
     opcode : int
     traits : tuple of str
         The names of its :data:`TRAITS`.
+    payload : tuple of str
+        The fields of its payload, a word each, in their order.
     rules : tuple of str
-        Names of the :data:`RULES` that a descriptor must follow.
+        Names of the :data:`RULES` that an instruction must follow.
     sections : mapping of str to str
         For each section of the program that it reads, the number of words: an expression of fields.
     second : str
@@ -58,6 +69,7 @@ class Operation:
     opcode: int
     doc: str
     traits: Tuple[str, ...]
+    payload: Tuple[str, ...]
     rules: Tuple[str, ...]
     sections: Mapping[str, str]
     second: str
@@ -68,28 +80,38 @@ class Operation:
             return trait in self.traits
         raise AttributeError(f"{type(self).__name__} has no attribute or trait {trait!r}")
 
+    @property
+    def payload_words(self) -> int:
+        """32-bit words of its payload, padded to whole beats of the stream."""
+        return ceil_div(4 * len(self.payload), ALIGN_BYTES) * ALIGN_BYTES // 4
+
+    @property
+    def fields(self) -> Tuple[str, ...]:
+        """All fields of its instructions: those of the record, then those of the payload."""
+        return (*RECORD, *self.payload)
+
     def broken_rules(self, fields: Mapping[str, int]) -> List[str]:
-        """Return the meaning of each rule that a descriptor's fields break."""
+        """Return the meaning of each rule that an instruction's fields break."""
         return [RULES[name].doc for name in self.rules if not evaluate(RULES[name].rule, fields)]
 
     def section_words(self, fields: Mapping[str, int]) -> Dict[str, int]:
-        """Return how many words of each section a layer with these fields reads."""
+        """Return how many words of each section an instruction with these fields reads."""
         return {name: evaluate(words, fields) for name, words in self.sections.items()}
 
     def second_words(self, fields: Mapping[str, int]) -> int:
-        """Return how many words the second operand of a layer with these fields has."""
+        """Return how many words the second operand of an instruction with these fields has."""
         return evaluate(self.second, fields)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition on a descriptor's fields.
+    """A condition on an instruction's fields.
 
     Parameters
     ----------
     rule : str
         An expression that Python evaluates and :mod:`.headers` translates into C: fields of the
-        descriptor, limits in capitals, integers, ``ceil_div(a, b)``, ``+ - * << >>``, single
+        instruction, limits in capitals, integers, ``ceil_div(a, 1 << b)``, ``+ - * << >>``, single
         comparisons, ``and``, ``or``.
     doc : str
         Completes "whether".
@@ -108,11 +130,16 @@ def _values(rows: List[Dict[str, Any]]) -> Dict[str, int]:
 
 
 def _fields(rows: List[Dict[str, Any]]) -> Dict[str, Field]:
-    """Return a record's fields; a text as ``max`` names the list with the largest value."""
+    """Return a record's fields.
+
+    A text as ``max`` names the list with the largest value; with ``bits``, all of them may be set.
+    """
     fields = {}
     for index, row in enumerate(rows):
         largest = row["max"]
-        if isinstance(largest, str):
+        if largest == "bits":
+            largest = sum(bit["value"] for bit in row["bits"])
+        elif isinstance(largest, str):
             largest = max(entry["value"] for entry in CONTRACT["program"][largest])
         fields[row["name"]] = Field(row["name"], index, row["min"], largest, row["doc"])
     return fields
@@ -133,9 +160,17 @@ TABLE_ACTIVATIONS: Tuple[str, ...] = tuple(
     row["name"] for row in _PROGRAM["activations"] if row.get("table")
 )
 HEADER: Dict[str, Field] = _fields(_PROGRAM["header"])
-DESCRIPTOR: Dict[str, Field] = _fields(_PROGRAM["descriptor"])
+RECORD: Dict[str, Field] = _fields(_PROGRAM["record"])
+DESCRIPTOR: Dict[str, Field] = _fields(_PROGRAM["record"] + _PROGRAM["fields"])
+"""The fields of all instructions: what an opcode's payload lacks is zero."""
+
+BITS: Dict[str, Dict[str, int]] = {
+    row["name"]: _values(row["bits"]) for row in _PROGRAM["fields"] if "bits" in row
+}
+"""The bits of each field that has some, by their names."""
+
 HEADER_WORDS: int = _PROGRAM["header_words"]
-DESCRIPTOR_WORDS: int = _PROGRAM["descriptor_words"]
+RECORD_WORDS: int = _PROGRAM["record_words"]
 MAGIC: int = _PROGRAM["magic"]
 PROGRAM_VERSION: int = _PROGRAM["version"]
 ALIGN_BYTES: int = _PROGRAM["align_bytes"]
@@ -153,15 +188,19 @@ LATENCY: Dict[str, int] = _values(ENGINE["latency"])
 PACKET_KINDS: Dict[str, int] = _values(ENGINE["packets"]["kinds"])
 REGISTERS: Dict[str, int] = {row["name"]: row["offset"] for row in ENGINE["registers"]}
 REPLY_FIELDS: List[str] = [row["name"] for row in ENGINE["packets"]["reply"]]
-STREAM_INPUT, STREAM_WEIGHTS = 1, 2  # bits of the descriptor's field stream
 BLOCK_SIZES = tuple(2**i for i in range(LIMITS["block_log2"] + 1))
 
-assert len(HEADER) <= HEADER_WORDS and len(DESCRIPTOR) <= DESCRIPTOR_WORDS
+assert len(HEADER) <= HEADER_WORDS and len(RECORD) <= RECORD_WORDS
+assert 4 * HEADER_WORDS % ALIGN_BYTES == 0 and 4 * RECORD_WORDS % ALIGN_BYTES == 0
+
+
+_PAYLOAD = [row["name"] for row in _PROGRAM["fields"]]
 
 
 def _operation(row: Dict[str, Any]) -> Operation:
     """Return an entry of ``opcodes``, having checked that it names what is there."""
-    for what, known in (("traits", TRAITS), ("rules", RULES), ("sections", SECTIONS)):
+    checked = (("traits", TRAITS), ("rules", RULES), ("sections", SECTIONS), ("payload", _PAYLOAD))
+    for what, known in checked:
         unknown = sorted(set(row.get(what, ())) - set(known))
         if unknown:
             raise ValueError(
@@ -173,9 +212,24 @@ def _operation(row: Dict[str, Any]) -> Operation:
             f"the opcode {row['name']!r} must say how many words its second operand has if it "
             "has the trait two_operands, and only then. Correct 'second' in contract.json."
         )
-    traits, rules = tuple(row["traits"]), tuple(row["rules"])
-    sections, second = row.get("sections", {}), row.get("second", "0")
-    return Operation(row["name"], row["value"], row["doc"], traits, rules, sections, second)
+    missing = {f"{name}_offset" for name in row.get("sections", ())} - set(row["payload"])
+    missing |= {"in_height", "out_height"} - set(row["payload"])
+    if missing or len(set(row["payload"])) != len(row["payload"]):
+        raise ValueError(
+            f"payload of the opcode {row['name']!r} must have its images and the offsets of its "
+            f"sections, and each field once. Received: none of {', '.join(sorted(missing))}; "
+            f"{', '.join(row['payload'])}. Correct contract.json."
+        )
+    return Operation(
+        row["name"],
+        row["value"],
+        row["doc"],
+        tuple(row["traits"]),
+        tuple(row["payload"]),
+        tuple(row["rules"]),
+        row.get("sections", {}),
+        row.get("second", "0"),
+    )
 
 
 OPERATIONS: Dict[int, Operation] = {row["value"]: _operation(row) for row in _PROGRAM["opcodes"]}
@@ -190,7 +244,20 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-# What an expression may name: limits in capitals, and a descriptor's fields, zero if left out.
+PAYLOAD_WORDS: int = max(operation.payload_words for operation in OPERATIONS.values())
+"""Words of the longest payload."""
+
+
+def has_bit(fields: Mapping[str, int], name: str, bit: str) -> bool:
+    """Return whether a bit of an instruction's field is set; a missing field is zero.
+
+    >>> has_bit({"stream": 2}, "stream", "weights"), has_bit({}, "stream", "weights")
+    (True, False)
+    """
+    return fields.get(name, 0) & BITS[name][bit] != 0
+
+
+# What an expression may name: limits in capitals, and an instruction's fields, zero if left out.
 _NAMES: Dict[str, int] = {
     **{name.upper(): value for name, value in LIMITS.items()},
     **dict.fromkeys(DESCRIPTOR, 0),

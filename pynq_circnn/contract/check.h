@@ -4,24 +4,40 @@
 
 typedef struct {
     int64_t tensor_words; /* of the largest tensor */
-    int64_t align_words;  /* a layer's part of a section begins at a multiple of it */
-    int64_t stride;       /* the longest step of a window */
+    int64_t align_words; /* a layer's part of a section begins at a multiple of it, a power of 2 */
+    int64_t stride; /* the longest step of a window */
 } circnn_limits;
 
-/* Whether every field lies in its range and every word after the fields is zero. */
-static inline int circnn_fields_ok(const uint32_t *words, const circnn_range *ranges, int fields,
-                                   int count) {
-    int ok = 1;
-    for (int i = 0; i < count; i++) {
-        if (i >= fields) {
-            ok = ok && words[i] == 0;
-        } else {
-            const int64_t value = ranges[i].min < 0 ? (int64_t)(int32_t)words[i]
-                                                    : (int64_t)words[i];
-            ok = ok && value >= ranges[i].min && value <= ranges[i].max;
-        }
-    }
-    return ok;
+static inline int circnn_word_ok(uint32_t word, circnn_range range) {
+    const int64_t value = range.min < 0 ? (int64_t)(int32_t)word : (int64_t)word;
+    return value >= range.min && value <= range.max;
+}
+
+/* Whether word `index` of a header is legal: in its field's range, or zero without a field. */
+static inline int circnn_header_word_ok(uint32_t word, int index) {
+    return index < CIRCNN_HEADER_FIELDS ? circnn_word_ok(word, circnn_header_ranges[index])
+                                        : word == 0;
+}
+
+/* Store word `index` of a record among the fields; returns whether it is legal. */
+static inline int circnn_take_record(uint32_t *fields, int index, uint32_t word) {
+    fields[index] = word;
+    return circnn_word_ok(word, circnn_descriptor_ranges[index]);
+}
+
+/* The words of the payload that belongs to a legal record, or -1 if it has another length or an
+ * opcode that nobody knows. */
+static inline int32_t circnn_payload_of(const uint32_t *fields) {
+    const int32_t words = circnn_payload_words[fields[0]];
+    return words != 0 && fields[1] == (uint32_t)words ? words : -1;
+}
+
+/* Store word `index` of a payload among the fields; returns whether it is legal. */
+static inline int circnn_take_payload(uint32_t *fields, int index, uint32_t word) {
+    const int field = circnn_payload_fields[fields[0]][index];
+    if (field == CIRCNN_NO_FIELD) return word == 0;
+    fields[field] = word;
+    return circnn_word_ok(word, circnn_descriptor_ranges[field]);
 }
 
 /* Whether `words` words from `address` on lie in a memory of `memory` words. */
@@ -36,16 +52,16 @@ static inline int circnn_overlap(int64_t a, int64_t a_words, int64_t b, int64_t 
 /* Words of an image, or -1 if they are more than the largest tensor may have. */
 static inline int64_t circnn_image_words(int64_t height, int64_t width, int64_t channels,
                                          circnn_limits limits) {
-    const int64_t pixels = height * width;
-    return pixels > limits.tensor_words || pixels * channels > limits.tensor_words
-               ? -1
-               : pixels * channels;
+    const int64_t pixels = circnn_multiply((uint32_t)height, (uint32_t)width);
+    if (pixels > limits.tensor_words) return -1;
+    const int64_t words = circnn_multiply((uint32_t)pixels, (uint32_t)channels);
+    return words > limits.tensor_words ? -1 : words;
 }
 
 /* Whether a layer's part of a section is aligned and lies within the program's section. */
 static inline int circnn_section_ok(int64_t offset, int64_t words, int64_t section,
                                     circnn_limits limits) {
-    return offset % limits.align_words == 0 && circnn_place_ok(offset, words, section);
+    return (offset & (limits.align_words - 1)) == 0 && circnn_place_ok(offset, words, section);
 }
 
 /* Check that a header is of this format version, and of a program of `bytes` bytes. */
@@ -64,8 +80,7 @@ static inline int64_t circnn_padded_bytes(int64_t bytes) {
 /* Check that the lengths of all sections add up to the program's, and that input and output lie in
  * the activation memory. */
 static inline int circnn_check_sections(const circnn_header *h) {
-    const int64_t records = 4 * (CIRCNN_PROGRAM_HEADER_WORDS +
-                                 (int64_t)h->layers * CIRCNN_PROGRAM_DESCRIPTOR_WORDS);
+    const int64_t records = 4 * (CIRCNN_PROGRAM_HEADER_WORDS + (int64_t)h->instruction_words);
     const int64_t sections = circnn_padded_bytes(2 * (int64_t)h->weights_words) +
                              circnn_padded_bytes(2 * (int64_t)h->scales_words) +
                              circnn_padded_bytes(4 * (int64_t)h->biases_words);
@@ -76,10 +91,10 @@ static inline int circnn_check_sections(const circnn_header *h) {
                : CIRCNN_STATUS_BAD_ADDRESS;
 }
 
-/* Return what a layer does to the words of a place: 1 if it writes exactly these, -1 if it writes
- * over some of them, 0 if it leaves them alone. */
-static inline int circnn_writes(const circnn_descriptor *d, int64_t address, int64_t words) {
-    const int64_t out = (int64_t)d->out_height * d->out_width * d->out_channels;
+/* Return what a layer with `out` words of output does to the words of a place: 1 if it writes exactly
+ * these, -1 if it writes over some of them, 0 if it leaves them alone. */
+static inline int circnn_writes(const circnn_descriptor *d, int64_t out, int64_t address,
+                                int64_t words) {
     if (!circnn_overlap(d->output_address, out, address, words)) return 0;
     return d->output_address == address && out == words ? 1 : -1;
 }
@@ -99,16 +114,15 @@ static inline int circnn_check_layer(const circnn_header *h, const circnn_descri
         !circnn_place_ok(d->output_address, out, memory) ||
         circnn_overlap(d->input_address, in, d->output_address, out))
         return CIRCNN_STATUS_BAD_ADDRESS;
-    const int64_t second = circnn_second_words(d);
-    if (circnn_opcode_traits[d->opcode].two_operands &&
-        (!circnn_place_ok(d->second_address, second, memory) ||
-         circnn_overlap(d->second_address, second, d->output_address, out)))
-        return CIRCNN_STATUS_BAD_ADDRESS;
-    if (d->stride_height > limits.stride || d->stride_width > limits.stride)
+    if (d->stride_height > limits.stride || d->stride_width > limits.stride || !circnn_rules_ok(d))
         return CIRCNN_STATUS_BAD_FIELD;
-    return circnn_rules_ok(d) &&
-                   circnn_section_ok(d->weights_offset, circnn_weights_of(d), h->weights_words,
-                                     limits) &&
+    if (circnn_opcode_traits[d->opcode].two_operands) {
+        const int64_t second = circnn_second_words(d);
+        if (!circnn_place_ok(d->second_address, second, memory) ||
+            circnn_overlap(d->second_address, second, d->output_address, out))
+            return CIRCNN_STATUS_BAD_ADDRESS;
+    }
+    return circnn_section_ok(d->weights_offset, circnn_weights_of(d), h->weights_words, limits) &&
                    circnn_section_ok(d->scales_offset, circnn_scales_of(d), h->scales_words,
                                      limits) &&
                    circnn_section_ok(d->biases_offset, circnn_biases_of(d), h->biases_words, limits)

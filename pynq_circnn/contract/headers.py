@@ -2,15 +2,15 @@
 
 import ast
 import os
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from . import (
     ACTIVATION_CODES,
     ALIGN_BYTES,
     ARITHMETIC,
+    BITS,
     CONFIGURATIONS,
     DESCRIPTOR,
-    DESCRIPTOR_WORDS,
     ENGINE,
     HEADER,
     HEADER_WORDS,
@@ -21,15 +21,21 @@ from . import (
     OPCODES,
     OPERATIONS,
     PACKET_KINDS,
+    PAYLOAD_WORDS,
     PROGRAM_VERSION,
+    RECORD,
+    RECORD_WORDS,
     RULES,
     SECTIONS,
     STATUS,
     TABLE_ACTIVATIONS,
     TABLES,
     TRAITS,
+    Field,
+    Operation,
     configuration_digest,
 )
+from .ranges import Known, resolved, value_range
 
 _OPERATIONS = list(OPERATIONS.values())
 _GENERATED = "/* Generated from the contract by pynq_circnn/contract/headers.py: do not edit. */"
@@ -43,6 +49,10 @@ def c_header() -> str:
         "#define CIRCNN_CONTRACT_H",
         "",
         "#include <stdint.h>",
+        "",
+        "#ifndef CIRCNN_ONE_UNIT",
+        "#define CIRCNN_ONE_UNIT /* in a function that a synthesis tool builds once */",
+        "#endif",
         "",
     ]
 
@@ -64,7 +74,18 @@ def c_header() -> str:
     )
     enum("LATENCY_", LATENCY)
     enum("PACKET_", PACKET_KINDS)
-    enum("PROGRAM_", {**layout, "header_words": HEADER_WORDS, "descriptor_words": DESCRIPTOR_WORDS})
+    for field_name, bits in BITS.items():
+        enum(f"{field_name.upper()}_", bits)
+    words = {"header": HEADER_WORDS, "record": RECORD_WORDS, "payload": PAYLOAD_WORDS}
+    enum("PROGRAM_", {**layout, **{f"{part}_words": count for part, count in words.items()}})
+    lines += [
+        "#ifdef __cplusplus",
+        "#define CIRCNN_TIED(holds, what) static_assert(holds, what)",
+        "#else",
+        "#define CIRCNN_TIED(holds, what) _Static_assert(holds, what)",
+        "#endif",
+        "",
+    ]
     lines.append("typedef struct { int64_t min, max; } circnn_range;")
     for record, table in (("header", HEADER), ("descriptor", DESCRIPTOR)):
         lines += ["", "typedef struct {"]
@@ -74,15 +95,59 @@ def c_header() -> str:
         lines.append(f"}} circnn_{record};")
         ranges = ", ".join(f"{{{f.min}LL, {f.max}LL}}" for f in table.values())
         lines.append(f"static const circnn_range circnn_{record}_ranges[] = {{{ranges}}};")
+        lines += _assignments(record, list(table.values()))
     lines.append("")
     for name, table_values in TABLES.items():
         values = ", ".join(map(str, table_values))
         lines.append(f"static const int16_t circnn_{name}[{len(table_values)}] = {{{values}}};")
-    lines += ["", *_lists(), "", *_rules(), ""]
+    lines += ["", *_lists(), "", *_payloads(), "", *_rules(), ""]
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "check.h")) as file:
         lines.append(file.read())
     lines += ["#endif", ""]
     return "\n".join(lines)
+
+
+def _assignments(record: str, fields: List[Field]) -> List[str]:
+    """Return the function that fills a structure from words, field by field."""
+    lines = [
+        f"enum {{ CIRCNN_{record.upper()}_FIELDS = {len(fields)} }};",
+        f"CIRCNN_TIED(sizeof(circnn_{record}) == 4 * CIRCNN_{record.upper()}_FIELDS,",
+        '            "a field is one word");',
+        f"static inline void circnn_{record}_of(const uint32_t *words, circnn_{record} *to) {{",
+    ]
+    for field in fields:
+        cast = "" if field.max >= 1 << 31 else "(int32_t)"
+        lines.append(f"    to->{field.name} = {cast}words[{field.index}];")
+    return [*lines, "}"]
+
+
+def _payloads() -> List[str]:
+    """Return the fields of each opcode's payload, by their places in the structure."""
+    lines = ["enum { CIRCNN_NO_FIELD = 255 };"]
+    last = max(OPCODES.values())
+    words, fields = ["0"] * (last + 1), [["CIRCNN_NO_FIELD"] * PAYLOAD_WORDS] * (last + 1)
+    for operation in _OPERATIONS:
+        indices = [str(DESCRIPTOR[name].index) for name in operation.payload]
+        padding = ["CIRCNN_NO_FIELD"] * (PAYLOAD_WORDS - len(indices))
+        words[operation.opcode] = f"CIRCNN_PAYLOAD_{operation.name.upper()}"
+        fields[operation.opcode] = indices + padding
+        lines.append(f"enum {{ {words[operation.opcode]} = {operation.payload_words} }};")
+        lines.append(
+            f"CIRCNN_TIED({words[operation.opcode]} <= CIRCNN_PROGRAM_PAYLOAD_WORDS && "
+            f"4 * {words[operation.opcode]} % CIRCNN_PROGRAM_ALIGN_BYTES == 0,\n"
+            '            "payloads consist of whole beats");'
+        )
+    return [
+        *lines,
+        f"CIRCNN_TIED({len(RECORD)} == CIRCNN_PROGRAM_RECORD_WORDS,",
+        '            "each word of a record is a field, and the first fields are those");',
+        "/* By opcode: words of the payload, or 0 of no opcode; and the field of each word. */",
+        f"static const uint16_t circnn_payload_words[CIRCNN_OPCODES] = {{{', '.join(words)}}};",
+        "static const uint8_t circnn_payload_fields[CIRCNN_OPCODES][CIRCNN_PROGRAM_PAYLOAD_WORDS] "
+        "= {",
+        *(f"    {{{', '.join(row)}}}," for row in fields),
+        "};",
+    ]
 
 
 def _lists() -> List[str]:
@@ -115,39 +180,55 @@ _OPERATORS: Dict[type, str] = {
 }  # fmt: skip
 
 
-def expression_in_c(expression: str) -> str:
+def expression_in_c(expression: str, given: Sequence[str] = ()) -> str:
     """Return an expression of the contract in C, in 64 bits, with every pair of brackets.
+
+    Products become calls of ``circnn_multiply``, whose factors have 32 bits, so that a synthesis
+    tool needs one multiplier for all of them.
+
+    Parameters
+    ----------
+    expression : str
+    given : sequence of str
+        Rules that hold wherever the expression is evaluated; they bound its factors.
 
     Raises
     ------
     ValueError
-        If it holds anything but what :class:`~pynq_circnn.contract.Rule` allows.
+        If it holds anything but what :class:`~pynq_circnn.contract.Rule` allows, or a product
+        that may need more than 32 bits in a factor, or 63 in all.
 
     Examples
     --------
     >>> expression_in_c("pad_top < 1 << block_log2")
     '((int64_t)d->pad_top < ((int64_t)1 << (int64_t)d->block_log2))'
     """
-    return _node_in_c(ast.parse(expression, mode="eval").body, expression)
+    known = Known()
+    for rule in given:
+        known = known.and_rule(ast.parse(rule, mode="eval").body)
+    return _node_in_c(ast.parse(expression, mode="eval").body, expression, known)
 
 
-def _node_in_c(node: ast.AST, whole: str) -> str:
+def _node_in_c(node: ast.AST, whole: str, known: Known) -> str:
     if isinstance(node, ast.BoolOp):
-        parts = [_node_in_c(value, whole) for value in node.values]
+        parts = []
+        for value in node.values:
+            parts.append(_node_in_c(value, whole, known))
+            if isinstance(node.op, ast.And):  # what comes after is evaluated only where this holds
+                known = known.and_rule(value)
         return f"({_OPERATORS[type(node.op)].join(parts)})"
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OPERATORS:
-        pair = [_node_in_c(side, whole) for side in (node.left, node.comparators[0])]
+        pair = [_node_in_c(side, whole, known) for side in (node.left, node.comparators[0])]
         return f"({pair[0]} {_OPERATORS[type(node.ops[0])]} {pair[1]})"
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return _product_in_c(node, whole, known)
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        pair = [_node_in_c(side, whole) for side in (node.left, node.right)]
+        pair = [_node_in_c(side, whole, known) for side in (node.left, node.right)]
         return f"({pair[0]} {_OPERATORS[type(node.op)]} {pair[1]})"
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "ceil_div"
-    ):
-        arguments = [_node_in_c(argument, whole) for argument in node.args]
-        return f"circnn_ceil_div({', '.join(arguments)})"
+    divided = resolved(node, Known())
+    if divided.ceil_div is not None:
+        pair = [_node_in_c(side, whole, known) for side in divided.ceil_div]
+        return f"circnn_ceil_shift({pair[0]}, {pair[1]})"
     if isinstance(node, ast.Name) and node.id in DESCRIPTOR:
         return f"(int64_t)d->{node.id}"
     if isinstance(node, ast.Name) and node.id.isupper() and node.id.lower() in LIMITS:
@@ -156,15 +237,35 @@ def _node_in_c(node: ast.AST, whole: str) -> str:
         return f"(int64_t){node.value}"
     raise ValueError(
         "an expression of the contract must hold only fields, limits in capitals, integers, "
-        "ceil_div, + - * << >>, single comparisons, and, or. "
+        "ceil_div of a power of two, + - * << >>, single comparisons, and, or. "
         f"Received: {ast.dump(node)} in {whole!r}."
     )
 
 
+def _product_in_c(node: ast.BinOp, whole: str, known: Known) -> str:
+    pair = [_node_in_c(side, whole, known) for side in (node.left, node.right)]
+    lows, highs = zip(*(value_range(side, known) for side in (node.left, node.right)))
+    if min(lows) < 0 or max(highs) >= 1 << 32 or highs[0] * highs[1] >= 1 << 63:
+        raise ValueError(
+            "a product of the contract must have factors of at most 32 bits, and 63 bits. "
+            f"Received: {lows[0]} ... {highs[0]} times {lows[1]} ... {highs[1]} in {whole!r}. "
+            "Add a rule that bounds a factor to those of the opcode."
+        )
+    return f"circnn_multiply((uint32_t){pair[0]}, (uint32_t){pair[1]})"
+
+
 def _rules() -> List[str]:
-    """Return the functions that check a descriptor by the rules of its opcode."""
+    """Return the functions that check an instruction by the rules of its opcode."""
     lines = [
-        "static inline int64_t circnn_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }",
+        "/* The multiplier of all checks, which a synthesis tool builds once. */",
+        "static inline int64_t circnn_multiply(uint32_t a, uint32_t b) {",
+        "    CIRCNN_ONE_UNIT",
+        "    return (int64_t)((uint64_t)a * b);",
+        "}",
+        "",
+        "static inline int64_t circnn_ceil_shift(int64_t a, int64_t log2) {",
+        "    return (a + ((int64_t)1 << log2) - 1) >> log2;",
+        "}",
     ]
     for name, rule in RULES.items():
         lines += [
@@ -175,26 +276,35 @@ def _rules() -> List[str]:
             "}",
         ]
     lines += _by_opcode(
-        "Whether a descriptor follows the rules of its opcode.",
+        "Whether an instruction follows the rules of its opcode.",
         "int circnn_rules_ok(const circnn_descriptor *d)",
         {o.name: " && ".join(f"circnn_rule_{r}(d)" for r in o.rules) for o in _OPERATIONS},
     )
     lines += _by_opcode(
-        "Words of the second operand.",
+        "Words of the second operand of an instruction that follows the rules.",
         "int64_t circnn_second_words(const circnn_descriptor *d)",
-        {o.name: expression_in_c(o.second) for o in _OPERATIONS if o.two_operands},
+        {o.name: expression_in_c(o.second, _rules_of(o)) for o in _OPERATIONS if o.two_operands},
     )
     for section in SECTIONS:
         lines += _by_opcode(
-            f"Words that a layer reads of the section {section}.",
+            f"Words of the section {section} of an instruction that follows the rules.",
             f"int64_t circnn_{section}_of(const circnn_descriptor *d)",
             {
-                o.name: expression_in_c(o.sections[section])
+                o.name: expression_in_c(o.sections[section], _rules_of(o))
                 for o in _OPERATIONS
                 if section in o.sections
             },
         )
     return lines
+
+
+def _rules_of(operation: Operation) -> List[str]:
+    """Return the rules of an opcode, and that its images are no larger than a tensor."""
+    return [RULES[name].rule for name in operation.rules] + [
+        f"{side}_height * {side}_width <= TENSOR_WORDS and "
+        f"{side}_height * {side}_width * {side}_channels <= TENSOR_WORDS"
+        for side in ("in", "out")
+    ]
 
 
 def _by_opcode(doc: str, head: str, expressions: Dict[str, str]) -> List[str]:

@@ -11,8 +11,10 @@ from . import (
     ENGINE,
     HEADER,
     OPERATIONS,
+    RECORD,
     RULES,
     TRAITS,
+    Field,
     Operation,
     configuration_digest,
 )
@@ -55,9 +57,31 @@ def page_tables() -> Dict[str, str]:
     tables["traits"] = _table(["trait", "meaning"], rows)
     rows = [[f"`{name}`", f"`{rule.rule}`", rule.doc] for name, rule in RULES.items()]
     tables["rules"] = _table(["rule", "holds if", "meaning"], rows)
-    for mark, record in (("header", HEADER), ("descriptor", DESCRIPTOR)):
-        rows = [[f.index, f"`{f.name}`", f"{f.min} ... {f.max}", f.doc] for f in record.values()]
+    for mark, record in (("header", HEADER), ("record", RECORD)):
+        rows = [[f.index, *_field(f)] for f in record.values()]
         tables[mark] = _table(["word", "field", "range", "meaning"], rows)
+    rows = [_field(f) for f in DESCRIPTOR.values() if f.name not in RECORD]
+    tables["fields"] = _table(["field", "range", "meaning"], rows)
+    rows = [
+        [f"`{o.name}`", o.payload_words, ", ".join(f"`{name}`" for name in o.payload)]
+        for o in OPERATIONS.values()
+    ]
+    tables["payloads"] = _table(["opcode", "words", "fields of its payload, in order"], rows)
+    rows = [
+        [f"`{row['name']}`", f"`{bit['name']}`", bit["value"], bit["doc"]]
+        for row in CONTRACT["program"]["fields"]
+        for bit in row.get("bits", ())
+    ]
+    tables["bits"] = _table(["field", "bit", "value", "meaning"], rows)
+    rows = [
+        [
+            f"`{row['name']}`",
+            f"value {row['value']}" if "value" in row else f"word {row['word']}",
+            row["doc"],
+        ]
+        for row in CONTRACT["program"]["reserved"]
+    ]
+    tables["reserved"] = _table(["name", "place", "for"], rows)
     rows = [
         [f"0x{r['offset']:02X}", f"`{r['name']}`", r["access"], r["doc"]]
         for r in ENGINE["registers"]
@@ -91,6 +115,10 @@ def _budget() -> str:
     rows.append(["**together**", *(f"{n:,}" for n in sums), ""])
     rows.append(["at most", *(f"{BUDGET['most'][kind]:,}" for kind in kinds), BUDGET["doc"]])
     return _table(["unit", "DSP48E1", "BRAM36", "LUT", "for"], rows)
+
+
+def _field(field: Field) -> List[Any]:
+    return [f"`{field.name}`", f"{field.min} ... {field.max}", field.doc]
 
 
 def _sections(operation: Operation) -> str:

@@ -11,10 +11,9 @@ from typing import Dict, List, Mapping, Tuple
 from ..contract import (
     LATENCY,
     OPERATIONS,
-    STREAM_INPUT,
-    STREAM_WEIGHTS,
     UNITS,
     ceil_div,
+    has_bit,
 )
 from ..layers.window import covered
 from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields, arrange, field
@@ -23,20 +22,22 @@ from ..program.program import Program
 from .transform_cycles import compute_trips, forward_cycles, inverse_cycles
 
 DEPTHS = {
-    "read": 6,
-    "forward": 6,
-    "product": 8,
+    "read": 10,
+    "forward": 4,
+    "product": 12,
     "inverse": 8,
-    "vector": 3,
-    "epilogue": 7,
+    "vector": 4,
+    "epilogue": 16,
     "write": 4,
-    "layer": 4,
+    "layer": 6,
+    "plan": 64,
     "packet": 12,
 }
-"""Cycles from the first trip of a unit to its first result, as the sources are meant to be
-pipelined at 100 MHz: an address with a multiplication 3, block RAM with its register 2, the
-DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, the last pass of a
-transform 4; and of starting a layer or a packet."""
+"""Cycles from the first trip of a unit to its first result; of starting a layer or a packet, and of
+planning a layer. **Assumed**, at 100 MHz: 2 for a channel, 2 for block RAM with its register, and
+for what is computed the states that an independent HLS compiler gives it at 7.3 ns (12 for the
+epilogue, 3 for the shift of the sums, 2 for a product); a rotation or a spread 2. What the points of
+a transform and the rows of spectra take besides is in the contract's latencies."""
 
 LOOPS = {
     "read": ("read", "blocks", "windows", "joined", "pairs"),
@@ -52,7 +53,6 @@ LOOPS = {
 }
 """The pipelined loops of each unit and move, by their labels in ``hw/src``: first the one that
 moves the data, then the sequences that tell it what to do, of which a layer's reader has one."""
-
 
 
 @dataclass(frozen=True)
@@ -241,18 +241,22 @@ class BatchCycles:
     cycles: int
 
 
+def _whole(layers: List[LayerCycles], moves: Dict[str, int]) -> BatchCycles:
+    # the first layer is planned by itself, every other one while the one before it runs
+    planned = DEPTHS["plan"] if layers else 0
+    running = sum(max(layer.cycles, DEPTHS["plan"]) for layer in layers)
+    return BatchCycles(tuple(layers), moves, planned + running + sum(moves.values()))
+
+
 def streams_input(program: Program) -> bool:
     """Return whether the first layer reads its input straight from the packet."""
-    return bool(program.layers) and program.layers[0].get("stream", 0) & STREAM_INPUT != 0
+    return bool(program.layers) and has_bit(program.layers[0], "stream", "input")
 
 
 def weight_trips(fields: Fields, engine: EngineSizes) -> int:
-    """Return the trips of loading a layer's weights: up to a beat of four words each."""
-    k = 1 << field(fields, "block_log2")
-    at_once = 1 if k == 1 else 2 if k == 2 or k > engine.row_words else 4
-    positions = fields["kernel_height"] * fields["kernel_width"]
-    words = fields["block_rows"] * fields["block_columns"] * positions * k
-    return ceil_div(words, BEAT_WORDS) * BEAT_WORDS // at_once
+    """Return the trips of loading a layer's weights: a beat each, of every row its share."""
+    needs = arrange(fields, engine)
+    return needs.weights_rows * needs.share // STREAM_WORDS
 
 
 def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
@@ -275,12 +279,11 @@ def batch_cycles(program: Program, samples: int, unscaled: bool) -> BatchCycles:
     for index, fields in enumerate(program.layers):
         if OPERATIONS[fields["opcode"]].spectral:
             layers.append(_matrix(fields, engine, samples, direct and index == 0, unscaled))
-            if field(fields, "stream") & STREAM_WEIGHTS:
+            if has_bit(fields, "stream", "weights"):
                 moves["weights"] += weight_trips(fields, engine)
         else:
             layers.append(_vector(fields, samples))
-    cycles = sum(layer.cycles for layer in layers) + sum(moves.values())
-    return BatchCycles(tuple(layers), moves, cycles)
+    return _whole(layers, moves)
 
 
 def packet_cycles(program: Program, samples: int, unscaled: bool) -> int:
@@ -314,7 +317,6 @@ def at_intervals(batch: BatchCycles, intervals: Mapping[str, int]) -> BatchCycle
         more = max(trips.values()) - max(layer.trips.values())
         return replace(layer, trips=trips, cycles=layer.cycles + more)
 
-    layers = tuple(slower(layer) for layer in batch.layers)
+    layers = [slower(layer) for layer in batch.layers]
     moves = {name: trips * intervals.get(name, 1) for name, trips in batch.moves.items()}
-    cycles = sum(layer.cycles for layer in layers) + sum(moves.values())
-    return BatchCycles(layers, moves, cycles)
+    return _whole(layers, moves)

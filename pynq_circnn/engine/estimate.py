@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
-from ..contract import BOARDS, CONFIGURATIONS, OPERATIONS, STREAM_WEIGHTS
+from ..contract import BOARDS, CONFIGURATIONS, OPERATIONS, has_bit
 from ..errors import CompileError
 from ..layers.base import size_of
 from ..layers.matrix import BlockCirculant
@@ -50,9 +50,9 @@ def _memories(program: Program) -> Dict[str, Dict[str, int]]:
     sizes = CONFIGURATIONS[program.configuration]
     engine = EngineSizes.of(program.configuration)
     matrices = [(f, arrange(f, engine)) for f in program.layers if OPERATIONS[f["opcode"]].spectral]
-    resident = sum(a.weights_rows for f, a in matrices if not f.get("stream", 0) & STREAM_WEIGHTS)
+    resident = sum(a.weights_rows for f, a in matrices if not has_bit(f, "stream", "weights"))
     window = max(
-        (a.weights_rows for f, a in matrices if f.get("stream", 0) & STREAM_WEIGHTS), default=0
+        (a.weights_rows for f, a in matrices if has_bit(f, "stream", "weights")), default=0
     )
     spectra = max((a.spectra_rows for _, a in matrices), default=0)
     row = engine.row_words
@@ -88,7 +88,7 @@ def _layer_rows(
                 "cycles_steady": batch.cycles / samples,
                 "trips_alone": one.trips,
                 "bottleneck": batch.bottleneck,
-                "weights_streamed": bool(fields.get("stream", 0) & STREAM_WEIGHTS),
+                "weights_streamed": has_bit(fields, "stream", "weights"),
             }
         )
     return rows

@@ -7,7 +7,7 @@ alone: what the processor copies and computes in the same memory is not counted.
 from dataclasses import dataclass
 from typing import Any, Dict
 
-from ..contract import BOARDS, CONFIGURATIONS, STREAM_WEIGHTS
+from ..contract import BOARDS, CONFIGURATIONS, has_bit
 from ..program.packets import (
     HEADER_BYTES,
     STREAM_BYTES,
@@ -26,7 +26,7 @@ def batch_bytes(program: Program, samples: int, unscaled: bool) -> Dict[str, int
     streamed = [
         layer_weights(program, index).nbytes
         for index, fields in enumerate(program.layers)
-        if fields.get("stream", 0) & STREAM_WEIGHTS
+        if has_bit(fields, "stream", "weights")
     ]
     return {
         "input": samples * STREAM_BYTES * sample_beats(program, unscaled),

@@ -24,6 +24,7 @@ from ..arithmetic.fixed import (
     stage_count,
 )
 from ..contract import ARITHMETIC, DESCRIPTOR, LIMITS
+from ..errors import ProgramError
 from .base import (
     EXPONENT_MAX,
     Arrays,
@@ -95,6 +96,11 @@ def _matrix(instruction: Instruction, counter: Counter, inputs: List[np.ndarray]
         instruction["block_columns"],
         1 << instruction["block_log2"],
     )
+    if instruction["share_log2"] != 0:
+        raise ProgramError(
+            "weights of an instruction must be in natural order to be executed. Received: "
+            f"share_log2={instruction['share_log2']}. Use program.arrangement.in_natural_order."
+        )
     by_row = instruction.section("weights").reshape((p, *kernel, q, k))
     value = multiply_blocks(
         inputs[0],
@@ -246,11 +252,11 @@ class BlockCirculant(Scaled, abstract=True):
         return self.scale_words(quantized, counter, value[..., : len(quantized.arrays["scale"])])
 
     def lower_blocks(self, quantized: QuantizedLayer, sections: Sections, window: Window) -> Fields:
-        """Return the descriptor fields; block rows are the outermost axis in the section."""
+        """Return the instruction's fields, having added its arrays to the sections."""
         schedule, weights = quantized.schedule, quantized.arrays["weights"]
         p, q, k = weights.shape[-3:]
         by_row = np.moveaxis(weights.reshape(window.kernel + (p, q, k)), 2, 0)
-        return {
+        fields = {
             **self.scale_fields(quantized, sections),
             **window.fields(),
             "block_log2": stage_count(self.block),
@@ -259,8 +265,8 @@ class BlockCirculant(Scaled, abstract=True):
             "forward_shifts": bits(schedule["forward_shifts"]),
             "accumulate_shift": schedule["accumulate_shift"],
             "inverse_shifts": bits(schedule["inverse_shifts"]),
-            "weights_offset": sections.add("weights", by_row),
         }
+        return {**fields, **sections.add_weights(by_row.reshape(p, -1, k), fields)}
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ typedef struct {
     circnn_descriptor d;
     const int16_t *scales;  /* of this layer: scales, or an average's multipliers */
     const int32_t *biases;  /* of this layer */
-    const int16_t *weights; /* of this layer, as the program holds them; only while preparing */
+    const int16_t *weights; /* of this layer, in natural order; only while preparing */
     const circnn_tables *tables;
     void *prepared; /* what the kind has prepared: weights in the order that its kernel reads */
 } circnn_layer;

@@ -92,10 +92,42 @@ static uint8_t *align_pointer(uint8_t *pointer) {
     return pointer + (size_t)(-(uintptr_t)pointer % ALIGN_BYTES);
 }
 
+/* Where a word of a block stands in a program for an engine, whose rows hold 2^share_log2 words of
+ * a layer: pynq_circnn/program/arrangement.py has the rule. */
+static size_t place_in_rows(const circnn_layer *layer, size_t terms, size_t block, size_t term,
+                            size_t word) {
+    const int log2 = layer->d.block_log2, share = layer->d.share_log2;
+    if (log2 > 1) word = 2u * layer->tables->reversed[log2 - 1][word / 2] + word % 2;
+    if (log2 > share) { /* a block takes several rows */
+        block = (block << (log2 - share)) + (word >> share);
+        return ((block * terms + term) << share) + word % ((size_t)1 << share);
+    }
+    const size_t side = (size_t)1 << (share - log2); /* blocks of a row */
+    return ((block / side * terms + term) << share) + (block % side << log2) + word;
+}
+
+/* Return a layer's weights in natural order: (block row, term, word).  `room` takes them if the
+ * program has them in another order, and has at least as many words as all weights of it. */
+static const int16_t *natural_weights(const circnn_layer *layer, const int16_t *weights,
+                                      int16_t *room) {
+    const circnn_descriptor *d = &layer->d;
+    if (d->share_log2 == 0) return weights;
+    const size_t k = (size_t)1 << d->block_log2;
+    const size_t terms = (size_t)d->kernel_height * (size_t)d->kernel_width *
+                         (size_t)d->block_columns;
+    int16_t *next = room;
+    for (size_t block = 0; block < (size_t)d->block_rows; block++)
+        for (size_t term = 0; term < terms; term++)
+            for (size_t word = 0; word < k; word++)
+                *next++ = weights[place_in_rows(layer, terms, block, term, word)];
+    return room;
+}
+
 /* Copy what the kernels need out of the program, the weights in the order of their reading. */
 static int load(circnn_plan *plan, const circnn_program *program) {
     const circnn_header *h = &plan->header;
-    int16_t *weights = malloc(2 * (size_t)h->weights_words + 2);
+    const size_t weight_bytes = 2 * (size_t)h->weights_words;
+    int16_t *weights = malloc(2 * weight_bytes + 2); /* and as much room to order them */
     plan->data = malloc(data_bytes(plan));
     if (!plan->data || !weights) {
         free(weights);
@@ -106,7 +138,7 @@ static int load(circnn_plan *plan, const circnn_program *program) {
     next += aligned(2 * (size_t)h->scales_words);
     int32_t *biases = (int32_t *)(void *)next;
     next += aligned(4 * (size_t)h->biases_words);
-    memcpy(weights, program->weights, 2 * (size_t)h->weights_words);
+    memcpy(weights, program->weights, weight_bytes);
     memcpy(scales, program->scales, 2 * (size_t)h->scales_words);
     memcpy(biases, program->biases, 4 * (size_t)h->biases_words);
     for (int32_t i = 0; i < h->layers; i++) {
@@ -115,9 +147,10 @@ static int load(circnn_plan *plan, const circnn_program *program) {
         layer->biases = biases + layer->d.biases_offset;
         if (!traits_of(layer)->spectral) continue;
         const circnn_kind *kind = kind_of(plan, layer);
-        layer->weights = weights + layer->d.weights_offset;
-        layer->prepared = next;
         layer->tables = &plan->tables;
+        layer->weights = natural_weights(layer, weights + layer->d.weights_offset,
+                                         weights + h->weights_words);
+        layer->prepared = next;
         next += aligned(kind->prepared_bytes(layer));
         kind->prepare(layer);
         layer->weights = NULL;
@@ -133,7 +166,8 @@ static int load(circnn_plan *plan, const circnn_program *program) {
 static int holds_tensor(const circnn_plan *plan, size_t layers, int64_t address, int64_t words) {
     int whole = circnn_is_input(&plan->header, address, words);
     for (size_t i = 0; i < layers; i++) {
-        const int writes = circnn_writes(&plan->layers[i].d, address, words);
+        const circnn_descriptor *d = &plan->layers[i].d;
+        const int writes = circnn_writes(d, (int64_t)circnn_out_words(d), address, words);
         if (writes) whole = writes > 0;
     }
     return whole;
@@ -161,13 +195,15 @@ int circnn_plan_create(const uint8_t *bytes, size_t size, const char *kernels, c
     plan->header = program.header;
     plan->kernels = kernels_named(kernels);
     fill_tables(&plan->tables);
+    size_t at = 0;
     for (size_t i = 0; i < layers && status == CIRCNN_STATUS_OK; i++) {
-        status = circnn_program_layer(&program, i, &plan->layers[i].d);
+        status = circnn_program_next(&program, &at, &plan->layers[i].d);
         if (status == CIRCNN_STATUS_OK && !reads_tensors(plan, i))
             status = CIRCNN_STATUS_BAD_ADDRESS;
         *layer = status == CIRCNN_STATUS_OK ? -1 : (int32_t)i;
     }
     const circnn_header *h = &plan->header;
+    if (status == CIRCNN_STATUS_OK) status = circnn_program_end(&program, at);
     if (status == CIRCNN_STATUS_OK &&
         !holds_tensor(plan, layers, h->output_address, h->output_words))
         status = CIRCNN_STATUS_BAD_ADDRESS;

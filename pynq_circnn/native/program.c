@@ -6,16 +6,7 @@
 #error "programs are little-endian and are read as they lie in memory"
 #endif
 
-enum {
-    HEADER_FIELDS = sizeof(circnn_header) / 4,
-    DESCRIPTOR_FIELDS = sizeof(circnn_descriptor) / 4,
-    HEADER_BYTES = 4 * CIRCNN_PROGRAM_HEADER_WORDS,
-    DESCRIPTOR_BYTES = 4 * CIRCNN_PROGRAM_DESCRIPTOR_WORDS,
-};
-
-_Static_assert(HEADER_FIELDS <= CIRCNN_PROGRAM_HEADER_WORDS, "the header must fit its words");
-_Static_assert(DESCRIPTOR_FIELDS <= CIRCNN_PROGRAM_DESCRIPTOR_WORDS,
-               "a descriptor must fit its words");
+enum { HEADER_BYTES = 4 * CIRCNN_PROGRAM_HEADER_WORDS };
 
 /* CRC-32 as zlib computes it (reflected, polynomial 0xEDB88320), four bits a step. */
 static uint32_t crc32_of(uint32_t crc, const uint8_t *bytes, size_t size) {
@@ -61,35 +52,51 @@ int circnn_program_open(const uint8_t *bytes, size_t size, circnn_program *p) {
     uint32_t words[CIRCNN_PROGRAM_HEADER_WORDS];
     if (size < HEADER_BYTES) return CIRCNN_STATUS_BAD_LENGTH;
     memcpy(words, bytes, sizeof words);
-    memcpy(&p->header, bytes, sizeof p->header);
+    circnn_header_of(words, &p->header);
     const circnn_header *h = &p->header;
     int status = circnn_check_format(h, size);
     if (status != CIRCNN_STATUS_OK) return status;
     if (h->checksum != checksum_of(bytes, size)) return CIRCNN_STATUS_BAD_CHECKSUM;
-    if (!circnn_fields_ok(words, circnn_header_ranges, HEADER_FIELDS, CIRCNN_PROGRAM_HEADER_WORDS))
-        return CIRCNN_STATUS_BAD_FIELD;
+    for (int i = 0; i < CIRCNN_PROGRAM_HEADER_WORDS; i++)
+        if (!circnn_header_word_ok(words[i], i)) return CIRCNN_STATUS_BAD_FIELD;
     status = circnn_check_sections(h);
     if (status != CIRCNN_STATUS_OK) return status;
 
-    p->descriptors = bytes + HEADER_BYTES;
-    p->weights = p->descriptors + (size_t)h->layers * DESCRIPTOR_BYTES;
+    p->instructions = bytes + HEADER_BYTES;
+    p->weights = p->instructions + 4 * (size_t)h->instruction_words;
     p->scales = p->weights + circnn_padded_bytes(2 * (int64_t)h->weights_words);
     p->biases = p->scales + circnn_padded_bytes(2 * (int64_t)h->scales_words);
     return words_ok(p) ? CIRCNN_STATUS_OK : CIRCNN_STATUS_BAD_FIELD;
 }
 
-int circnn_program_layer(const circnn_program *p, size_t index, circnn_descriptor *d) {
+static uint32_t instruction_word(const circnn_program *p, size_t at) {
+    uint32_t word;
+    memcpy(&word, p->instructions + 4 * at, sizeof word);
+    return word;
+}
+
+int circnn_program_next(const circnn_program *p, size_t *at, circnn_descriptor *d) {
     static const circnn_limits limits = {
         .tensor_words = CIRCNN_LIMIT_TENSOR_WORDS,
         .align_words = 1,
         .stride = CIRCNN_LIMIT_EXTENT,
     };
-    const uint8_t *record = p->descriptors + index * DESCRIPTOR_BYTES;
-    uint32_t words[CIRCNN_PROGRAM_DESCRIPTOR_WORDS];
-    memcpy(words, record, sizeof words);
-    if (!circnn_fields_ok(words, circnn_descriptor_ranges, DESCRIPTOR_FIELDS,
-                          CIRCNN_PROGRAM_DESCRIPTOR_WORDS))
-        return CIRCNN_STATUS_BAD_FIELD;
-    memcpy(d, record, sizeof *d);
+    uint32_t fields[CIRCNN_DESCRIPTOR_FIELDS] = {0};
+    const size_t words = (size_t)p->header.instruction_words;
+    int ok = 1;
+    if (words - *at < CIRCNN_PROGRAM_RECORD_WORDS) return CIRCNN_STATUS_BAD_LENGTH;
+    for (int i = 0; i < CIRCNN_PROGRAM_RECORD_WORDS; i++)
+        ok &= circnn_take_record(fields, i, instruction_word(p, (*at)++));
+    const int32_t payload = ok ? circnn_payload_of(fields) : -1;
+    if (payload < 0) return CIRCNN_STATUS_BAD_FIELD;
+    if (words - *at < (size_t)payload) return CIRCNN_STATUS_BAD_LENGTH;
+    for (int i = 0; i < payload; i++)
+        ok &= circnn_take_payload(fields, i, instruction_word(p, (*at)++));
+    if (!ok) return CIRCNN_STATUS_BAD_FIELD;
+    circnn_descriptor_of(fields, d);
     return circnn_check_layer(&p->header, d, limits);
+}
+
+int circnn_program_end(const circnn_program *p, size_t at) {
+    return at == (size_t)p->header.instruction_words ? CIRCNN_STATUS_OK : CIRCNN_STATUS_BAD_LENGTH;
 }

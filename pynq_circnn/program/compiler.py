@@ -1,25 +1,18 @@
 """The compiler: a quantised network becomes a program for one engine configuration."""
 
-from typing import List, Mapping
+from functools import partial
+from typing import List, Mapping, Tuple
 
 import numpy as np
 
 from ..arithmetic.fixed import byte_rule
-from ..contract import (
-    CONFIGURATIONS,
-    LIMITS,
-    OPCODES,
-    OPERATIONS,
-    STREAM_INPUT,
-    STREAM_WEIGHTS,
-    ceil_div,
-)
+from ..contract import BITS, CONFIGURATIONS, LIMITS, OPCODES, OPERATIONS, ceil_div
 from ..errors import CompileError, ProgramError
 from ..layers.base import Layer, as_image, size_of
 from ..layers.lowering import Fields, Sections
 from ..network.quantized import QuantizedNetwork
 from .allocator import ALIGN_WORDS, allocate
-from .arrangement import MAX_STRIDE, EngineSizes, arrange
+from .arrangement import MAX_STRIDE, EngineSizes, arrange, in_lane_order, share_log2
 from .program import Program, join
 
 
@@ -77,7 +70,10 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
     shapes = dict(network.shapes)
     addresses, activation_words = allocate(network.layers, shapes)
     hardware = "lanes" in CONFIGURATIONS[configuration]
-    sections = Sections(align=ALIGN_WORDS if hardware else 1)
+    sections = Sections()
+    if hardware:
+        row_words = EngineSizes.of(configuration).row_words
+        sections = Sections(ALIGN_WORDS, partial(_in_lane_order, row_words))
     layers = network.engine_layers()
     descriptors = [_descriptor(layer, network, addresses, sections) for layer in layers]
     output = network.engine_output
@@ -122,15 +118,16 @@ def compile_program(network: QuantizedNetwork, configuration: str = "host") -> P
 def _descriptor(
     layer: Layer, network: QuantizedNetwork, addresses: Mapping[str, int], sections: Sections
 ) -> Fields:
-    """Return all fields of a layer's descriptor, and add its arrays to the sections."""
+    """Return all fields of a layer's instruction, and add its arrays to the sections."""
     images = [as_image(network.shapes[name]) for name in (layer.inputs[0], layer.name)]
     extents = [
         (f"{side}_{extent}", value)
         for side, image in zip(("in", "out"), images)
         for extent, value in zip(("height", "width", "channels"), image)
     ]
+    sections.extents = dict(extents)
     fields = {
-        **dict(extents),
+        **sections.extents,
         **layer.lower(network.quantized_layer(layer), sections),
         "opcode": OPCODES[layer.operation],
         "input_address": addresses[layer.inputs[0]],
@@ -142,6 +139,13 @@ def _descriptor(
 
 
 # -- what only a hardware engine needs -----------------------------------------------------------
+
+
+def _in_lane_order(row_words: int, blocks: np.ndarray, fields: Fields) -> Tuple[int, np.ndarray]:
+    """Arrange weights for an engine whose lanes take `row_words` words: :class:`Sections.order`."""
+    rows, _, k = blocks.shape
+    log2 = share_log2(k, rows, fields["block_columns"], fields["out_width"], row_words)
+    return log2, in_lane_order(blocks, log2)
 
 
 def _stream(network: QuantizedNetwork, descriptors: List[Fields], configuration: str) -> None:
@@ -164,14 +168,14 @@ def _stream(network: QuantizedNetwork, descriptors: List[Fields], configuration:
         > engine.weights_rows
     ):
         streamed.append(by_size.pop())
-        descriptors[streamed[-1]]["stream"] = STREAM_WEIGHTS
+        descriptors[streamed[-1]]["stream"] = BITS["stream"]["weights"]
     if descriptors and 0 in rows and 0 not in streamed:
         first, size = descriptors[0], size_of(network.input.shape)
         sides = ("in", "out", "kernel")
         pixel = all(first[f"{side}_{e}"] == 1 for side in sides for e in ("height", "width"))
         whole = first["in_channels"] == size and arrange(first, engine).places == 1
         if pixel and whole and _readers(network) == 1:
-            first["stream"] = STREAM_INPUT
+            first["stream"] = BITS["stream"]["input"]
 
 
 def _readers(network: QuantizedNetwork) -> int:
@@ -217,6 +221,7 @@ def _remedy(fields: Fields, engine: EngineSizes) -> str:
         k = 1 << log2
         grid = {
             "block_log2": log2,
+            "share_log2": 0,
             "block_rows": ceil_div(fields["out_channels"], k),
             "block_columns": ceil_div(fields["in_channels"], k),
         }

@@ -5,13 +5,14 @@ The results are the same bits as those of the network that it was compiled from
 shifts, windows and sections.
 """
 
-from typing import Optional
+from typing import Mapping, Optional
 
 import numpy as np
 
 from ..arithmetic.fixed import Counter, check_finite, quantize_bytes, quantize_input
 from ..errors import ProgramError
 from ..layers.instruction import Instruction, execute
+from .arrangement import in_natural_order
 from .program import Program
 
 
@@ -48,7 +49,7 @@ def run_program(
     memory[:, header["input_address"] :][:, : words.shape[1]] = words
     counts = [counter.count]
     for fields in program.layers:
-        instruction = Instruction(fields, sections)
+        instruction = _instruction(fields, sections)
         counter = Counter()
         shapes = instruction.operand_shapes()
         addresses = (instruction["input_address"], instruction["second_address"])
@@ -64,6 +65,16 @@ def run_program(
         saturations += counts
     begin = header["output_address"]
     return memory[:, begin : begin + header["output_words"]]
+
+
+def _instruction(fields: Mapping[str, int], sections: Mapping[str, np.ndarray]) -> Instruction:
+    """Return an instruction, with its weights in natural order."""
+    instruction = Instruction(fields, sections)
+    if instruction["share_log2"] == 0:
+        return instruction
+    weights = in_natural_order(fields, instruction.section("weights"))
+    own = {**fields, "weights_offset": 0, "share_log2": 0}
+    return Instruction(own, {**sections, "weights": weights})
 
 
 def _input_words(program: Program, x: np.ndarray, counter: Counter) -> np.ndarray:

@@ -16,8 +16,8 @@ from ..contract import (
     PACKET_KINDS,
     REPLY_FIELDS,
     STATUS_NAMES,
-    STREAM_WEIGHTS,
     ceil_div,
+    has_bit,
 )
 from ..errors import ProgramError
 from .program import Program
@@ -59,11 +59,11 @@ def program_packet(program: Program) -> np.ndarray:
 
 
 def layer_weights(program: Program, index: int) -> np.ndarray:
-    """Return the weights of one layer as the engine reads them: whole beats."""
+    """Return the weights of one layer as an engine reads them: shares of rows, whole beats."""
     layer = program.layers[index]
     words = OPERATIONS[layer["opcode"]].section_words(layer)["weights"]
     begin = layer.get("weights_offset", 0)
-    return program.weights[begin : begin + ceil_div(words, 8) * 8]
+    return program.weights[begin : begin + words]
 
 
 def batch_samples(program: Program) -> int:
@@ -111,7 +111,7 @@ class RunPackets:
         self._streamed = [
             layer_weights(program, index).view("u1")
             for index, layer in enumerate(program.layers)
-            if layer.get("stream", 0) & STREAM_WEIGHTS
+            if has_bit(layer, "stream", "weights")
         ]
         self._weight_bytes = sum(map(len, self._streamed))
         self.batch = batch_samples(program) if self._streamed else 0

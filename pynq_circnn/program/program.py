@@ -1,11 +1,12 @@
 """The engine's program as a value: fields, sections, and its exact bytes.
 
 The layout is the contract's (``contract.json``, shown in ``hw/ENGINE.md``): little-endian words,
-a header, one descriptor a layer, then weights, scales and biases.
+a header, the instructions, then weights, scales and biases. An instruction is a record, which is
+the same for all opcodes, and its opcode's payload.
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
@@ -15,15 +16,17 @@ from ..contract import (
     ARITHMETIC,
     CONFIGURATIONS,
     DESCRIPTOR,
-    DESCRIPTOR_WORDS,
     HEADER,
     HEADER_WORDS,
     LIMITS,
     MAGIC,
     OPERATIONS,
     PROGRAM_VERSION,
+    RECORD,
+    RECORD_WORDS,
     SECTIONS,
     Field,
+    Operation,
     ceil_div,
     configuration_digest,
 )
@@ -42,9 +45,9 @@ class Program:
         Name of the engine configuration it is compiled for.
     header : mapping of str to int
         The header's fields, without those that follow from the rest (magic, version,
-        configuration, bytes, checksum, layers, lengths of the sections).
+        configuration, bytes, checksum, layers, lengths of instructions and sections).
     layers : sequence of mapping of str to int
-        The descriptors' fields; missing ones are zero.
+        The instructions' fields, without the length of the payload; missing ones are zero.
     weights, scales : int16 arrays of one dimension
     biases : int32 array of one dimension
     """
@@ -59,8 +62,8 @@ class Program:
     def to_bytes(self) -> bytes:
         """Return the program as the engine reads it."""
         sections = {name: getattr(self, name).astype(dtype) for name, dtype in SECTIONS.items()}
-        descriptors = [_record(DESCRIPTOR, DESCRIPTOR_WORDS, layer) for layer in self.layers]
-        body = b"".join(descriptors + [_padded(data.tobytes()) for data in sections.values()])
+        instructions = b"".join(map(_instruction, self.layers))
+        body = instructions + b"".join(_padded(data.tobytes()) for data in sections.values())
         header = {
             **self.header,
             "magic": MAGIC,
@@ -69,6 +72,7 @@ class Program:
             "bytes": 4 * HEADER_WORDS + len(body),
             "checksum": 0,
             "layers": len(self.layers),
+            "instruction_words": len(instructions) // 4,
             **{f"{name}_words": data.size for name, data in sections.items()},
         }
         header["checksum"] = zlib.crc32(_record(HEADER, HEADER_WORDS, header) + body)
@@ -111,7 +115,7 @@ class Program:
                 "configuration of the program must be known to this package. "
                 f"Received: digest {header['configuration']:08x}. Compile the network again."
             )
-        position = 4 * (HEADER_WORDS + DESCRIPTOR_WORDS * header["layers"])
+        position = 4 * (HEADER_WORDS + header["instruction_words"])
         arrays = []
         for name, dtype in SECTIONS.items():
             count = header[f"{name}_words"]
@@ -127,12 +131,10 @@ class Program:
             raise ProgramError(
                 f"the sections must fill the program's {len(data)} bytes. Received: {position}."
             )
-        words = np.frombuffer(data, "<u4", DESCRIPTOR_WORDS * header["layers"], 4 * HEADER_WORDS)
-        layers = []
-        for row in words.reshape(-1, DESCRIPTOR_WORDS):
-            layers.append(_fields(DESCRIPTOR, row))
-            _check_ranges(DESCRIPTOR, row, layers[-1])
-            _check_layer(header, layers[-1])
+        words = np.frombuffer(data, "<u4", header["instruction_words"], 4 * HEADER_WORDS)
+        layers = _read_instructions(words, header["layers"])
+        for fields in layers:
+            _check_layer(header, fields)
         for side in ("input", "output"):
             _check_place(
                 header, f"{side} of a program", header[f"{side}_address"], header[f"{side}_words"]
@@ -141,7 +143,7 @@ class Program:
         for name, array in zip(SECTIONS, arrays):
             _check_words(name, array)
         derived = {"magic", "version", "configuration", "bytes", "checksum", "layers"}
-        derived |= {f"{name}_words" for name in SECTIONS}
+        derived |= {f"{name}_words" for name in ("instruction", *SECTIONS)}
         own = {name: value for name, value in header.items() if name not in derived}
         return cls(names[header["configuration"]], own, tuple(layers), *arrays)
 
@@ -157,6 +159,69 @@ def _record(fields: Mapping[str, Field], words: int, values: Fields) -> bytes:
             )
         record[field.index] = value & 0xFFFFFFFF
     return record.tobytes()
+
+
+def _instruction(fields: Fields) -> bytes:
+    """Return an instruction's record and its payload."""
+    operation = OPERATIONS[fields["opcode"]]
+    lost = [name for name, value in fields.items() if value and name not in operation.fields]
+    if lost:
+        raise ProgramError(
+            f"a layer ({operation.name}) must have only the fields of its opcode. "
+            f"Received: {', '.join(lost)}. Correct the layer's lowering."
+        )
+    values = {**fields, "payload_words": operation.payload_words}
+    parts = [
+        {name: values[name] for name in part if name in values}
+        for part in (RECORD, operation.payload)
+    ]
+    return _record(RECORD, RECORD_WORDS, parts[0]) + _record(
+        _payload_fields(operation), operation.payload_words, parts[1]
+    )
+
+
+def _payload_fields(operation: Operation) -> Dict[str, Field]:
+    """Return the fields of an opcode's payload, each with its place there."""
+    return {
+        name: replace(DESCRIPTOR[name], index=index) for index, name in enumerate(operation.payload)
+    }
+
+
+def _read_instructions(words: np.ndarray, count: int) -> List[Dict[str, int]]:
+    """Return the fields of each instruction, those that its opcode lacks as zeros."""
+    layers = []
+    for _ in range(count):
+        record, words = _part(words, RECORD_WORDS, "record")
+        fields = _fields(RECORD, record)
+        _check_ranges(RECORD, record, fields)
+        operation = OPERATIONS.get(fields["opcode"])
+        if operation is None or fields.pop("payload_words") != operation.payload_words:
+            raise ProgramError(
+                "payload_words of an instruction must be that of its opcode, which must be known. "
+                f"Received: {record[1]} of opcode {record[0]}. Compile the network again."
+            )
+        payload, words = _part(words, operation.payload_words, "payload")
+        own = _payload_fields(operation)
+        fields.update(_fields(own, payload))
+        _check_ranges(own, payload, fields)
+        layers.append({**dict.fromkeys(DESCRIPTOR, 0), **fields})
+        del layers[-1]["payload_words"]
+    if words.size:
+        raise ProgramError(
+            f"instructions of a program must fill their words. Received: {words.size} more. "
+            "Compile the network again."
+        )
+    return layers
+
+
+def _part(words: np.ndarray, count: int, what: str) -> Tuple[np.ndarray, np.ndarray]:
+    """Return the next words of the instructions, and those after them."""
+    if words.size < count:
+        raise ProgramError(
+            f"{what} of an instruction must lie within the instructions' words. "
+            f"Received: {words.size} of {count} words. Compile the network again."
+        )
+    return words[:count], words[count:]
 
 
 def _fields(fields: Mapping[str, Field], record: np.ndarray) -> Dict[str, int]:

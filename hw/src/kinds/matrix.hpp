@@ -4,6 +4,7 @@
 #ifndef CIRCNN_KIND_MATRIX_HPP
 #define CIRCNN_KIND_MATRIX_HPP
 
+#include "derive.hpp"
 #include "kind_rules.hpp"
 
 namespace kinds {
@@ -16,49 +17,67 @@ inline int32_t combine(const Combination &, const OperandBeat &, int, int32_t) {
     return 0;  // its totals come from the lanes
 }
 
-// Arranges the blocks of a layer in the lanes.
+// Rows that a block takes, as a power of two.
+inline int32_t chunks_log2(const circnn_descriptor &d) { return most(d.block_log2 - kRowLog2, 0); }
+
+// Whether a program's rows of weights are such that the lanes can take: eight words or more, whole
+// blocks, or as much of a block as fills the row.
+inline bool share_ok(const circnn_descriptor &d) {
+    return d.share_log2 >= kBeatLog2 && d.share_log2 <= kRowLog2 &&
+           (d.share_log2 >= d.block_log2 || d.share_log2 == kRowLog2);
+}
+
+// Arranges the blocks of a layer in the lanes.  Sides, places and chunks are powers of two, so that
+// nothing here divides.
 inline void arrange_lanes(Layer &layer) {
     const circnn_descriptor &d = layer.d;
-    const int32_t k = 1 << d.block_log2;
-    const int32_t most_side = k < kRow ? kRow / k : 1;
-    layer.side = k < kBeat ? kBeat / k : 1;  // a pixel takes at least one beat
-side:
-    for (int step = 0; step < 8; step++) {
-        // more places are better than room in the rows of spectra that no input block takes
-        const bool enough = d.out_width > 1 && layer.side >= d.block_columns &&
-                            most_side / layer.side <= d.out_width;
-        if (layer.side < d.block_rows && layer.side < most_side && !enough) layer.side *= 2;
-    }
-    layer.places = k < kRow ? kRow / (k * layer.side) : 1;
+    const int32_t log2 = d.block_log2;
+    const int32_t blocks_log2 = most(kRowLog2 - log2, 0);  // blocks of a row
+    // a program's rows hold a pixel's blocks; a block that is larger than a row is alone
+    const int32_t side_log2 = most(d.share_log2 - log2, 0);
+    const int32_t places_log2 = blocks_log2 - side_log2;
+    layer.side = 1 << side_log2;
+    layer.places = 1 << places_log2;
     layer.by_sample = d.out_width == 1;
-    layer.chunks = k > kRow ? k / kRow : 1;
-    layer.row_groups = ceil_div(d.block_rows, layer.side);
-    layer.column_groups = ceil_div(d.block_columns, layer.side);
-    layer.terms = d.kernel_height * d.kernel_width * d.block_columns;
-    layer.passes = d.block_log2 > 3 ? d.block_log2 - 2 : 1;
+    layer.chunks = 1 << chunks_log2(d);
+    layer.row_groups = ceil_shift(d.block_rows, side_log2);
+    layer.column_groups = ceil_shift(d.block_columns, side_log2);
+    layer.terms = static_cast<int32_t>(
+        product_of(product_of(d.kernel_height, d.kernel_width), d.block_columns));
+    layer.strip = ceil_shift(d.out_width, layer.by_sample ? 0 : places_log2);
+    layer.passes = log2 > 3 ? log2 - 2 : 1;
+}
+
+// Rows of sums of one pixel.
+inline int64_t output_rows(const Layer &layer) {
+    return static_cast<int64_t>(layer.row_groups) << chunks_log2(layer.d);
+}
+
+// Works out how many rows the weights take; returns whether they fit.
+inline bool arrange_weights(Layer &layer) {
+    const int64_t rows = product_of(output_rows(layer), layer.terms);
+    layer.weights_rows = static_cast<int32_t>(rows);
+    return rows <= kWeightRows;
 }
 
 // Works out where the windows of each place read; returns whether their spectra fit.
 inline bool arrange_ring(Layer &layer) {
     const circnn_descriptor &d = layer.d;
     const int32_t places = layer.by_sample ? 1 : layer.places;
-    layer.strip = ceil_div(d.out_width, places);
-    const int64_t kept = static_cast<int64_t>(layer.strip - 1) * d.stride_width + d.kernel_width;
-    const int64_t line = kept * layer.column_groups * layer.chunks;
+    const int64_t kept = product_of(layer.strip - 1, d.stride_width) + d.kernel_width;
+    const int64_t line = product_of(kept, layer.column_groups) << chunks_log2(d);
     layer.ring_lines = 2 * least(d.kernel_height, d.in_height);
-    if (line > kSpectraRows || line * layer.ring_lines > kSpectraRows) return false;
+    if (line > kSpectraRows || product_of(line, layer.ring_lines) > kSpectraRows) return false;
     layer.kept_columns = static_cast<int32_t>(kept);
     layer.line_rows = static_cast<int32_t>(line);
-    const int32_t between = layer.strip * d.stride_width;
-    const int32_t last = d.in_width + d.pad_left - (places - 1) * between;
+    const int32_t between = static_cast<int32_t>(product_of(layer.strip, d.stride_width));
+    const int32_t last = d.in_width + d.pad_left -
+                         static_cast<int32_t>(product_of(places - 1, between));
     layer.columns = most(most(layer.kept_columns, last), places > 1 ? between : 1);
     const int32_t output = most(layer.terms, kRowBeats);
-    const int64_t trips = static_cast<int64_t>(output) * layer.strip * layer.row_groups *
-                          layer.chunks;
-    const int64_t rows = static_cast<int64_t>(least(d.stride_height, d.kernel_height)) *
-                         layer.line_rows;
-    const int64_t pace = trips / rows;
-    layer.pace = static_cast<int32_t>(pace < 1 ? 1 : pace > kMaxPace ? kMaxPace : pace);
+    const int64_t trips = product_of(product_of(output, output_rows(layer)), layer.strip);
+    const int64_t rows = product_of(least(d.stride_height, d.kernel_height), layer.line_rows);
+    layer.pace = most(quotient(trips, rows, log2_of(kMaxPace)), 1);
     return true;
 }
 
@@ -74,18 +93,17 @@ inline bool stream_ok(const circnn_header &h, const Layer &layer, int32_t index)
 inline int32_t decode(const circnn_header &h, int32_t index, Layer &layer, int32_t &resident_rows,
                       int32_t &weights_end) {
     const circnn_descriptor &d = layer.d;
+    if (!share_ok(d)) return CIRCNN_STATUS_BAD_FIELD;
     arrange_lanes(layer);
-    if (!arrange_ring(layer)) return CIRCNN_STATUS_TOO_LARGE;
-    const int64_t rows = static_cast<int64_t>(layer.row_groups) * layer.chunks * layer.terms;
-    if (rows > kWeightRows) return CIRCNN_STATUS_TOO_LARGE;
-    layer.streamed = (d.stream & 2) != 0;
-    layer.from_stream = (d.stream & 1) != 0;
+    if (!arrange_weights(layer) || !arrange_ring(layer)) return CIRCNN_STATUS_TOO_LARGE;
+    layer.streamed = (d.stream & CIRCNN_STREAM_WEIGHTS) != 0;
+    layer.from_stream = (d.stream & CIRCNN_STREAM_INPUT) != 0;
     layer.weights_row = resident_rows;
-    if (!layer.streamed) resident_rows += static_cast<int32_t>(rows);
+    if (!layer.streamed) resident_rows += layer.weights_rows;
     if (resident_rows > kWeightRows) return CIRCNN_STATUS_TOO_LARGE;
     // the section has the weights in the order of the layers, so that one pass can load them
-    if (d.weights_offset != padded(weights_end, kBeat)) return CIRCNN_STATUS_BAD_FIELD;
-    weights_end = d.weights_offset + ((layer.terms * d.block_rows) << d.block_log2);
+    if (d.weights_offset != weights_end) return CIRCNN_STATUS_BAD_FIELD;
+    weights_end += layer.weights_rows << d.share_log2;
     const bool ok = !layer.from_stream || stream_ok(h, layer, index);
     return ok ? CIRCNN_STATUS_OK : CIRCNN_STATUS_BAD_FIELD;
 }
