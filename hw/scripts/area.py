@@ -198,6 +198,7 @@ class Body:
         self.made: Dict[str, str] = {}
         self.uses: Dict[str, List[str]] = {}
         self.debug: Dict[str, str] = {}
+        self.used: Dict[str, int] = {}
         for lines in self.code.values():
             for line in lines:
                 debug = re.search(r", !dbg (!\d+)", line)
@@ -298,12 +299,34 @@ class Body:
                 return self.stride(match[3]) * value
         return 1
 
-    def bits_used(self, name: str, kind: int, depth: int = 6) -> int:
+    def bits_used(self, name: str, kind: int, depth: int = 24) -> int:
         """Return how many of a result's low bits anything uses."""
-        needed = 0
-        for user in self.uses.get(name, ["?"]):
-            needed = max(needed, self._used_by(name, user, kind, depth))
-        return min(needed, kind)
+        if name not in self.used:
+            self.used[name] = kind  # while it is worked out: a loop uses all
+            users = self.uses.get(name, ["?"])
+            needed = max(self._used_by(name, user, kind, depth) for user in users)
+            self.used[name] = min(needed, kind)
+        return self.used[name]
+
+    def ones(self, name: str, kind: int, depth: int = 12) -> int:
+        """Return a mask of the bits of a value that can be set."""
+        full = (1 << kind) - 1
+        if re.fullmatch(r"-?\d+", name):
+            return int(name) & full
+        text = self.made.get(name, "") if depth else ""
+        if match := re.match(r"zext i(\d+) (\S+) to", text):
+            return self.ones(match[2], int(match[1]), depth - 1)
+        if match := re.match(r"trunc i(\d+) (\S+) to", text):
+            return self.ones(match[2], int(match[1]), depth - 1) & full
+        match = _TWO.match(text)
+        if match:
+            left = self.ones(match[3], kind, depth - 1)
+            if match[1] in ("and", "or", "xor"):
+                right = self.ones(match[4], kind, depth - 1)
+                return left & right if match[1] == "and" else left | right
+            if match[1] in ("shl", "lshr") and match[4].isdigit():
+                return (left << int(match[4]) if match[1] == "shl" else left >> int(match[4])) & full
+        return full
 
     def _index_bits(self, text: str, name: str) -> int:
         """Return the bits that an address uses of an index."""
@@ -434,7 +457,7 @@ class Body:
                 if two:
                     operation, kind, left, right = two[1], int(two[2]), two[3], two[4]
                     bits = self._bits(name, kind)
-                    if self._joins(operation, left, right) or self._carries(operation, left, right):
+                    if self._joins(operation, left, right) or self._carries(name, operation, left, right):
                         continue
                     if operation == "mul":
                         ff += self._multiply(name, kind, left, right, products, add)
@@ -444,11 +467,12 @@ class Body:
                             ff += bits
                     elif operation in ("and", "or", "xor"):
                         if not (_constant(left) or _constant(right)) or kind == 1:
-                            add("logic", bits / 4)
+                            both = self.ones(left, kind) & self.ones(right, kind)
+                            add("logic", bin(both & ((1 << bits) - 1)).count("1") / 4)
                     elif operation in ("shl", "lshr", "ashr"):
                         if not _constant(right):
-                            stages = min(math.ceil(math.log2(max(kind, 2))),
-                                         width(right, kind, self.made))  # fmt: skip
+                            amounts = min(kind, self.values(right))
+                            stages = math.ceil(math.log2(max(amounts, 2)))
                             moved = min(kind, WIDEST)
                             chosen = bits * moved / 4  # one bit of a word: a choice among them
                             if _constant(left):  # one of few words: a decoder
@@ -527,10 +551,14 @@ class Body:
                     return True
         return False
 
-    def _carries(self, operation: str, left: str, right: str) -> bool:
-        """Return whether an addition of one bit is the carry into another addition."""
+    def _carries(self, name: str, operation: str, left: str, right: str) -> bool:
+        """Return whether an addition of one bit is the carry into another addition, or one of a
+        constant only moves a range that is compared with constants."""
         if operation != "add":
             return False
+        users = [self.made.get(user, "") for user in self.uses.get(name, [""])]
+        if _constant(right) and all(re.match(r"icmp \w+ i\d+ \S+, -?\d+$", u) for u in users):
+            return True
         for one, other in ((left, right), (right, left)):
             bit = re.match(r"zext i1 ", self.made.get(one, ""))
             match = _TWO.match(self.made.get(other, ""))
