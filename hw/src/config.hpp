@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-// In a function of the contract's header that the vendor's tool builds once.
-#ifdef CIRCNN_VENDOR
+// In a function of the contract's header that is built once, and not into each of its callers.
+#ifndef CIRCNN_ONE_UNIT
 #define CIRCNN_ONE_UNIT _Pragma("HLS INLINE off")
 #endif
 
