@@ -116,7 +116,7 @@ EXAMPLES = {  # rule: sources with the fault, sources without it
             loop("", before="Job other; other = Job{};"),
         ],
         [
-            loop("", before="Plain plain = {}; Word row[2] = {1, 2};"),
+            loop("", before="Plain plain = {}; Word row[2] = {1, 2}, few[4] = {};"),
             loop("", after="constexpr Job made() { Job job = {}; return job; }"),
             loop("Job other; for (int i = 0; i < kBeat; i++) other.w[i] = 0;"),
         ],
@@ -194,6 +194,7 @@ EXAMPLES = {  # rule: sources with the fault, sources without it
         [
             loop("for (int i = 0; i < kBeat; i += 2) at += i;", before="while (at < 3) at++;"),
             loop("for (int i = 0; i < 4; i++) for (int j = i; j < 4; j++) at += j;"),
+            loop("for (int level = 0; 1 << level < kBeat; level++) at += 1 << level;"),
         ],
     ),
     "stated-interval": (

@@ -29,6 +29,7 @@ import sys
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import ir
+import lint
 import rtl
 import sources
 from sources import Function, Loop, Sources
@@ -628,6 +629,46 @@ def roots(code: Sources) -> Dict[str, Function]:
     return found
 
 
+def limited(code: Sources) -> Dict[str, int]:
+    """Return the functions that an ALLOCATION pragma builds so many times: what calls them shares
+    them."""
+    found = {}
+    for file in code.files:
+        for pragma in file.pragmas:
+            match = re.match(r"ALLOCATION\s+function\s+instances\s*=\s*(\w+)\s+limit\s*=\s*(\d+)",
+                             pragma.text, re.I)  # fmt: skip
+            if match:
+                found[match[1]] = int(match[2])
+    return found
+
+
+def instances(code: Sources) -> Dict[str, int]:
+    """Return how many times a tool builds a function: once for each process of a dataflow region that
+    reaches it, and once more if anything outside of the region does."""
+    found: Dict[str, int] = {}
+    inside: Set[str] = set()
+    for file in code.files:
+        for pragma in file.pragmas:
+            region = code.function_at(file, pragma.at)
+            if region is None or not re.match(r"DATAFLOW\b", pragma.text, re.I):
+                continue
+            inside.add(region.name)
+            for function, _ in lint.processes(code, region):
+                for name in {function.name} | {f.name for f in code.reached(function.body)}:
+                    found[name] = found.get(name, 0) + 1
+    todo, outside = ["engine_step"], set()  # type: List[str], Set[str]
+    while todo:
+        name = todo.pop()
+        if name in outside or name in inside:
+            continue
+        outside.add(name)
+        for function in code.functions.get(name, []):
+            todo += [called for called, _, _ in code.calls(function.body)]
+    for name in outside:
+        found[name] = found.get(name, 0) + 1
+    return found
+
+
 def prepared(code: Sources, configuration: str, folder: str) -> None:
     """Write the sources so that clang emits every function, those with loops on their own."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -653,7 +694,10 @@ def prepared(code: Sources, configuration: str, folder: str) -> None:
 
     texts = {**settings.headers.engine_headers(configuration)}
     texts["fault.hpp"] = "#define CIRCNN_CHECK(holds, what, where)\n"
+    shared = "|".join(limited(code)) or "-"
     for name, text in texts.items():
+        text = re.sub(rf"^(?:static |inline )+(?=\w+ (?:{shared})\()", "__attribute__((noinline)) ", text,
+                      flags=re.M)  # fmt: skip
         with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
             stream.write(text)
 
@@ -922,8 +966,20 @@ def _words(products: Dict[Tuple[int, int], int]) -> str:
 def operation_rows(code: Sources, text: str) -> List[Row]:
     """Return what loops take, and what stands around them."""
     rows = []
+    built = instances(code)
+    functions = ir.functions(text)
+    for name, limit in limited(code).items():
+        mangled = next(key for key in functions if re.match(rf"(?:_Z)?{len(name)}{name}|{name}$", key))
+        body = Body(functions[mangled], {}, set())
+        operations = body.count(list(body.code))
+        calls = len(re.findall(rf"call [^\n]*@{re.escape(mangled)}\(", text))
+        lut = math.ceil(limit * sum(operations.lut.values()) + calls * 64 / 4)
+        rows.append(Row("load", name, limit * operations.dsp, lut, 128, 0,
+                        f"{calls} calls share {limit}: ALLOCATION"))  # fmt: skip
     for name, counted in counts(code, text).items():
         unit = unit_of(counted.function)
+        times = max(1, built.get(name, 1))
+        often = f"; built {times} times" if times > 1 else ""
         for label, loop in counted.loops.items():
             what = f"loop {name}" if label == name else f"loop {name}.{label}"
             products = _words(loop.products)
@@ -931,7 +987,8 @@ def operation_rows(code: Sources, text: str) -> List[Row]:
             if label in counted.nested:
                 method += "; **a loop in it is not unrolled**"
             lut = math.ceil(sum(loop.lut.values()))
-            rows.append(Row(unit, what, loop.dsp, lut, loop.ff, 0, method))
+            rows.append(Row(unit, what, times * loop.dsp, times * lut, times * loop.ff, 0,
+                            method + often))  # fmt: skip
         rest, limit = counted.rest, _limit(code, counted.function)
         lut, dsp, method = sum(rest.lut.values()), rest.dsp, "once a layer or packet"
         number = sum(rest.products.values())
@@ -945,8 +1002,9 @@ def operation_rows(code: Sources, text: str) -> List[Row]:
         if rest.divisions:
             method += f"; {rest.divisions} divisions"
         if lut >= 1 or dsp:
-            rows.append(Row(unit, f"around loops of {name}" if counted.loops else name, dsp,
-                            math.ceil(lut), rest.ff, 0, method))  # fmt: skip
+            what = f"around loops of {name}" if counted.loops else name
+            rows.append(Row(unit, what, times * dsp, times * math.ceil(lut), times * rest.ff, 0,
+                            method + often))  # fmt: skip
     return rows
 
 

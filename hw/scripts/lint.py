@@ -200,7 +200,7 @@ class Widths:
                 constant = "const" in match[1]
                 self.locals[name[1]] = (match[1] + name[2], name[3] or "" if constant else "")
         for match in re.finditer(r"for\s*\(\s*\w+\s+(\w+)\s*=\s*([^;]*);\s*([^;]*);", body):
-            bound = re.fullmatch(r"\w+\s*<=?\s*(.*)", match[3].strip())
+            bound = re.fullmatch(r"(?:1 << )?\w+\s*<=?\s*(.*)", match[3].strip())
             if bound and self.code.value(bound[1], part.known) is not None:
                 self.counters.add(match[1])
 
@@ -427,24 +427,21 @@ def memory_copy(code: Sources) -> Iterator[Tuple[str, str]]:
 
 @rule
 def cleared_array(code: Sources) -> Iterator[Tuple[str, str]]:
-    """No ``= {}`` on an array or on a structure with one: clear it in a counted loop."""
+    """No ``= {}`` on an array of more than four elements or on a structure with one: clear it in a
+    counted loop."""
     for functions in code.functions.values():
         for function in functions:
             if function.constant:
                 continue  # the compiler computes it
             text = function.body
             for match in re.finditer(r"\b(\w+)\s+(\w+)((?:\[[^\]]*\])*)\s*=\s*\{\s*\}", text):
-                if match[3] or _holds_array(code, match[1]):
+                if code.holds_array(match[1] + match[3]):
                     place = function.file.place(function.begin + match.start())
                     yield place, f"{match[2]} = {{}}"
             for match in re.finditer(r"=\s*(\w+)\s*\{\s*\}|=\s*(\w+)\(\s*\)", text):
                 kind = match[1] or match[2]
-                if kind in code.structures and _holds_array(code, kind):
+                if kind in code.structures and code.holds_array(kind):
                     yield function.file.place(function.begin + match.start()), f"= {kind}{{}}"
-
-
-def _holds_array(code: Sources, kind: str) -> bool:
-    return code.holds_array(kind)
 
 
 @rule
@@ -463,7 +460,8 @@ def dependence(code: Sources) -> Iterator[Tuple[str, str]]:
                 yield file.place(pragma.at), f"{pragma.text}: state distance = one of the latencies"
 
 
-def _processes(code: Sources, function: Function) -> List[Tuple[Function, List[str]]]:
+def processes(code: Sources, function: Function) -> List[Tuple[Function, List[str]]]:
+    """Return the calls that a dataflow region consists of: function and arguments."""
     found = []
     last = 0
     for name, arguments, at in code.calls(function.body):
@@ -490,9 +488,9 @@ def dataflow(code: Sources) -> Iterator[Tuple[str, str]]:
 
 def _region_faults(code: Sources, region: Function) -> Iterator[str]:
     uses: Dict[str, List[Tuple[int, str, bool]]] = {}
-    processes = _processes(code, region)
+    calls = processes(code, region)
     own_streams = re.findall(r"\b\w*Stream\w*(?:<[^;]*?>)?\s+(\w+)\s*[(;]", region.body)
-    for index, (function, arguments) in enumerate(processes):
+    for index, (function, arguments) in enumerate(calls):
         for (kind, _), argument in zip(function.parameters, arguments):
             path = sources.path_of(argument)
             if path and code.value(path) is None:
@@ -519,18 +517,18 @@ def _region_faults(code: Sources, region: Function) -> Iterator[str]:
             yield f"{path} is written before it is read"
         elif readers and writers and not all(ACTIVATIONS in kind for kind in kinds):
             yield f"{path} is read by one process and written by another: only the activations may be"
-    yield from _twice_passed(code, region, processes)
+    yield from _twice_passed(code, region, calls)
 
 
 def _twice_passed(
-    code: Sources, region: Function, processes: List[Tuple[Function, List[str]]]
+    code: Sources, region: Function, calls: List[Tuple[Function, List[str]]]
 ) -> Iterator[str]:
     """Give the faults of a memory that callers pass to a region's parameters twice."""
 
     def first_use(parameter: str) -> int:
         indices = [
             i
-            for i, (_, arguments) in enumerate(processes)
+            for i, (_, arguments) in enumerate(calls)
             if any(sources.path_of(a) == parameter for a in arguments)
         ]
         return indices[0] if indices else -1
@@ -609,7 +607,7 @@ def unrolled_loop(code: Sources) -> Iterator[Tuple[str, str]]:
                     continue
                 head = part.text[match.end() : _head_end(part.text, match.end())]
                 counted = re.match(
-                    r"\(\s*\w+\s+(\w+)\s*=\s*([^;]+);\s*\1\s*(?:<|<=|>|>=)\s*([^;]+);"
+                    r"\(\s*\w+\s+(\w+)\s*=\s*([^;]+);\s*(?:1 << )?\1\s*(?:<|<=|>|>=)\s*([^;]+);"
                     r"\s*(?:(?:\+\+|--)\1|\1(?:\+\+|--)|\1\s*[-+]=\s*([^)]+))\s*\)$", head)  # fmt: skip
                 bounds = counted and [b for b in counted.groups()[1:] if b is not None]
                 if not bounds or not all(Widths(code, part).constant(b) for b in bounds):

@@ -367,9 +367,11 @@ class Sources:
         return plain in BITS or plain.startswith("ap_")
 
     def holds_array(self, kind: str) -> bool:
-        """Return whether a type is an array or a structure with one in it."""
+        """Return whether a type is an array, or a structure with one, of more elements than Vitis HLS
+        makes into registers by itself (four, UG1399: config_array_partition)."""
         plain = self.plain(kind)
-        if "[" in plain:
+        extents = [self.value(extent) for extent in re.findall(r"\[([^\]]*)\]", plain)]
+        if any(extent is None or extent > 4 for extent in extents):
             return True
         return any(self.holds_array(field) for field in self.structures.get(plain, {}).values())
 
