@@ -335,9 +335,9 @@ def test_the_arrangement_fills_the_lanes():
             "opcode": OPCODES["matrix"],
             "block_log2": block.bit_length() - 1,
             "block_rows": -(-outputs // block),
-            "block_columns": 1,
+            "block_columns": 16,
             "out_channels": outputs,
-            "in_channels": block,
+            "in_channels": 16 * block,
             "in_height": 8,
             "in_width": 8,
             "out_height": 8,
@@ -349,6 +349,13 @@ def test_the_arrangement_fills_the_lanes():
         }
         arrangement = arrange(fields, sizes)
         assert (arrangement.side, arrangement.places) == (side, places)
+    # in an image no more blocks side by side than the input has, unless there are too few columns
+    fields.update(block_log2=3, block_rows=8, block_columns=1, out_channels=64, in_channels=8)
+    assert (arrange(fields, sizes).side, arrange(fields, sizes).places) == (1, 8)
+    fields.update(out_width=4)
+    assert (arrange(fields, sizes).side, arrange(fields, sizes).places) == (2, 4)
+    fields.update(out_width=1)
+    assert (arrange(fields, sizes).side, arrange(fields, sizes).places) == (8, 1)
 
 
 def decoded_layers(program):
@@ -454,7 +461,7 @@ def test_every_opcode_has_its_header(tmp_path):
     assert sorted(os.listdir(kinds)) == sorted(f"{name}.hpp" for name in OPCODES)
     write_headers(str(tmp_path), engine_headers("tiny"))
     compiler = csim_build.compiler()
-    for rule in (None, "extent", "combine", "result", "serial_result"):
+    for rule in (None, "windows", "combine"):
         lines = [f'#include "{folder}/kinds.hpp"', ""]
         if rule is not None:  # the kind pad has it under another name
             lines[:0] = [f"#define {rule} other", '#include "kinds/pad.hpp"', f"#undef {rule}"]

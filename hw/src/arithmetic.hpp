@@ -120,39 +120,4 @@ inline void butterfly(const Point &a, const Point &b, int m, bool conjugate, boo
     count = static_cast<uint8_t>(rotated + added);
 }
 
-// -- the end of the epilogue --------------------------------------------------------------------
-
-inline int32_t interpolate(const Word *table, int32_t word) {
-    const int bits = CIRCNN_TABLE_STEP_BITS;
-    const int32_t step = word >> bits, rest = word - step * (1 << bits);
-    const int32_t at = (1 << (15 - bits)) + step;
-    const int32_t left = table[at], right = table[at + 1];
-    return left + round_shift((right - left) * rest, bits);
-}
-
-// One rounding shift of a 32-bit sum and a table.
-inline Word look_up(const circnn_descriptor &d, int32_t total) {
-    uint32_t ignored = 0;
-    const Word t = saturate(round_shift(total, d.output_shift), ignored);
-    const Word *table = d.activation == CIRCNN_ACTIVATION_SIGMOID ? circnn_sigmoid : circnn_tanh;
-    return static_cast<Word>(interpolate(table, t));
-}
-
-// One rounding shift of a 32-bit sum, an activation without a table, saturation.
-inline Word finish(const circnn_descriptor &d, int32_t total, uint32_t &count) {
-    int32_t t = round_shift(total, d.output_shift);
-    switch (d.activation) {
-    case CIRCNN_ACTIVATION_RELU:
-        return saturate(t < 0 ? 0 : t, count);
-    case CIRCNN_ACTIVATION_RELU6:
-        if (d.clip < kValueMax) return static_cast<Word>(clamp(t, 0, d.clip));
-        return saturate(t < 0 ? 0 : t, count);
-    case CIRCNN_ACTIVATION_LEAKY_RELU:
-        t = saturate(t, count);
-        return static_cast<Word>(t < 0 ? round_shift(t * d.slope, CIRCNN_SLOPE_SHIFT) : t);
-    default:
-        return saturate(t, count);
-    }
-}
-
 #endif

@@ -79,7 +79,7 @@ inline Points2 nearest(const Word *even, const Word *odd, int32_t step) {
 inline Word finished(const EpilogueJob &j, int64_t sum, uint8_t shift, bool &limited) {
 #pragma HLS INLINE
     bool over = false;
-    const Word t = limit(rounded(sum, shift), over);
+    const Word t = limit_wide(rounded(sum, shift), over);
     const bool negative = t < 0, clips = j.clip < CIRCNN_VALUE_MAX;
     const bool table = CIRCNN_IS_TABLE(j.activation);
     // a table's interpolation and leaky ReLU's slope share the multiplier

@@ -4,8 +4,8 @@
 
 #include "config.hpp"
 
-// Limit to +-CIRCNN_VALUE_MAX.
-inline Word limit(int64_t v, bool &limited) {
+// Limit a number of any size to +-CIRCNN_VALUE_MAX.
+inline Word limit_wide(int64_t v, bool &limited) {
 #pragma HLS INLINE
     const bool low = v < -CIRCNN_VALUE_MAX, high = v > CIRCNN_VALUE_MAX;
     limited = low || high;

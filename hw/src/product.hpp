@@ -117,7 +117,6 @@ inline void product(const LanesJob job, const Word weights[kWeightRows][kRow],
 #pragma HLS ARRAY_PARTITION variable = real complete
     SendState s = {kRowBeats};
     uint32_t trips = 0;
-clear:
     for (int i = 0; i < kLanes; i++) {
 #pragma HLS UNROLL
         sums[i] = held[i] = LaneSums{0, 0, 0};
