@@ -18,7 +18,8 @@ inline uint64_t bits_of(const Point &p) {
 inline uint64_t leaf_butterfly(uint32_t a, uint32_t b, uint64_t c) {
     Point high, low;
     uint8_t count;
-    butterfly(point_of(a), point_of(b), c & 127, (c >> 7) & 1, (c >> 8) & 1, high, low, count);
+    butterfly(point_of(a), point_of(b), twiddle_at(c & 127, (c >> 7) & 1), (c >> 8) & 1, high, low,
+              count);
     return (c >> 9) & 1 ? count : bits_of(high) | bits_of(low) << 32;
 }
 

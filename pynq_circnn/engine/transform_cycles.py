@@ -21,7 +21,7 @@ PASS_TRIPS = 8  # of sixteen points
 SHORT_BLOCK = 32
 """The largest block size whose last batch in the inverse transform is as short as possible."""
 
-_MERGE = LATENCY["transform"] + 2  # the inverse's first pass has two stages of adders more
+_MERGE = LATENCY["transform"] + 3  # the inverse's first pass has two stages of adders more
 
 
 def compute_trips(a: Arrangement, inverse: bool) -> int:
