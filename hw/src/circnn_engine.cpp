@@ -10,7 +10,7 @@
 // activation memory is the one variable that two of them have: the reader, which comes first, and
 // the writer, which comes last.  Vitis HLS allows that for an argument of the region (UG1399,
 // "Canonical Body": read before write), and no layer overwrites what it reads.
-static void run_units(const Layer &next, const Batch &batch, Plan &next_plan, const ReadJob reading,
+static void run_units(const Layer next, const Batch batch, Plan &next_plan, const ReadJob reading,
                       const InputJob input, const ForwardJob forward, const LinesJob line_job,
                       const OutputsJob outputs, const LanesJob lanes, const ResultJob counting,
                       const InverseJob inverse, const VectorJob vector, const ResultJob placing,
