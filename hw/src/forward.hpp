@@ -13,6 +13,8 @@
 
 #include "transform.hpp"
 
+constexpr int kForwardLead = 1;  // see next_progress
+
 // -- what a layer asks for, and the state -------------------------------------------------------
 
 struct ForwardJob {
@@ -80,7 +82,7 @@ inline ForwardState next_forward(const ForwardJob &job, const ForwardState &s,
     const bool loaded = loading && beat.batch_last;
     const bool sent = sending && s.sent == kMaxBatchRows - 1;
     ForwardState n;
-    n.progress = next_progress(job.passes, p, loaded, sent);
+    n.progress = next_progress(job.passes, p, kForwardLead, loaded, sent);
     n.ended = s.ended || (loading && beat.layer_last);
     n.fresh = loading ? beat.batch_last : s.fresh;
     // marks of the batch that is being loaded

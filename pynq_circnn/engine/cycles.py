@@ -25,9 +25,9 @@ from .transform_cycles import compute_trips, forward_cycles, inverse_cycles
 
 DEPTHS = {
     "read": 6,
-    "forward": 6,
+    "forward": 4,
     "product": 8,
-    "inverse": 8,
+    "inverse": 4,
     "vector": 3,
     "epilogue": 7,
     "write": 4,
@@ -36,8 +36,8 @@ DEPTHS = {
 }
 """Cycles from the first trip of a unit to its first result, as the sources are meant to be
 pipelined at 100 MHz: an address with a multiplication 3, block RAM with its register 2, the
-DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, the last pass of a
-transform 4; and of starting a layer or a packet."""
+DSP48E1 fully pipelined 4 (UG479), a rotation, a shift or a saturation 1 each, sending a transform's
+results 4, since their computation counts in trips; and of starting a layer or a packet."""
 
 LOOPS = {
     "read": ("read_blocks", "read_pairs", "read_windows"),
