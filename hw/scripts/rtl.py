@@ -45,13 +45,13 @@ UNITS: Dict[str, Tuple[str, str]] = {
         _COMMON + "const ActivationBank [kBanks], AxiStream &, PacketReader &, BlockStream &, "
         "OperandStream &, Count &",
     ),
-    "inverse": ("inverse_transform", _COMMON + "SumStream &, ValueStream &, Count &"),
+    "inverse": ("inverse_transform", "const InverseJob &, SumStream &, ValueStream &, Count &"),
     "product": (
         "product",
         _COMMON + "const LaneRow [kWeightRows], LaneRow [kSpectraRows], RowStream &, SumStream &, "
         "Count &",
     ),
-    "forward": ("forward_transform", "const Layer &, BlockStream &, RowStream &, Count &"),
+    "forward": ("forward_transform", "const ForwardJob &, BlockStream &, RowStream &, Count &"),
     "engine": ("engine_step", "Engine &, AxiStream &, AxiStream &, Report &"),
 }
 """The function of each unit, and what it takes."""

@@ -13,6 +13,8 @@
 
 #include "transform.hpp"
 
+constexpr int kForwardLead = 1;  // see next_progress
+
 // -- what a layer asks for, and the state -------------------------------------------------------
 
 struct ForwardJob {
@@ -80,7 +82,7 @@ inline ForwardState next_forward(const ForwardJob &job, const ForwardState &s,
     const bool loaded = loading && beat.batch_last;
     const bool sent = sending && s.sent == kMaxBatchRows - 1;
     ForwardState n;
-    n.progress = next_progress(job.passes, p, loaded, sent);
+    n.progress = next_progress(job.passes, p, kForwardLead, loaded, sent);
     n.ended = s.ended || (loading && beat.layer_last);
     n.fresh = loading ? beat.batch_last : s.fresh;
     // marks of the batch that is being loaded
@@ -350,10 +352,10 @@ clear:
 forward:
     for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
 #pragma HLS PIPELINE II = 1
-#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 3 true
+#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 6 true
 #pragma HLS DEPENDENCE variable = work inter RAW distance = 8 true
 #pragma HLS DEPENDENCE variable = ready inter RAW distance = 12 true
-        static_assert(CIRCNN_LATENCY_LOADED == 3 && CIRCNN_LATENCY_TRANSFORM == 8 &&
+        static_assert(CIRCNN_LATENCY_LOADED == 6 && CIRCNN_LATENCY_TRANSFORM == 8 &&
                           CIRCNN_LATENCY_READY == 12,
                       "the pragmas state the contract's latencies");
         if (state.finished) break;

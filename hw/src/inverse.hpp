@@ -18,7 +18,7 @@
 constexpr int kMergeLatency = CIRCNN_LATENCY_TRANSFORM + 3;
 constexpr int kMergeHalfDistance = 5, kMergeWholeDistance = 2;
 
-constexpr int kShortestLog2 = 5;  // largest block size, as a power of two, with a short last batch
+constexpr int kInverseLead = 4;  // see next_progress
 
 // -- what a layer asks for, and the state -------------------------------------------------------
 
@@ -38,7 +38,8 @@ struct InverseJob {
 };
 
 // The last batch is computed and sent when nothing else is left to do, so it is as short as
-// possible: but not where the batch before it would still be computed.
+// possible, one row of sums: but not where it would have to wait for the batch before it for longer
+// than its sending saves.
 inline InverseJob inverse_job(const Layer &layer, const Batch &batch) {
     const int log2 = layer.d.block_log2;
     InverseJob job;
@@ -59,7 +60,10 @@ inline InverseJob inverse_job(const Layer &layer, const Batch &batch) {
     job.split = split_of(log2);
     const uint32_t beats = result_beats(layer, batch.samples);
     const uint32_t shortest = static_cast<uint32_t>(layer.chunks * kRowBeats);
-    const uint32_t wanted = log2 <= kShortestLog2 ? shortest : kBatchBeats;
+    const uint32_t arrives = static_cast<uint32_t>(layer.chunks * most(layer.terms, kRowBeats));
+    const uint32_t computing = static_cast<uint32_t>(batch_trips(job.passes));
+    const bool short_last = computing + shortest <= arrives + kBatchBeats;
+    const uint32_t wanted = short_last ? shortest : kBatchBeats;
     const uint32_t last = beats < wanted ? beats : wanted;
     const uint32_t before = beats - last;
     const uint32_t rest = before % kBatchBeats;
@@ -94,7 +98,7 @@ inline InverseState next_inverse(const InverseJob &job, const InverseState &s) {
     const bool loaded = loading && s.stored == s.final;
     const bool sent = sending && s.sent == (p.send_half ? s.ready_1 : s.ready_0);
     InverseState n;
-    n.progress = next_progress(job.passes, p, loaded, sent);
+    n.progress = next_progress(job.passes, p, kInverseLead, loaded, sent);
     n.batches = loaded ? s.batches - 1 : s.batches;
     n.stored = static_cast<uint8_t>(!loading ? s.stored : loaded ? 0 : s.stored + 1);
     n.final = !loaded          ? s.final
@@ -381,11 +385,11 @@ clear:
 inverse:
     for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
 #pragma HLS PIPELINE II = 1
-#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 3 true
+#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 6 true
 #pragma HLS DEPENDENCE variable = merged inter RAW distance = 11 true
 #pragma HLS DEPENDENCE variable = work inter RAW distance = 8 true
 #pragma HLS DEPENDENCE variable = ready inter RAW distance = 12 true
-        static_assert(CIRCNN_LATENCY_LOADED == 3 && CIRCNN_LATENCY_TRANSFORM == 8 &&
+        static_assert(CIRCNN_LATENCY_LOADED == 6 && CIRCNN_LATENCY_TRANSFORM == 8 &&
                           CIRCNN_LATENCY_READY == 12 && kMergeLatency == 11,
                       "the pragmas state the contract's latencies");
         if (state.finished) break;

@@ -28,6 +28,12 @@ struct Passes {
     uint8_t last_pass, first_end, end;
 };
 
+// From a batch's first trip to its last.
+inline int batch_trips(const Passes &p) {
+    return p.last_pass == 0 ? kPassTrips
+                            : p.first_end + 1 + (p.last_pass - 1) * (p.end + 1) + kPassTrips;
+}
+
 // Three batches at a time: one is loaded, one is computed, one is sent.  Batches use the halves of
 // the memories in turn.  A batch that is complete waits for its last points to land: its mark moves
 // along the bits of `landing` or `drying`, one each trip.
@@ -44,7 +50,7 @@ struct Progress {
 };
 
 static_assert(CIRCNN_LATENCY_LOADED >= 2 && CIRCNN_LATENCY_LOADED <= 9, "marks are 8 bits");
-static_assert(CIRCNN_LATENCY_READY >= 2 && CIRCNN_LATENCY_READY <= 17, "marks are 16 bits");
+static_assert(CIRCNN_LATENCY_READY >= 8 && CIRCNN_LATENCY_READY <= 17, "marks are 16 bits");
 
 inline Progress first_progress() {
     return Progress{2, 0, 0, false, 0, 0, 2, 0, 0, false, false, false};
@@ -56,13 +62,15 @@ inline bool computes(const Progress &p) { return p.busy && p.trip < kPassTrips; 
 inline bool last_points(const Progress &p) { return p.busy && p.trip == kPassTrips - 1; }
 
 // `loaded`, `sent`: whether this trip has the last of a batch's loaded points, of its results.
-inline Progress next_progress(const Passes &passes, const Progress &p, bool loaded, bool sent) {
+// `lead`: how many trips before the last result the first ones to be sent are complete, and so on.
+inline Progress next_progress(const Passes &passes, const Progress &p, int lead, bool loaded,
+                              bool sent) {
 #pragma HLS INLINE
     const bool taken = last_points(p) && p.pass == 0;  // the loaded points have been read
     const bool done = last_points(p) && p.pass == passes.last_pass;
     const bool pass_ends = p.trip == (p.pass == 0 ? passes.first_end : passes.end);
     const bool landed = ((p.landing >> (CIRCNN_LATENCY_LOADED - 2)) & 1) != 0;
-    const bool dry = ((p.drying >> (CIRCNN_LATENCY_READY - 2)) & 1) != 0;
+    const bool dry = ((p.drying >> (CIRCNN_LATENCY_READY - 2 - lead)) & 1) != 0;
     const bool goes_on = p.busy && !done;
     const bool starts = !goes_on && (p.waiting != 0 || landed) && (p.spaces != 0 || sent);
     Progress n;
