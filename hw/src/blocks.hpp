@@ -18,31 +18,31 @@ struct BlocksJob {
     uint16_t last_beat[2];                   // of a group of blocks, and of a pixel's last one
     uint16_t last_place, last_blocks, last_column, last_row, last_group;
     uint32_t first_address;
-    int32_t step_place[2];                   // of the address; after the group's full and last beats
+    int32_t step_place[2];  // of the address; after the group's full and last beats
     int32_t step_blocks, step_column, step_row, step_group;
-    uint32_t channels, blocks_channels;      // of a pixel; from one group of blocks to the next
+    uint32_t channels, blocks_channels;  // of a pixel; from one group of blocks to the next
     int32_t first_image_column, place_columns;
     uint16_t in_width;
     uint16_t samples;
-    uint16_t first_phase, last_phase;        // of a row: its number modulo the stride
-    uint16_t kernel_height, kept_rows;       // rows that windows need: of a stride, of the image
-    uint16_t kept_columns, owned_columns;    // columns that windows need, and that a place counts
-    uint8_t place_beats;                     // from a place to the next in the transform's batch
-    uint8_t unit_beats, batch_beats;         // of a group of blocks of all places, of a batch
+    uint16_t first_phase, last_phase;  // of a row: its number modulo the stride
+    uint16_t kernel_height, kept_rows;  // rows that windows need: of a stride, of the image
+    uint16_t kept_columns, owned_columns;  // columns that windows need, and that a place counts
+    uint8_t place_beats;  // from a place to the next in the transform's batch
+    uint8_t unit_beats, batch_beats;  // of a group of blocks of all places, of a batch
     uint8_t first_position;
 };
 
 struct BlocksState {
-    bool high;                               // the second half of a beat of eight words
+    bool high;  // the second half of a beat of eight words
     bool done;
     uint16_t beat, place, blocks, column, row, group, phase;
     uint32_t address;
-    uint32_t channel, blocks_channel;        // of this beat, and of the group of blocks
-    int32_t image_column, column_0;          // of this place, and of the first one
+    uint32_t channel, blocks_channel;  // of this beat, and of the group of blocks
+    int32_t image_column, column_0;  // of this place, and of the first one
     uint16_t sample, sample_0;
     // in the transform's batch, in beats: of this one, of the place's and of the unit's first
     uint8_t position, place_position, unit_position;
-    bool batch_begins;                       // with this beat
+    bool batch_begins;  // with this beat
 };
 
 // -- the job ------------------------------------------------------------------------------------
@@ -165,10 +165,10 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
     n.column = static_cast<uint16_t>(!blocks ? s.column : column ? 0 : s.column + 1);
     n.row = static_cast<uint16_t>(!column ? s.row : row ? 0 : s.row + 1);
     n.group = static_cast<uint16_t>(!row ? s.group : s.group + 1);
-    n.phase = static_cast<uint16_t>(!column                  ? s.phase
-                                    : row                    ? j.first_phase
+    n.phase = static_cast<uint16_t>(!column                   ? s.phase
+                                    : row                     ? j.first_phase
                                     : s.phase == j.last_phase ? 0
-                                                             : s.phase + 1);
+                                                              : s.phase + 1);
     const int32_t beat_words = j.wide ? kBanks : kBeat;
     const int32_t step = more      ? 0
                          : !beat   ? beat_words

@@ -70,9 +70,9 @@ static void run_layer(Engine &engine, int32_t index, const Batch &batch, const P
           epilogue = read, write = read;
     run_units(next, batch, next_plan, plan.read, plan.input, plan.forward, plan.lines, plan.outputs,
               plan.lanes, plan.results, plan.inverse, plan.vector, plan.results, plan.epilogue,
-              plan.spectral, plan.results.beats, engine.activations, engine.weights,
-              engine.spectra, engine.channels, in, packet, read, forward, product, inverse, vector,
-              epilogue, write);
+              plan.spectral, plan.results.beats, engine.activations, engine.weights, engine.spectra,
+              engine.channels, in, packet, read, forward, product, inverse, vector, epilogue,
+              write);
 #ifdef CIRCNN_COUNT_TRIPS
     const Count counts[kUnits] = {read, forward, product, inverse, vector, epilogue, write};
     for (int unit = 0; unit < kUnits; unit++) engine.trips[index][unit] += counts[unit].trips;

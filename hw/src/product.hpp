@@ -42,8 +42,7 @@ inline bool real_lane(int lane, uint8_t block_log2, bool first_chunk) {
 }
 
 // One more term; a trip without one adds a product of zeros.
-inline LaneSums lane(Word w_re, Word w_im, Word x_re, Word x_im, bool clear,
-                     const LaneSums &sums) {
+inline LaneSums lane(Word w_re, Word w_im, Word x_re, Word x_im, bool clear, const LaneSums &sums) {
 #pragma HLS INLINE
     const int64_t both = static_cast<int64_t>(w_re + w_im) * (x_re + x_im);
     LaneSums next;

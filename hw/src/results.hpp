@@ -11,27 +11,27 @@
 
 // What the sequence needs of a layer.  `last_...` is the last value of a counter that begins at 0.
 struct ResultJob {
-    uint32_t beats;                          // of all samples
-    uint16_t last_beat[2];                   // of the first place, and of the others
+    uint32_t beats;  // of all samples
+    uint16_t last_beat[2];  // of the first place, and of the others
     uint16_t last_place, last_rows, last_x, last_y;
     uint32_t first_address;
     int32_t step_place, step_rows, step_x, step_y, step_group;  // of the address
-    uint32_t channels[2];                    // ends of the first place's channels, and of the others'
-    uint32_t counted_channels;               // channels whose saturations count: whole blocks
-    uint32_t rows_channels;                  // from one group of blocks to the next
-    bool joined;                             // the second place's channels follow the first's
-    bool by_sample;                          // places are samples
-    uint16_t place_columns;                  // from a place to the next: columns, or samples
-    uint16_t columns;                        // how many of them exist
-    uint16_t scales_row, biases_row;         // of the first channel
+    uint32_t channels[2];  // ends of the first place's channels, and of the others'
+    uint32_t counted_channels;  // channels whose saturations count: whole blocks
+    uint32_t rows_channels;  // from one group of blocks to the next
+    bool joined;  // the second place's channels follow the first's
+    bool by_sample;  // places are samples
+    uint16_t place_columns;  // from a place to the next: columns, or samples
+    uint16_t columns;  // how many of them exist
+    uint16_t scales_row, biases_row;  // of the first channel
 };
 
 struct ResultState {
-    uint32_t left;                           // beats that are not sent yet
+    uint32_t left;  // beats that are not sent yet
     uint16_t beat, place, rows, x, y;
     uint32_t address;
-    uint32_t channel, rows_channel;          // of this beat, and of the group of blocks
-    uint16_t column, first_column;           // (or sample) of this place, and of the first one
+    uint32_t channel, rows_channel;  // of this beat, and of the group of blocks
+    uint16_t column, first_column;  // (or sample) of this place, and of the first one
 };
 
 // Eight results: how many of them exist, how many count, where they go, and their parameters.

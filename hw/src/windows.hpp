@@ -14,32 +14,32 @@
 struct WindowsJob {
     uint16_t last_x, last_y, last_sample;
     int32_t kernel_height, kernel_width, stride_height, stride_width;
-    int32_t first_top, first_left;           // of the first window: zero or negative
+    int32_t first_top, first_left;  // of the first window: zero or negative
     int32_t in_height, in_width;
-    int32_t channels;                        // of a pixel
-    int32_t row_words;                       // of the image
+    int32_t channels;  // of a pixel
+    int32_t row_words;  // of the image
     int32_t stride_row_words, stride_words;  // from a window to the next, down and to the right
     int32_t first_top_words, first_left_words;
     uint32_t first_address;
-    uint32_t sample_words;                   // from a sample to the next
+    uint32_t sample_words;  // from a sample to the next
 };
 
 struct WindowsState {
     bool done;
-    bool inside, inside_rows;                // whether the window, or its line, holds a pixel
+    bool inside, inside_rows;  // whether the window, or its line, holds a pixel
     uint16_t x, y, sample;
-    int32_t u, v, last_u, last_v;            // row and column in the window
+    int32_t u, v, last_u, last_v;  // row and column in the window
     int32_t channel;
     // where the next windows begin, in pixels and in words of the image
     int32_t next_left, next_top, next_left_words, next_top_words;
-    uint32_t address, row_address;           // of this pixel, and of the window's row
-    uint32_t window_address;                 // of the window's first pixel, at this channel
-    uint32_t line_address, sample_address;   // of the windows' first row; of the sample
+    uint32_t address, row_address;  // of this pixel, and of the window's row
+    uint32_t window_address;  // of the window's first pixel, at this channel
+    uint32_t line_address, sample_address;  // of the windows' first row; of the sample
 };
 
 // Rows or columns of a window that lie in the image.
 struct Clipped {
-    int32_t last;     // number of the last one, counted from the first one inside
+    int32_t last;  // number of the last one, counted from the first one inside
     bool inside;
 };
 
@@ -125,27 +125,23 @@ inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
     n.last_u = !line ? s.last_u : image ? top.last : below.last;
     n.inside_rows = !line ? s.inside_rows : image ? top.inside : below.inside;
     n.inside = !window ? s.inside
-               : line ? left.inside && (image ? top.inside : below.inside)
-                      : right.inside && s.inside_rows;
+               : line  ? left.inside && (image ? top.inside : below.inside)
+                       : right.inside && s.inside_rows;
     n.next_left = !window ? s.next_left : (line ? j.first_left : s.next_left) + j.stride_width;
     n.next_left_words = !window ? s.next_left_words
-                               : (line ? j.first_left_words : s.next_left_words) + j.stride_words;
+                                : (line ? j.first_left_words : s.next_left_words) + j.stride_words;
     n.next_top = !line ? s.next_top : (image ? j.first_top : s.next_top) + j.stride_height;
     n.next_top_words = !line ? s.next_top_words
                              : (image ? j.first_top_words : s.next_top_words) + j.stride_row_words;
     // addresses
     const uint32_t next_sample = s.sample_address + j.sample_words;
-    const uint32_t next_line = image ? next_sample
-                                     : s.sample_address +
-                                           static_cast<uint32_t>(most(s.next_top_words, 0));
-    const uint32_t next_window = line ? next_line
-                                      : s.line_address +
-                                            static_cast<uint32_t>(most(s.next_left_words, 0));
+    const uint32_t next_line =
+        image ? next_sample : s.sample_address + static_cast<uint32_t>(most(s.next_top_words, 0));
+    const uint32_t next_window =
+        line ? next_line : s.line_address + static_cast<uint32_t>(most(s.next_left_words, 0));
     n.sample_address = image ? next_sample : s.sample_address;
     n.line_address = line ? next_line : s.line_address;
-    n.window_address = !u        ? s.window_address
-                       : !window ? s.window_address + kBanks
-                                 : next_window;
+    n.window_address = !u ? s.window_address : !window ? s.window_address + kBanks : next_window;
     n.row_address = !v   ? s.row_address
                     : !u ? s.row_address + static_cast<uint32_t>(j.row_words)
                          : n.window_address;
@@ -187,7 +183,7 @@ windows:
 // -- joined operands ----------------------------------------------------------------------------
 
 struct JoinedJob {
-    uint16_t last_beat[2];                   // of a pixel of each operand
+    uint16_t last_beat[2];  // of a pixel of each operand
     uint32_t last_pixel;
     uint16_t last_sample;
     uint32_t channels[2];
@@ -280,10 +276,10 @@ struct PairsJob {
 
 struct PairsState {
     bool done, second;
-    uint32_t left;                           // words of the sample
-    uint16_t samples;                        // that are left
+    uint32_t left;  // words of the sample
+    uint16_t samples;  // that are left
     uint32_t first_address, second_address;
-    uint32_t next_first, next_second;        // of the next sample
+    uint32_t next_first, next_second;  // of the next sample
 };
 
 inline PairsJob pairs_job(const Layer &layer, const Batch &batch) {
@@ -317,10 +313,12 @@ inline PairsState next_pair(const PairsJob &j, const PairsState &s) {
     n.done = !s.second && s.samples == 0;
     n.left = !s.second ? s.left : sample ? j.words : s.left - kBanks;
     n.samples = static_cast<uint16_t>(sample ? s.samples - 1 : s.samples);
-    n.first_address = !s.second ? s.first_address : sample ? s.next_first
-                                                           : s.first_address + kBanks;
-    n.second_address = !s.second ? s.second_address : sample ? s.next_second
-                                                             : s.second_address + kBanks;
+    n.first_address = !s.second ? s.first_address
+                      : sample  ? s.next_first
+                                : s.first_address + kBanks;
+    n.second_address = !s.second ? s.second_address
+                       : sample  ? s.next_second
+                                 : s.second_address + kBanks;
     n.next_first = sample ? s.next_first + j.sample_words : s.next_first;
     n.next_second = sample ? s.next_second + j.sample_words : s.next_second;
     return n;
