@@ -15,10 +15,11 @@ struct BlocksJob {
     bool halves;                             // four of them in a beat
     bool wide;                               // sixteen words a trip, not eight
     bool by_sample;
-    uint16_t last_beat[2];                   // of a group of blocks, and of a pixel's last one
+    uint16_t last_beat_full, last_beat_last;  // of a group of blocks, and of a pixel's last one
     uint16_t last_place, last_blocks, last_column, last_row, last_group;
     uint32_t first_address;
-    int32_t step_place[2];  // of the address; after the group's full and last beats
+    int32_t step_place_full,
+        step_place_last;  // of the address; after the group's full and last beats
     int32_t step_blocks, step_column, step_row, step_group;
     uint32_t channels, blocks_channels;  // of a pixel; from one group of blocks to the next
     int32_t first_image_column, place_columns;
@@ -79,8 +80,8 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
     j.by_sample = layer.by_sample;
     const int32_t at_once = j.wide ? kBanks : kBeat;
     const int32_t full = ceil_div(words, at_once) - 1, last = ceil_div(last_words, at_once) - 1;
-    j.last_beat[0] = static_cast<uint16_t>(full);
-    j.last_beat[1] = static_cast<uint16_t>(last);
+    j.last_beat_full = static_cast<uint16_t>(full);
+    j.last_beat_last = static_cast<uint16_t>(last);
     j.last_place = static_cast<uint16_t>(layer.places - 1);
     j.last_blocks = static_cast<uint16_t>(layer.column_groups - 1);
     j.last_column = static_cast<uint16_t>(layer.columns - 1);
@@ -88,8 +89,8 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
     j.last_group = static_cast<uint16_t>(groups - 1);
     j.first_image_column = -d.pad_left;
     j.first_address = static_cast<uint32_t>(d.input_address - d.pad_left * d.in_channels);
-    j.step_place[0] = place - full * at_once;
-    j.step_place[1] = place - last * at_once;
+    j.step_place_full = place - full * at_once;
+    j.step_place_last = place - last * at_once;
     const int32_t places = (layer.places - 1) * place;
     j.step_blocks = words - full * at_once - places;
     // from the last beat of a pixel's last group of blocks back to the first of its first one
@@ -151,7 +152,7 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
 #pragma HLS INLINE
     const bool last = s.blocks == j.last_blocks;
     const bool more = waits_for_more(j, s);
-    const bool beat = !more && s.beat == (last ? j.last_beat[1] : j.last_beat[0]);
+    const bool beat = !more && s.beat == (last ? j.last_beat_last : j.last_beat_full);
     const bool place = beat && s.place == j.last_place;
     const bool blocks = place && last;
     const bool column = blocks && s.column == j.last_column;
@@ -172,7 +173,7 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
     const int32_t beat_words = j.wide ? kBanks : kBeat;
     const int32_t step = more      ? 0
                          : !beat   ? beat_words
-                         : !place  ? (last ? j.step_place[1] : j.step_place[0])
+                         : !place  ? (last ? j.step_place_last : j.step_place_full)
                          : !blocks ? j.step_blocks
                          : !column ? j.step_column
                          : !row    ? j.step_row

@@ -122,7 +122,7 @@ struct OutputsJob {
     // last values of the counters of an output's terms, and of its place in a line
     uint16_t last_side, last_block, last_v, last_chunk, last_rows, last_x;
     uint16_t last_line_row, last_ring_line;
-    int32_t step_line[2];  // rows of spectra to the next line of the ring, and
+    int32_t step_line_down, step_line_wrap;  // rows of spectra to the next line of the ring, and
     // from the last one to the first
     uint16_t chunks;
     uint32_t terms;  // of a whole window
@@ -186,8 +186,8 @@ inline OutputsJob outputs_job(const Layer &layer) {
     j.last_x = static_cast<uint16_t>(layer.strip - 1);
     j.last_line_row = static_cast<uint16_t>(layer.line_rows - 1);
     j.last_ring_line = static_cast<uint16_t>(layer.ring_lines - 1);
-    j.step_line[0] = layer.line_rows;
-    j.step_line[1] = -(layer.ring_lines - 1) * layer.line_rows;
+    j.step_line_down = layer.line_rows;
+    j.step_line_wrap = -(layer.ring_lines - 1) * layer.line_rows;
     j.chunks = static_cast<uint16_t>(layer.chunks);
     j.terms = static_cast<uint32_t>(layer.terms);
     j.step_rows = 1 - layer.chunks;
@@ -297,7 +297,7 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
     const uint16_t output_row = static_cast<uint16_t>(s.output_row + step);
     const uint16_t next_row = begin ? s.ahead_ring_row : output_row;
     const bool last_line = s.ring_line == j.last_ring_line;
-    const int32_t step_line = last_line ? j.step_line[1] : j.step_line[0];
+    const int32_t step_line = last_line ? j.step_line_wrap : j.step_line_down;
     const bool down = multiply && v;
     const uint16_t below = static_cast<uint16_t>(s.window_row + step_line);
     const int32_t step_term = down ? step_line : multiply && side ? j.chunks : 0;

@@ -182,13 +182,18 @@ windows:
 
 // -- joined operands ----------------------------------------------------------------------------
 
+// One of the operands: its words follow each other, eight at a time within a pixel.
+struct JoinedOperand {
+    uint16_t last_beat;  // of a pixel
+    uint32_t channels;
+    uint32_t first_address;
+    uint32_t step_pixel, step_sample;  // from a pixel's last beat
+};
+
 struct JoinedJob {
-    uint16_t last_beat[2];  // of a pixel of each operand
     uint32_t last_pixel;
     uint16_t last_sample;
-    uint32_t channels[2];
-    uint32_t first_address[2];
-    uint32_t step_pixel[2], step_sample[2];  // from a pixel's last beat
+    JoinedOperand first, second;
 };
 
 struct JoinedState {
@@ -198,23 +203,27 @@ struct JoinedState {
     uint32_t first_address, second_address;
 };
 
+inline JoinedOperand joined_operand(int32_t address, int32_t channels, int32_t pixels,
+                                    int32_t sample_words) {
+    const int32_t beats = ceil_div(channels, kBeat), step = channels - (beats - 1) * kBeat;
+    JoinedOperand j;
+    j.last_beat = static_cast<uint16_t>(beats - 1);
+    j.channels = static_cast<uint32_t>(channels);
+    j.first_address = static_cast<uint32_t>(address);
+    j.step_pixel = static_cast<uint32_t>(step);
+    j.step_sample = static_cast<uint32_t>(step + sample_words - pixels * channels);
+    return j;
+}
+
 inline JoinedJob joined_job(const Layer &layer, const Batch &batch) {
     const circnn_descriptor &d = layer.d;
     const int32_t pixels = d.in_height * d.in_width;
-    const int32_t channels[2] = {d.in_channels, d.out_channels - d.in_channels};
-    const int32_t addresses[2] = {d.input_address, d.second_address};
     JoinedJob j;
     j.last_pixel = static_cast<uint32_t>(pixels - 1);
     j.last_sample = static_cast<uint16_t>(batch.samples - 1);
-    for (int i = 0; i < 2; i++) {
-        const int32_t beats = ceil_div(channels[i], kBeat);
-        const int32_t step = channels[i] - (beats - 1) * kBeat;
-        j.last_beat[i] = static_cast<uint16_t>(beats - 1);
-        j.channels[i] = static_cast<uint32_t>(channels[i]);
-        j.first_address[i] = static_cast<uint32_t>(addresses[i]);
-        j.step_pixel[i] = static_cast<uint32_t>(step);
-        j.step_sample[i] = static_cast<uint32_t>(step + batch.stride - pixels * channels[i]);
-    }
+    j.first = joined_operand(d.input_address, d.in_channels, pixels, batch.stride);
+    j.second = joined_operand(d.second_address, d.out_channels - d.in_channels, pixels,
+                              batch.stride);
     return j;
 }
 
@@ -223,14 +232,14 @@ inline JoinedState first_joined(const JoinedJob &j) {
     s.done = s.second = false;
     s.beat = s.sample = 0;
     s.pixel = s.channel = 0;
-    s.first_address = j.first_address[0];
-    s.second_address = j.first_address[1];
+    s.first_address = j.first.first_address;
+    s.second_address = j.second.first_address;
     return s;
 }
 
 inline JoinedState next_joined(const JoinedJob &j, const JoinedState &s) {
 #pragma HLS INLINE
-    const bool beat = s.beat == (s.second ? j.last_beat[1] : j.last_beat[0]);
+    const bool beat = s.beat == (s.second ? j.second.last_beat : j.first.last_beat);
     const bool image = beat && s.pixel == j.last_pixel;
     const bool pixel = beat && s.second;
     JoinedState n;
@@ -240,8 +249,8 @@ inline JoinedState next_joined(const JoinedJob &j, const JoinedState &s) {
     n.pixel = !pixel ? s.pixel : image ? 0 : s.pixel + 1;
     n.sample = static_cast<uint16_t>(pixel && image ? s.sample + 1 : s.sample);
     n.done = pixel && image && s.sample == j.last_sample;
-    const uint32_t first = !beat ? kBeat : image ? j.step_sample[0] : j.step_pixel[0];
-    const uint32_t second = !beat ? kBeat : image ? j.step_sample[1] : j.step_pixel[1];
+    const uint32_t first = !beat ? kBeat : image ? j.first.step_sample : j.first.step_pixel;
+    const uint32_t second = !beat ? kBeat : image ? j.second.step_sample : j.second.step_pixel;
     n.first_address = s.second ? s.first_address : s.first_address + first;
     n.second_address = s.second ? s.second_address + second : s.second_address;
     return n;
@@ -253,7 +262,7 @@ joined:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
         const JoinedState n = next_joined(job, s);
-        const uint32_t left = (s.second ? job.channels[1] : job.channels[0]) - s.channel;
+        const uint32_t left = (s.second ? job.second.channels : job.first.channels) - s.channel;
         ReadCommand c = operand_at(s.second ? s.second_address : s.first_address,
                                    static_cast<int32_t>(left < kBeat ? left : kBeat),
                                    ReadUse::operand);
