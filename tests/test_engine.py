@@ -159,6 +159,83 @@ def test_sources_compile_without_warnings(tmp_path, cxx):
     csim_build.build_program("z2", "fuzz.cpp", target, ("-O0", "-Werror"), path)
 
 
+# -- what the silicon's memories allow ------------------------------------------------------------
+
+SILICON = ("-O2", "-DCIRCNN_SILICON")
+
+
+@pytest.mark.parametrize("configuration", HARDWARE)
+def test_memories_are_used_as_they_can_be(configuration):
+    """No port too many and no read of a write under way, for all kinds and block sizes."""
+    done = 0
+    for network, x in random_cases(25, first=900):
+        try:
+            check_equal(network, x, configuration, flags=SILICON)
+        except CompileError:
+            continue
+        done += 1
+    assert done >= 15
+    for block in (1, 2, 4, 8, 16, 32, 64, 128, 256):
+        for units, features in ((block, block), (2 * block, 3 * block)):
+            network, x = dense_stack(units, block, 1, features)
+            try:
+                check_equal(network, x, configuration, flags=SILICON)
+            except CompileError:
+                assert configuration == "tiny" and block == 256
+
+
+@pytest.mark.parametrize("block", [2, 4, 8, 16, 64, 128, 256])
+def test_transforms_of_extreme_values(block):
+    """Saturations in every stage of the transforms, and batches that are not full."""
+    for seed in range(4):
+        rng, network = np.random.default_rng(seed), None
+        while network is None:
+            layers = [L.Input("x", (), (5, 3, 2 * block))]
+            layers.append(L.Conv2D("c", ("x",), filters=block, kernel_size=(2, 1), block=block))
+            network = random_integers(rng, layers, extreme=True)
+        check_equal(network, random_input(rng, network, 3, extreme=True), "z2", flags=SILICON)
+
+
+FAULTS = {
+    "gap": ("transform.hpp", "kHalfDistance = 6", "kHalfDistance = 7", 64, "tiny"),
+    "gap of k = 256": ("transform.hpp", "kWholeDistance = 4", "kWholeDistance = 5", 256, "tiny"),
+    "gap of a merge": ("inverse.hpp", "HalfDistance = 5", "HalfDistance = 6", 64, "tiny"),
+    "and of k = 256": ("inverse.hpp", "WholeDistance = 2", "WholeDistance = 3", 256, "tiny"),
+    "loaded": ("transform.hpp", "LATENCY_LOADED - 2", "LATENCY_LOADED - 3", 8, "tiny"),
+    "ready": ("forward.hpp", "kForwardLead = 1", "kForwardLead = 2", 128, "zcu104"),
+    "ready values": ("inverse.hpp", "kInverseLead = 4", "kInverseLead = 5", 16, "tiny"),
+    "ports": ("inverse.hpp", "work[b][to * kPointRows + staged_row] = staged;", None, 64, "tiny"),
+}
+"""Mistakes in a header: a text and what it becomes, the block size and configuration to see it."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_silicon_faults(tmp_path, monkeypatch, name):
+    header, text, mistake, block, configuration = FAULTS[name]
+    shutil.copytree(csim_build.source_folder(), tmp_path / "hw")
+    source = tmp_path / "hw" / "src" / header
+    lines = source.read_text()
+    assert lines.count(text) == 1
+    if mistake is None:  # twice
+        write = "CIRCNN_WRITES(work[b], to * kPointRows + (staged_row ^ 1), kInverseRam);"
+        mistake = f"{write} {text}"
+    source.write_text(lines.replace(text, mistake))
+    monkeypatch.setattr(csim_build, "source_folder", lambda: str(tmp_path / "hw"))
+    network, x = dense_stack(block, block, 1, features=block)
+    program = compile_program(network, configuration)
+    pair = [packets.program_packet(program), packets.run_packet(program, words_of(network, x))]
+    with open(tmp_path / "packets", "wb") as file:
+        for packet in pair:
+            file.write(np.array([len(packet)], "<u8").tobytes() + packet.tobytes())
+    target = str(tmp_path / "engine")
+    csim_build.build_program(configuration, "fuzz.cpp", target, SILICON)
+    command = [target, str(tmp_path / "packets"), "1", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    says = "more writes in a trip than ports" if name == "ports" else "a write is under way"
+    assert says in done.stderr
+
+
 # -- status codes -------------------------------------------------------------------------------
 
 
@@ -335,9 +412,9 @@ def test_the_arrangement_fills_the_lanes():
             "opcode": OPCODES["matrix"],
             "block_log2": block.bit_length() - 1,
             "block_rows": -(-outputs // block),
-            "block_columns": 1,
+            "block_columns": 16,
             "out_channels": outputs,
-            "in_channels": block,
+            "in_channels": 16 * block,
             "in_height": 8,
             "in_width": 8,
             "out_height": 8,
@@ -349,6 +426,13 @@ def test_the_arrangement_fills_the_lanes():
         }
         arrangement = arrange(fields, sizes)
         assert (arrangement.side, arrangement.places) == (side, places)
+    # in an image no more blocks side by side than the input has, unless there are too few columns
+    fields.update(block_log2=3, block_rows=8, block_columns=1, out_channels=64, in_channels=8)
+    assert (arrange(fields, sizes).side, arrange(fields, sizes).places) == (1, 8)
+    fields.update(out_width=4)
+    assert (arrange(fields, sizes).side, arrange(fields, sizes).places) == (2, 4)
+    fields.update(out_width=1)
+    assert (arrange(fields, sizes).side, arrange(fields, sizes).places) == (8, 1)
 
 
 def decoded_layers(program):
@@ -454,7 +538,7 @@ def test_every_opcode_has_its_header(tmp_path):
     assert sorted(os.listdir(kinds)) == sorted(f"{name}.hpp" for name in OPCODES)
     write_headers(str(tmp_path), engine_headers("tiny"))
     compiler = csim_build.compiler()
-    for rule in (None, "extent", "combine", "result", "serial_result"):
+    for rule in (None, "windows", "combine"):
         lines = [f'#include "{folder}/kinds.hpp"', ""]
         if rule is not None:  # the kind pad has it under another name
             lines[:0] = [f"#define {rule} other", '#include "kinds/pad.hpp"', f"#undef {rule}"]

@@ -28,7 +28,7 @@ from pynq_circnn.contract import (
 )
 from pynq_circnn.network.graph import infer_shapes
 from pynq_circnn.program.allocator import allocate
-from pynq_circnn.program.arrangement import in_lane_order, in_natural_order
+from pynq_circnn.program.arrangement import in_lane_order, in_natural_order, share_log2
 from pynq_circnn.program.compiler import compile_program
 from pynq_circnn.program.program import Program
 
@@ -357,7 +357,8 @@ def test_weights_in_the_order_of_the_lanes(row_words, block_log2):
     for rows in (1, 2, 3, 5, 12):
         terms = int(rng.integers(1, 5))
         blocks = rng.integers(1, 100, (rows, terms, k)).astype(np.int16)
-        log2, words = in_lane_order(blocks, row_words)
+        log2 = share_log2(k, rows, terms, 1, row_words)
+        words = in_lane_order(blocks, log2)
         share = 1 << log2
         side, chunks = max(share // k, 1), max(k // share, 1)
         assert 8 <= share <= row_words

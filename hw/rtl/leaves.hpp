@@ -2,6 +2,7 @@
 #ifndef CIRCNN_LEAVES_HPP
 #define CIRCNN_LEAVES_HPP
 
+#include "epilogue.hpp"
 #include "load.hpp"
 #include "product.hpp"
 #include "transform.hpp"
@@ -18,36 +19,32 @@ inline uint64_t bits_of(const Point &p) {
 inline uint64_t leaf_butterfly(uint32_t a, uint32_t b, uint64_t c) {
     Point high, low;
     uint8_t count;
-    butterfly(point_of(a), point_of(b), c & 127, (c >> 7) & 1, (c >> 8) & 1, high, low, count);
+    butterfly(point_of(a), point_of(b), twiddle_at(c & 127, (c >> 7) & 1), (c >> 8) & 1, high, low,
+              count);
     return (c >> 9) & 1 ? count : bits_of(high) | bits_of(low) << 32;
 }
 
-// c: accumulator (48 bits), real, first, and which of the two accumulators comes back.
+// c: sum (48 bits), clear, and which of the three sums comes back (2 bits).
 inline uint64_t leaf_lane(uint32_t a, uint32_t b, uint64_t c) {
-    int64_t re = static_cast<int64_t>(c << 16) >> 16, im = re;
+    const Sum sum = static_cast<int64_t>(c << 16) >> 16;
     const Point w = point_of(a), x = point_of(b);
-    lane(w.re, w.im, x.re, x.im, (c >> 48) & 1, (c >> 49) & 1, re, im);
-    return static_cast<uint64_t>((c >> 50) & 1 ? im : re);
+    const LaneSums sums = lane(w.re, w.im, x.re, x.im, (c >> 48) & 1, LaneSums{sum, sum, sum});
+    const int which = (c >> 49) & 3;
+    return static_cast<uint64_t>(which == 0 ? sums.re : which == 1 ? sums.im : sums.both);
 }
 
-// c: activation (3 bits), output shift (5), clip (15), slope (15).
-inline circnn_descriptor epilogue_of(uint64_t c) {
-    circnn_descriptor d = {};
-    d.activation = c & 7;
-    d.output_shift = (c >> 3) & 31;
-    d.clip = (c >> 8) & 0x7FFF;
-    d.slope = (c >> 23) & 0x7FFF;
-    return d;
-}
-
-inline uint64_t leaf_finish(uint32_t a, uint32_t, uint64_t c) {
-    uint32_t count = 0;
-    const Word word = finish(epilogue_of(c), static_cast<int32_t>(a), count);
-    return static_cast<uint16_t>(word) | static_cast<uint64_t>(count) << 16;
-}
-
-inline uint64_t leaf_look_up(uint32_t a, uint32_t, uint64_t c) {
-    return static_cast<uint16_t>(look_up(epilogue_of(c), static_cast<int32_t>(a)));
+// a: a value, times the low half of b plus its high half; c: activation (3 bits), shift (6), clip
+// (15), slope (15).
+inline uint64_t leaf_finish(uint32_t a, uint32_t b, uint64_t c) {
+    EpilogueJob job = EpilogueJob();
+    job.activation = static_cast<uint8_t>(c & 7);
+    job.clip = static_cast<Word>((c >> 9) & 0x7FFF);
+    job.slope = static_cast<Word>((c >> 24) & 0x7FFF);
+    const int64_t sum = static_cast<int64_t>(static_cast<int32_t>(a)) * low_word(b) +
+                        low_word(b >> 16);
+    bool limited = false;
+    const Word word = finished(job, sum, static_cast<uint8_t>((c >> 3) % 44), limited);
+    return static_cast<uint16_t>(word) | static_cast<uint64_t>(limited ? 1 : 0) << 16;
 }
 
 // a: shift, up to 40; c: a sum of 48 bits.

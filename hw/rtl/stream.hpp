@@ -7,7 +7,7 @@
 
 #include "fault.hpp"
 
-constexpr uint32_t kChannelRoom = 1024;
+constexpr uint32_t kChannelRoom = 8192;
 
 template <typename T, int Depth>
 class Stream {

@@ -31,27 +31,38 @@ GET = (
     "build that tag), put its bin folder on PATH or say BAMBU=/path/to/bambu; it needs "
     "apt-get install clang-16 g++-multilib verilator, and yosys for the counts of LUT"
 )
-LEAVES = ("crc", "shift", "finish", "look_up", "butterfly", "lane")
-_COMMON = "const Layer &, const Batch &, "
+LEAVES = ("crc", "shift", "finish", "butterfly", "lane")
 UNITS: Dict[str, Tuple[str, str]] = {
-    "vector": ("vector_layer", _COMMON + "OperandStream &, TotalStream &, Count &"),
-    "write": ("write_layer", _COMMON + "ResultStream &, ActivationBank [kBanks], Count &"),
+    "plan": ("plan_layer", "const Layer &, const Batch &, Plan &"),
+    "reads": ("sequence_read", "const ReadJob &, ReadCommandStream &"),
+    "lines": ("sequence_lines", "const LinesJob &, bool &, LineStream &"),
+    "outputs": (
+        "sequence_outputs",
+        "const OutputsJob &, bool &, LineStream &, LaneCommandStream &",
+    ),
+    "results": ("sequence_results", "const ResultJob &, ResultCommandStream &"),
+    "vector": ("vector_layer", "const VectorJob &, OperandStream &, TotalStream &, Count &"),
+    "write": (
+        "write_layer",
+        "const uint32_t &, ResultStream &, ActivationBank [kBanks], Count &",
+    ),
     "epilogue": (
         "epilogue",
-        _COMMON + "const Channels &, ValueStream &, TotalStream &, ResultStream &, Count &",
+        "const EpilogueJob &, const Channels &, ValueStream &, TotalStream &, "
+        "ResultCommandStream &, ResultStream &, Count &",
     ),
     "read": (
         "read_layer",
-        _COMMON + "const ActivationBank [kBanks], AxiStream &, PacketReader &, BlockStream &, "
-        "OperandStream &, Count &",
+        "const InputJob &, const ActivationBank [kBanks], ReadCommandStream &, AxiStream &, "
+        "PacketReader &, BlockStream &, OperandStream &, Count &",
     ),
-    "inverse": ("inverse_transform", _COMMON + "SumStream &, ValueStream &, Count &"),
+    "inverse": ("inverse_transform", "const InverseJob &, SumStream &, ValueStream &, Count &"),
     "product": (
         "product",
-        _COMMON + "const LaneRow [kWeightRows], LaneRow [kSpectraRows], RowStream &, SumStream &, "
-        "Count &",
+        "const LanesJob &, const LaneRow [kWeightRows], LaneRow [kSpectraRows], "
+        "LaneCommandStream &, RowStream &, CountedStream &, SumStream &, Count &",
     ),
-    "forward": ("forward_transform", "const Layer &, BlockStream &, RowStream &, Count &"),
+    "forward": ("forward_transform", "const ForwardJob &, BlockStream &, RowStream &, Count &"),
     "engine": ("engine_step", "Engine &, AxiStream &, AxiStream &, Report &"),
 }
 """The function of each unit, and what it takes."""

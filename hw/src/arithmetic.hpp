@@ -52,6 +52,11 @@ struct Point {
     bool counted;  // whether its saturations are counted
 };
 
+// Chosen word by word: an HLS tool might take a choice between structs for one between places.
+inline Point choose(bool which, Point yes, Point no) {
+    return Point{which ? yes.re : no.re, which ? yes.im : no.im, which ? yes.counted : no.counted};
+}
+
 // Limit a value of 17 bits to +-32767.  Two tests of its bits are shorter than two comparisons.
 inline Word limit(int32_t v, bool &limited) {
     const bool negative = (v & 0x10000) != 0;
@@ -73,25 +78,42 @@ inline uint8_t how_many(bool a, bool b, bool c, bool d) {
     return static_cast<uint8_t>((a + b) + (c + d));
 }
 
-// b times a twiddle: both products exact, one rounding, saturated; 1 and -+i bypass the
-// multiplier.  m counts steps of the table's circle of 256.  `count` is how many were saturated.
-inline Point rotate(const Point &b, int m, bool conjugate, uint8_t &count) {
+// A twiddle factor; 1 and -+i bypass the multiplier.
+struct Twiddle {
+    Word re, im;
+    bool one, quarter;
+    bool conjugate;
+};
+
+// m counts steps of the table's circle of 256.
+inline Twiddle twiddle_at(int m, bool conjugate) {
 #pragma HLS INLINE
-    const Word w_re = circnn_twiddles_re[m];
-    const Word w_im = static_cast<Word>(conjugate ? -circnn_twiddles_im[m] : circnn_twiddles_im[m]);
+    const Word im = circnn_twiddles_im[m];
+    return Twiddle{circnn_twiddles_re[m], static_cast<Word>(conjugate ? -im : im), m == 0,
+                   m == kMaxBlock / 4, conjugate};
+}
+
+// b times a twiddle: both products exact, one rounding, saturated.  `count` is how many of the two
+// components were.
+inline Point rotate(const Point &b, const Twiddle &w, uint8_t &count) {
+#pragma HLS INLINE
     const int32_t half = 1 << (CIRCNN_TWIDDLE_SHIFT - 1);
-    const int32_t re = b.re * w_re - b.im * w_im;
-    const int32_t im = b.re * w_im + b.im * w_re;
+    const int32_t re = b.re * w.re - b.im * w.im;
+    const int32_t im = b.re * w.im + b.im * w.re;
     bool re_limited, im_limited;
     const Word t_re = limit((re + half) >> CIRCNN_TWIDDLE_SHIFT, re_limited);
     const Word t_im = limit((im + half) >> CIRCNN_TWIDDLE_SHIFT, im_limited);
-    const bool one = m == 0, quarter = m == kMaxBlock / 4;
-    const Word bypass_re = quarter ? static_cast<Word>(conjugate ? -b.im : b.im) : b.re;
-    const Word bypass_im = quarter ? static_cast<Word>(conjugate ? b.re : -b.re) : b.im;
-    const bool bypass = one || quarter;
-    count = bypass || !b.counted ? static_cast<uint8_t>(0)
-                                 : static_cast<uint8_t>(re_limited + im_limited);
-    return Point{bypass ? bypass_re : t_re, bypass ? bypass_im : t_im, b.counted};
+    const Word turned_re = static_cast<Word>(w.conjugate ? -b.im : b.im);
+    const Word turned_im = static_cast<Word>(w.conjugate ? b.re : -b.re);
+    const bool bypass = w.one || w.quarter, counts = b.counted && !bypass;
+    count = static_cast<uint8_t>(counts ? re_limited + im_limited : 0);
+    return Point{w.one       ? b.re
+                 : w.quarter ? turned_re
+                             : t_re,
+                 w.one       ? b.im
+                 : w.quarter ? turned_im
+                             : t_im,
+                 b.counted};
 }
 
 // high = a + t, low = a - t.  Sums are halved with rounding up, differences with rounding down.
@@ -111,48 +133,13 @@ inline void sum_and_difference(const Point &a, const Point &t, bool halve, Point
 }
 
 // high = a + t, low = a - t with t = b times the twiddle.
-inline void butterfly(const Point &a, const Point &b, int m, bool conjugate, bool halve,
-                      Point &high, Point &low, uint8_t &count) {
+inline void butterfly(const Point &a, const Point &b, const Twiddle &w, bool halve, Point &high,
+                      Point &low, uint8_t &count) {
 #pragma HLS INLINE
     uint8_t rotated, added;
-    const Point t = rotate(b, m, conjugate, rotated);
+    const Point t = rotate(b, w, rotated);
     sum_and_difference(a, t, halve, high, low, added);
     count = static_cast<uint8_t>(rotated + added);
-}
-
-// -- the end of the epilogue --------------------------------------------------------------------
-
-inline int32_t interpolate(const Word *table, int32_t word) {
-    const int bits = CIRCNN_TABLE_STEP_BITS;
-    const int32_t step = word >> bits, rest = word - step * (1 << bits);
-    const int32_t at = (1 << (15 - bits)) + step;
-    const int32_t left = table[at], right = table[at + 1];
-    return left + round_shift((right - left) * rest, bits);
-}
-
-// One rounding shift of a 32-bit sum and a table.
-inline Word look_up(const circnn_descriptor &d, int32_t total) {
-    uint32_t ignored = 0;
-    const Word t = saturate(round_shift(total, d.output_shift), ignored);
-    const Word *table = d.activation == CIRCNN_ACTIVATION_SIGMOID ? circnn_sigmoid : circnn_tanh;
-    return static_cast<Word>(interpolate(table, t));
-}
-
-// One rounding shift of a 32-bit sum, an activation without a table, saturation.
-inline Word finish(const circnn_descriptor &d, int32_t total, uint32_t &count) {
-    int32_t t = round_shift(total, d.output_shift);
-    switch (d.activation) {
-    case CIRCNN_ACTIVATION_RELU:
-        return saturate(t < 0 ? 0 : t, count);
-    case CIRCNN_ACTIVATION_RELU6:
-        if (d.clip < kValueMax) return static_cast<Word>(clamp(t, 0, d.clip));
-        return saturate(t < 0 ? 0 : t, count);
-    case CIRCNN_ACTIVATION_LEAKY_RELU:
-        t = saturate(t, count);
-        return static_cast<Word>(t < 0 ? round_shift(t * d.slope, CIRCNN_SLOPE_SHIFT) : t);
-    default:
-        return saturate(t, count);
-    }
 }
 
 #endif

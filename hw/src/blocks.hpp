@@ -15,34 +15,35 @@ struct BlocksJob {
     bool halves;                             // four of them in a beat
     bool wide;                               // sixteen words a trip, not eight
     bool by_sample;
-    uint16_t last_beat[2];                   // of a group of blocks, and of a pixel's last one
+    uint16_t last_beat_full, last_beat_last;  // of a group of blocks, and of a pixel's last one
     uint16_t last_place, last_blocks, last_column, last_row, last_group;
     uint32_t first_address;
-    int32_t step_place[2];                   // of the address; after the group's full and last beats
+    int32_t step_place_full,
+        step_place_last;  // of the address; after the group's full and last beats
     int32_t step_blocks, step_column, step_row, step_group;
-    uint32_t channels, blocks_channels;      // of a pixel; from one group of blocks to the next
+    uint32_t channels, blocks_channels;  // of a pixel; from one group of blocks to the next
     int32_t first_image_column, place_columns;
     uint16_t in_width;
     uint16_t samples;
-    uint16_t first_phase, last_phase;        // of a row: its number modulo the stride
-    uint16_t kernel_height, kept_rows;       // rows that windows need: of a stride, of the image
-    uint16_t kept_columns, owned_columns;    // columns that windows need, and that a place counts
-    uint8_t place_beats;                     // from a place to the next in the transform's batch
-    uint8_t unit_beats, batch_beats;         // of a group of blocks of all places, of a batch
+    uint16_t first_phase, last_phase;  // of a row: its number modulo the stride
+    uint16_t kernel_height, kept_rows;  // rows that windows need: of a stride, of the image
+    uint16_t kept_columns, owned_columns;  // columns that windows need, and that a place counts
+    uint8_t place_beats;  // from a place to the next in the transform's batch
+    uint8_t unit_beats, batch_beats;  // of a group of blocks of all places, of a batch
     uint8_t first_position;
 };
 
 struct BlocksState {
-    bool high;                               // the second half of a beat of eight words
+    bool high;  // the second half of a beat of eight words
     bool done;
     uint16_t beat, place, blocks, column, row, group, phase;
     uint32_t address;
-    uint32_t channel, blocks_channel;        // of this beat, and of the group of blocks
-    int32_t image_column, column_0;          // of this place, and of the first one
+    uint32_t channel, blocks_channel;  // of this beat, and of the group of blocks
+    int32_t image_column, column_0;  // of this place, and of the first one
     uint16_t sample, sample_0;
     // in the transform's batch, in beats: of this one, of the place's and of the unit's first
     uint8_t position, place_position, unit_position;
-    bool batch_begins;                       // with this beat
+    bool batch_begins;  // with this beat
 };
 
 // -- the job ------------------------------------------------------------------------------------
@@ -79,8 +80,8 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
     j.by_sample = layer.by_sample;
     const int32_t at_once = j.wide ? kBanks : kBeat;
     const int32_t full = ceil_div(words, at_once) - 1, last = ceil_div(last_words, at_once) - 1;
-    j.last_beat[0] = static_cast<uint16_t>(full);
-    j.last_beat[1] = static_cast<uint16_t>(last);
+    j.last_beat_full = static_cast<uint16_t>(full);
+    j.last_beat_last = static_cast<uint16_t>(last);
     j.last_place = static_cast<uint16_t>(layer.places - 1);
     j.last_blocks = static_cast<uint16_t>(layer.column_groups - 1);
     j.last_column = static_cast<uint16_t>(layer.columns - 1);
@@ -88,8 +89,8 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
     j.last_group = static_cast<uint16_t>(groups - 1);
     j.first_image_column = -d.pad_left;
     j.first_address = static_cast<uint32_t>(d.input_address - d.pad_left * d.in_channels);
-    j.step_place[0] = place - full * at_once;
-    j.step_place[1] = place - last * at_once;
+    j.step_place_full = place - full * at_once;
+    j.step_place_last = place - last * at_once;
     const int32_t places = (layer.places - 1) * place;
     j.step_blocks = words - full * at_once - places;
     // from the last beat of a pixel's last group of blocks back to the first of its first one
@@ -151,7 +152,7 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
 #pragma HLS INLINE
     const bool last = s.blocks == j.last_blocks;
     const bool more = waits_for_more(j, s);
-    const bool beat = !more && s.beat == (last ? j.last_beat[1] : j.last_beat[0]);
+    const bool beat = !more && s.beat == (last ? j.last_beat_last : j.last_beat_full);
     const bool place = beat && s.place == j.last_place;
     const bool blocks = place && last;
     const bool column = blocks && s.column == j.last_column;
@@ -165,14 +166,14 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
     n.column = static_cast<uint16_t>(!blocks ? s.column : column ? 0 : s.column + 1);
     n.row = static_cast<uint16_t>(!column ? s.row : row ? 0 : s.row + 1);
     n.group = static_cast<uint16_t>(!row ? s.group : s.group + 1);
-    n.phase = static_cast<uint16_t>(!column                  ? s.phase
-                                    : row                    ? j.first_phase
+    n.phase = static_cast<uint16_t>(!column                   ? s.phase
+                                    : row                     ? j.first_phase
                                     : s.phase == j.last_phase ? 0
-                                                             : s.phase + 1);
+                                                              : s.phase + 1);
     const int32_t beat_words = j.wide ? kBanks : kBeat;
     const int32_t step = more      ? 0
                          : !beat   ? beat_words
-                         : !place  ? (last ? j.step_place[1] : j.step_place[0])
+                         : !place  ? (last ? j.step_place_last : j.step_place_full)
                          : !blocks ? j.step_blocks
                          : !column ? j.step_column
                          : !row    ? j.step_row

@@ -10,7 +10,7 @@
 // activation memory is the one variable that two of them have: the reader, which comes first, and
 // the writer, which comes last.  Vitis HLS allows that for an argument of the region (UG1399,
 // "Canonical Body": read before write), and no layer overwrites what it reads.
-static void run_units(const Layer &next, const Batch &batch, Plan &next_plan, const ReadJob reading,
+static void run_units(const Layer next, const Batch batch, Plan &next_plan, const ReadJob reading,
                       const InputJob input, const ForwardJob forward, const LinesJob line_job,
                       const OutputsJob outputs, const LanesJob lanes, const ResultJob counting,
                       const InverseJob inverse, const VectorJob vector, const ResultJob placing,
@@ -70,9 +70,9 @@ static void run_layer(Engine &engine, int32_t index, const Batch &batch, const P
           epilogue = read, write = read;
     run_units(next, batch, next_plan, plan.read, plan.input, plan.forward, plan.lines, plan.outputs,
               plan.lanes, plan.results, plan.inverse, plan.vector, plan.results, plan.epilogue,
-              plan.spectral, plan.results.beats, engine.activations, engine.weights,
-              engine.spectra, engine.channels, in, packet, read, forward, product, inverse, vector,
-              epilogue, write);
+              plan.spectral, plan.results.beats, engine.activations, engine.weights, engine.spectra,
+              engine.channels, in, packet, read, forward, product, inverse, vector, epilogue,
+              write);
 #ifdef CIRCNN_COUNT_TRIPS
     const Count counts[kUnits] = {read, forward, product, inverse, vector, epilogue, write};
     for (int unit = 0; unit < kUnits; unit++) engine.trips[index][unit] += counts[unit].trips;

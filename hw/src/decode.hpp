@@ -24,13 +24,13 @@ inline int32_t check_header(const circnn_header &h, bool legal, uint32_t bytes) 
 // All products of the checks and of the arrangement are calls of circnn_multiply, one after the
 // other: one multiplier of 32 x 32 bits (4 DSP48E1), since nothing here is in a pipelined loop.  There
 // is no other, and no divider: the rest are shifts, and the steps of quotient().
-inline int32_t decode_layer(const circnn_header &h, const circnn_descriptor &d, int32_t index,
-                            Layer &layer, int32_t &resident_rows, int32_t &weights_end) {
+inline int32_t decode_layer(const circnn_header &h, int32_t index, Layer &layer,
+                            int32_t &resident_rows, int32_t &weights_end) {
 #pragma HLS INLINE
 #pragma HLS ALLOCATION function instances = circnn_multiply limit = 1
+    const circnn_descriptor &d = layer.d;
     const int32_t status = circnn_check_layer(&h, &d, kLimits);
     if (status != CIRCNN_STATUS_OK) return status;
-    layer.d = d;
     layer.in_words = static_cast<int32_t>(
         circnn_image_words(d.in_height, d.in_width, d.in_channels, kLimits));
     layer.out_words = static_cast<int32_t>(

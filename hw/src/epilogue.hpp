@@ -20,10 +20,10 @@ constexpr Ram kBiases = {"biases", kChannelRows, 1, 1, 1};
 
 struct EpilogueJob {
     uint32_t beats;
-    bool spectral;          // the words come from the inverse transform, not from the vector unit
-    bool scaled;            // a scale and a bias for each channel
-    bool averaged;          // the factor is the reciprocal of the window's pixels
-    uint16_t reciprocals;   // where in the scales those for 1, 2, ... pixels begin
+    bool spectral;  // the words come from the inverse transform, not from the vector unit
+    bool scaled;  // a scale and a bias for each channel
+    bool averaged;  // the factor is the reciprocal of the window's pixels
+    uint16_t reciprocals;  // where in the scales those for 1, 2, ... pixels begin
     uint8_t shift;
     uint8_t activation;
     Word clip, slope;
@@ -63,30 +63,30 @@ inline int64_t rounded(int64_t v, uint8_t shift) {
     return (twice >> 1) + (twice & 1);
 }
 
-// The two nearest points of a table of 2^n intervals, from a memory of its even points and one of
-// its odd ones: both are neighbours in turn.
-struct Points2 {
+// The points at the two ends of an interval of a table.  Even and odd points have a memory each, so
+// that both ends are read at once.
+struct Interval {
     Word left, right;
 };
 
-inline Points2 nearest(const Word *even, const Word *odd, int32_t step) {
+inline Interval interval(const Word *even, const Word *odd, int32_t step) {
 #pragma HLS INLINE
     const Word e = even[(step + 1) >> 1], o = odd[step >> 1];
-    return (step & 1) == 0 ? Points2{e, o} : Points2{o, e};
+    return (step & 1) == 0 ? Interval{e, o} : Interval{o, e};
 }
 
 // What follows the sum of a channel; `limited` tells of a saturation that counts.
 inline Word finished(const EpilogueJob &j, int64_t sum, uint8_t shift, bool &limited) {
 #pragma HLS INLINE
     bool over = false;
-    const Word t = limit(rounded(sum, shift), over);
+    const Word t = limit_wide(rounded(sum, shift), over);
     const bool negative = t < 0, clips = j.clip < CIRCNN_VALUE_MAX;
     const bool table = CIRCNN_IS_TABLE(j.activation);
     // a table's interpolation and leaky ReLU's slope share the multiplier
     const int bits = CIRCNN_TABLE_STEP_BITS;
     const int32_t at = (1 << (15 - bits)) + (t >> bits);
-    const Points2 sigmoid = nearest(circnn_sigmoid_even, circnn_sigmoid_odd, at);
-    const Points2 tanh = nearest(circnn_tanh_even, circnn_tanh_odd, at);
+    const Interval sigmoid = interval(circnn_sigmoid_even, circnn_sigmoid_odd, at);
+    const Interval tanh = interval(circnn_tanh_even, circnn_tanh_odd, at);
     const bool is_tanh = j.activation == CIRCNN_ACTIVATION_TANH;
     const Word left = is_tanh ? tanh.left : sigmoid.left;
     const Word right = is_tanh ? tanh.right : sigmoid.right;
@@ -174,8 +174,8 @@ epilogue:
             biases[i] = reads_biases ? channels.biases[c.biases_row][i] : 0;
         }
         const Word multiplier = scales[reciprocal % kBeat];
-        const uint8_t shift =
-            static_cast<uint8_t>(job.shift + (job.averaged ? ceil_log2(pixels) : 0));
+        const uint8_t shift = static_cast<uint8_t>(job.shift +
+                                                   (job.averaged ? ceil_log2(pixels) : 0));
         ResultBeat result;
         result.address = c.address;
         result.count = c.count;

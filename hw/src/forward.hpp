@@ -13,6 +13,8 @@
 
 #include "transform.hpp"
 
+constexpr int kForwardLead = 1;  // see next_progress
+
 // -- what a layer asks for, and the state -------------------------------------------------------
 
 struct ForwardJob {
@@ -80,7 +82,7 @@ inline ForwardState next_forward(const ForwardJob &job, const ForwardState &s,
     const bool loaded = loading && beat.batch_last;
     const bool sent = sending && s.sent == kMaxBatchRows - 1;
     ForwardState n;
-    n.progress = next_progress(job.passes, p, loaded, sent);
+    n.progress = next_progress(job.passes, p, kForwardLead, loaded, sent);
     n.ended = s.ended || (loading && beat.layer_last);
     n.fresh = loading ? beat.batch_last : s.fresh;
     // marks of the batch that is being loaded
@@ -139,13 +141,14 @@ inline void gather_loaded(const ForwardJob &job, int trip, bool half, uint32_t c
                           const Point loaded[kPointBanks][2 * kPointRows], Point x[kTripPoints]) {
 #pragma HLS INLINE
     const int order = job.order;
-    const int trip_bank = kGather.trip_bank[order][trip], trip_at = kGather.trip_at[order][trip];
-    const int trip_row = kGather.trip_row[order][trip] | (half ? kPointRows : 0);
+    const int trip_at = of_trip(kGather.trip_at, order, trip);
+    const int trip_bank = of_trip(kGather.trip_bank, order, trip);
+    const int trip_row = of_trip(kGather.trip_row, order, trip) | (half ? kPointRows : 0);
     Point raw[kPointBanks];
 #pragma HLS ARRAY_PARTITION variable = raw complete
     for (int b = 0; b < kPointBanks; b++) {
 #pragma HLS UNROLL
-        const int row = kGather.bank_row[order][b] ^ trip_row;
+        const int row = of_order(kGather.bank_row, order, b) ^ trip_row;
         if (used) {
             CIRCNN_READS(loaded[b], row, kLoadedRam);
         }
@@ -153,8 +156,8 @@ inline void gather_loaded(const ForwardJob &job, int trip, bool half, uint32_t c
     }
     for (int lane = 0; lane < kTripPoints; lane++) {
 #pragma HLS UNROLL
-        x[lane] = raw[kGather.lane_bank[order][lane] ^ trip_bank];
-        const int at = kGather.lane_at[order][lane] ^ trip_at;
+        x[lane] = raw[of_order(kGather.lane_bank, order, lane) ^ trip_bank];
+        const int at = of_order(kGather.lane_at, order, lane) ^ trip_at;
         x[lane].counted = ((counted >> (at / (kBeat / 2))) & 1) != 0;
     }
 }
@@ -239,21 +242,16 @@ inline uint8_t front_stage(bool turned, bool halve, bool used, Point x[kTripPoin
 #pragma HLS UNROLL
         const int group = i / 4 * 8, q = i % 4;
         const Point a = x[group + q], b = x[group + q + 4];
-        const Point t = turned && q % 2 == 1 ? Point{b.im, negative(b.re), b.counted} : b;
+        const Point minus_i = {b.im, negative(b.re), b.counted};
+        const Point t = choose(turned && q % 2 == 1, minus_i, b);
         sum_and_difference(a, t, halve, y[group + 2 * q], y[group + 2 * q + 1], counts[i]);
     }
     for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
-        x[i] = used ? y[i] : x[i];
+        x[i] = choose(used, y[i], x[i]);
     }
     return used ? total(counts) : static_cast<uint8_t>(0);
 }
-
-// What a butterfly takes.
-struct Operands {
-    Point a, b;
-    uint8_t twiddle;
-};
 
 // The split's: E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2, which never leave
 // 16 bits.  Slot 0 is the sum and the difference of two real numbers; for k = 2 of both points.
@@ -266,7 +264,7 @@ inline Operands split_operands(const Split &split, int bin, const Point &z, cons
     const Word none = 0;
     const Point re = {z.re, split.single ? c.re : none, z.counted};
     const Point im = {z.im, split.single ? c.im : none, z.counted};
-    return Operands{zero ? re : e, zero ? im : o, static_cast<uint8_t>(bin)};
+    return Operands{choose(zero, re, e), choose(zero, im, o), static_cast<uint8_t>(bin)};
 }
 
 // -- a trip of a pass ---------------------------------------------------------------------------
@@ -275,12 +273,14 @@ struct ForwardPass {
     bool first, last;  // the last is the split
     uint8_t stage;
     MirrorRows rows;
+    uint8_t pairing;
 };
 
 inline ForwardPass forward_pass(const ForwardJob &job, const Progress &p) {
+    const MirrorRows rows = mirror_rows(p.trip & (kPassTrips - 1), job.split.row_mask);
     return ForwardPass{p.pass == 0, p.pass == job.passes.last_pass,
-                       static_cast<uint8_t>(p.pass + job.first_stage),
-                       mirror_rows(p.trip & 7, job.split.row_mask)};
+                       static_cast<uint8_t>(p.pass + job.first_stage), rows,
+                       pairing_of(job.split, rows)};
 }
 
 // The twiddle of a stage from 3 on: the sums and differences before it, the first of them in the
@@ -288,62 +288,39 @@ inline ForwardPass forward_pass(const ForwardJob &job, const Progress &p) {
 inline int forward_twiddle(int pair, int trip, int stage) {
     const int before = (stage > 3 ? (trip & 1) << 3 : 0) | (stage > 4 ? (trip & 2) << 1 : 0) |
                        (stage > 5 ? (trip & 4) >> 1 : 0);
-    return reverse_bits(pair, 3) << 4 | before;
+    return kReversed3.of[pair] << 4 | before;
 }
 
-inline void choose_operands(const ForwardJob &job, const ForwardPass &pass, int trip,
-                            const Point x[kTripPoints], const Point low[kPointBanks],
-                            const Point high[kPointBanks], Operands operands[kButterflies]) {
+// What the butterfly of a pair takes in a first pass, in a stage and in the split.
+inline Operands lane_operands(const ForwardJob &job, const ForwardPass &pass, int trip, int pair,
+                              const Point x[kTripPoints], const Point low[kPointBanks],
+                              const Point high[kPointBanks], const Point z[kTripPoints]) {
 #pragma HLS INLINE
-    Point z[kTripPoints];  // what the split takes
-#pragma HLS ARRAY_PARTITION variable = z complete
-    for (int i = 0; i < kTripPoints; i++) {
-#pragma HLS UNROLL
-        z[i] = job.small ? x[i] : i < kPointBanks / 2 ? low[i] : high[i];
-    }
-    const int pairing = pass.rows.mirrored ? kMirrored : static_cast<int>(job.split.pairing);
+    const int group = pair / 4 * 8, q = pair % 4;
     const bool upper = trip % 2 == 1;  // half of the rows
-    for (int i = 0; i < kButterflies; i++) {
-#pragma HLS UNROLL
-        const int group = i / 4 * 8, q = i % 4;
-        const Operands first = {x[group + q], x[group + q + 4],
-                                static_cast<uint8_t>(reverse_bits(q, 2) << 5)};
-        const Operands stage = {low[upper ? i + 8 : i], high[upper ? i + 8 : i],
-                                static_cast<uint8_t>(forward_twiddle(i, trip, pass.stage))};
-        const Operands split = split_operands(job.split, bin_of(job.split, pass.rows, i),
-                                              even_of(z, pairing, i), odd_of(z, pairing, i));
-        operands[i] = pass.last ? split : pass.first ? first : stage;
-    }
+    const Operands first = {x[group + q], x[group + q + 4],
+                            static_cast<uint8_t>(kReversed2.of[q] << 5)};
+    const Operands stage = {choose(upper, low[pair + 8], low[pair]),
+                            choose(upper, high[pair + 8], high[pair]),
+                            static_cast<uint8_t>(forward_twiddle(pair, trip, pass.stage))};
+    const Operands split = split_operands(job.split, bin_of(job.split, pass.rows, pair),
+                                          even_of(z, pass.pairing, pair),
+                                          odd_of(z, pass.pairing, pair));
+    return choose(pass.last, split, choose(pass.first, first, stage));
 }
 
-// The spectra that belong to the sixteen places: low is conj(E - t).
-inline void finish_split(const ForwardJob &job, const ForwardPass &pass, bool halve,
-                         const Point x[kTripPoints], const Point low_row[kPointBanks],
-                         const Point high_row[kPointBanks], const Operands operands[kButterflies],
-                         const Point sums[kButterflies], const Point differences[kButterflies],
-                         Point spectra[kTripPoints]) {
+// The spectra at a pair's two places: high, and conj(E - t).
+struct EvenOdd {
+    Point even, odd;
+};
+
+inline EvenOdd split_results(const ForwardJob &job, bool zero, bool halve, const Point &high,
+                             const Point &low, const Point &beside) {
 #pragma HLS INLINE
-    const int pairing = pass.rows.mirrored ? kMirrored : static_cast<int>(job.split.pairing);
-    Point even[kButterflies], odd[kButterflies];
-#pragma HLS ARRAY_PARTITION variable = even complete
-#pragma HLS ARRAY_PARTITION variable = odd complete
-    for (int i = 0; i < kButterflies; i++) {
-#pragma HLS UNROLL
-        // only the first row of a block has a slot 0, and beside it the middle bin
-        const bool zero = operands[i].twiddle == 0;
-        const int at = odd_place(kNeighbours, i);
-        const Point beside = middle(job.small ? x[at] : at < 8 ? low_row[at] : high_row[at], halve);
-        const Point high = sums[i], low = differences[i];
-        const Point conjugate = {low.re, negative(low.im), low.counted};
-        even[i] = zero ? Point{high.re, low.re, high.counted} : high;
-        odd[i] = !zero              ? conjugate
-                 : job.split.single ? Point{high.im, low.im, high.counted}
-                                    : beside;
-    }
-    for (int i = 0; i < kTripPoints; i++) {
-#pragma HLS UNROLL
-        spectra[i] = job.plain ? x[i] : placed(even, odd, pairing, i);
-    }
+    const Point conjugate = {low.re, negative(low.im), low.counted};
+    const Point first = {high.re, low.re, high.counted}, second = {high.im, low.im, high.counted};
+    const Point other = choose(job.split.single, second, middle(beside, halve));
+    return EvenOdd{choose(zero, first, high), choose(zero, other, conjugate)};
 }
 
 // -- the unit -----------------------------------------------------------------------------------
@@ -375,10 +352,10 @@ clear:
 forward:
     for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
 #pragma HLS PIPELINE II = 1
-#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 3 true
+#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 6 true
 #pragma HLS DEPENDENCE variable = work inter RAW distance = 8 true
 #pragma HLS DEPENDENCE variable = ready inter RAW distance = 12 true
-        static_assert(CIRCNN_LATENCY_LOADED == 3 && CIRCNN_LATENCY_TRANSFORM == 8 &&
+        static_assert(CIRCNN_LATENCY_LOADED == 6 && CIRCNN_LATENCY_TRANSFORM == 8 &&
                           CIRCNN_LATENCY_READY == 12,
                       "the pragmas state the contract's latencies");
         if (state.finished) break;
@@ -410,28 +387,37 @@ forward:
             const RowPair rows = {pass.last ? pass.rows.low : apart.low,
                                   pass.last ? pass.rows.high : apart.high};
             read_work(1 - to, rows, !pass.first, work, low, high);
-            Operands operands[kButterflies];
-            Point sums[kButterflies], differences[kButterflies], row[kPointBanks];
+            Point z[kTripPoints], row[kPointBanks], even[kButterflies], odd[kButterflies];
             uint8_t counts[kButterflies];
-#pragma HLS ARRAY_PARTITION variable = operands complete
-#pragma HLS ARRAY_PARTITION variable = sums complete
-#pragma HLS ARRAY_PARTITION variable = differences complete
+#pragma HLS ARRAY_PARTITION variable = z complete
 #pragma HLS ARRAY_PARTITION variable = row complete
+#pragma HLS ARRAY_PARTITION variable = even complete
+#pragma HLS ARRAY_PARTITION variable = odd complete
 #pragma HLS ARRAY_PARTITION variable = counts complete
-            choose_operands(job, pass, trip, x, low, high, operands);
+            for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS UNROLL
+                z[i] = choose(job.small, x[i], i < kPointBanks / 2 ? low[i] : high[i]);
+            }
             for (int i = 0; i < kButterflies; i++) {
 #pragma HLS UNROLL
-                butterfly(operands[i].a, operands[i].b, operands[i].twiddle, false, halve, sums[i],
-                          differences[i], counts[i]);
-                row[2 * i] = sums[i];
-                row[2 * i + 1] = differences[i];
+                const Operands o = lane_operands(job, pass, trip, i, x, low, high, z);
+                butterfly(o.a, o.b, twiddle_at(o.twiddle, false), halve, row[2 * i], row[2 * i + 1],
+                          counts[i]);
+                // only the first row of a block has a slot 0, and beside it the middle bin
+                const EvenOdd spectra = split_results(job, o.twiddle == 0, halve, row[2 * i],
+                                                      row[2 * i + 1], z[2 * i + 1]);
+                even[i] = spectra.even;
+                odd[i] = spectra.odd;
             }
             const uint8_t limited_2 = job.plain ? static_cast<uint8_t>(0) : total(counts);
             saturations += static_cast<uint8_t>(limited_0 + limited_1 + limited_2);
             if (pass.last) {
                 Point spectra[kTripPoints];
 #pragma HLS ARRAY_PARTITION variable = spectra complete
-                finish_split(job, pass, halve, x, low, high, operands, sums, differences, spectra);
+                for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS UNROLL
+                    spectra[i] = choose(job.plain, x[i], placed(even, odd, pass.pairing, i));
+                }
                 write_ready(p.compute_half, pass.rows, spectra, ready);
             } else {
                 write_work(to, trip, row, work);

@@ -14,11 +14,11 @@
 #include "results.hpp"
 #include "transform.hpp"
 
-// The first pass: two stages of adders more, and its points are read again sooner.
-constexpr int kMergeLatency = CIRCNN_LATENCY_TRANSFORM + 2;
+// The first pass: stages 0 and 1 take three cycles more, and its points are read again sooner.
+constexpr int kMergeLatency = CIRCNN_LATENCY_TRANSFORM + 3;
 constexpr int kMergeHalfDistance = 5, kMergeWholeDistance = 2;
 
-constexpr int kShortestLog2 = 5;  // largest block size, as a power of two, with a short last batch
+constexpr int kInverseLead = 4;  // see next_progress
 
 // -- what a layer asks for, and the state -------------------------------------------------------
 
@@ -33,11 +33,13 @@ struct InverseJob {
     Passes passes;
     Split split;
     uint32_t batches;
-    uint8_t first_beats, last_beats;  // of the first batch and of the last; others are full
+    uint8_t first_final,
+        last_final;  // last beat of the first batch and of the last; others are full
 };
 
 // The last batch is computed and sent when nothing else is left to do, so it is as short as
-// possible: but not where the batch before it would still be computed.
+// possible, one row of sums: but not where it would have to wait for the batch before it for longer
+// than its sending saves.
 inline InverseJob inverse_job(const Layer &layer, const Batch &batch) {
     const int log2 = layer.d.block_log2;
     InverseJob job;
@@ -58,27 +60,31 @@ inline InverseJob inverse_job(const Layer &layer, const Batch &batch) {
     job.split = split_of(log2);
     const uint32_t beats = result_beats(layer, batch.samples);
     const uint32_t shortest = static_cast<uint32_t>(layer.chunks * kRowBeats);
-    const uint32_t wanted = log2 <= kShortestLog2 ? shortest : kBatchBeats;
+    const uint32_t arrives = static_cast<uint32_t>(layer.chunks * most(layer.terms, kRowBeats));
+    const uint32_t computing = static_cast<uint32_t>(batch_trips(job.passes));
+    const bool short_last = computing + shortest <= arrives + kBatchBeats;
+    const uint32_t wanted = short_last ? shortest : kBatchBeats;
     const uint32_t last = beats < wanted ? beats : wanted;
     const uint32_t before = beats - last;
     const uint32_t rest = before % kBatchBeats;
     job.batches = 1 + before / kBatchBeats + (rest > 0 ? 1 : 0);
-    job.last_beats = static_cast<uint8_t>(last);
-    job.first_beats = static_cast<uint8_t>(before == 0 ? last : rest > 0 ? rest : kBatchBeats);
+    const uint32_t first = before == 0 ? last : rest > 0 ? rest : kBatchBeats;
+    job.last_final = static_cast<uint8_t>(last - 1);
+    job.first_final = static_cast<uint8_t>(first - 1);
     return job;
 }
 
 struct InverseState {
     Progress progress;
     uint32_t batches;  // to be loaded
-    uint8_t wanted, stored;  // beats of the batch being loaded, and those that have come
-    uint8_t loaded_0, loaded_1;  // beats of the loaded batches
-    uint8_t ready_0, ready_1, sent;
+    uint8_t stored, final;  // beat of the batch that is loaded next, and its last
+    uint8_t loaded_0, loaded_1;  // last beats of the loaded batches
+    uint8_t sent, ready_0, ready_1;
     bool finished;
 };
 
 inline InverseState first_inverse(const InverseJob &job) {
-    return InverseState{first_progress(), job.batches, job.first_beats, 0, 0, 0, 0, 0, 0, false};
+    return InverseState{first_progress(), job.batches, 0, job.first_final, 0, 0, 0, 0, 0, false};
 }
 
 inline bool loads(const InverseState &s) { return s.progress.rooms != 0 && s.batches != 0; }
@@ -89,24 +95,24 @@ inline InverseState next_inverse(const InverseJob &job, const InverseState &s) {
 #pragma HLS INLINE
     const Progress &p = s.progress;
     const bool loading = loads(s), sending = sends(s);
-    const uint8_t stored = static_cast<uint8_t>(s.stored + 1);
-    const uint8_t sent = static_cast<uint8_t>(s.sent + 1);
-    const bool loaded = loading && stored == s.wanted;
-    const bool all = sending && sent == (p.send_half ? s.ready_1 : s.ready_0);
+    const bool loaded = loading && s.stored == s.final;
+    const bool sent = sending && s.sent == (p.send_half ? s.ready_1 : s.ready_0);
     InverseState n;
-    n.progress = next_progress(job.passes, p, loaded, all);
+    n.progress = next_progress(job.passes, p, kInverseLead, loaded, sent);
     n.batches = loaded ? s.batches - 1 : s.batches;
-    const uint8_t next_wanted = s.batches == 2 ? job.last_beats : static_cast<uint8_t>(kBatchBeats);
-    n.wanted = loaded ? next_wanted : s.wanted;
-    n.stored = !loading ? s.stored : loaded ? static_cast<uint8_t>(0) : stored;
-    n.loaded_0 = loaded && !p.load_half ? s.wanted : s.loaded_0;
-    n.loaded_1 = loaded && p.load_half ? s.wanted : s.loaded_1;
+    n.stored = static_cast<uint8_t>(!loading ? s.stored : loaded ? 0 : s.stored + 1);
+    n.final = !loaded          ? s.final
+              : s.batches == 2 ? job.last_final
+                               : static_cast<uint8_t>(kBatchBeats - 1);
+    n.loaded_0 = loaded && !p.load_half ? s.final : s.loaded_0;
+    n.loaded_1 = loaded && p.load_half ? s.final : s.loaded_1;
     // it stays with the batch when its half of the loaded points is filled again
     const bool taken = last_points(p) && p.pass == 0;
     n.ready_0 = taken && !p.compute_half ? s.loaded_0 : s.ready_0;
     n.ready_1 = taken && p.compute_half ? s.loaded_1 : s.ready_1;
-    n.sent = !sending ? s.sent : all ? static_cast<uint8_t>(0) : sent;
-    n.finished = n.batches == 0 && all_sent(n.progress);
+    n.sent = static_cast<uint8_t>(!sending ? s.sent : sent ? 0 : s.sent + 1);
+    const bool all_loaded = s.batches == 0 || (loaded && s.batches == 1);
+    n.finished = all_loaded && all_sent(n.progress);
     return n;
 }
 
@@ -145,7 +151,7 @@ inline uint8_t store_sums(const InverseJob &job, const SumBeat &beat, int at, bo
 
 // The lower half of one row and the upper half of another.  Points that were not loaded in this
 // batch are not counted.
-inline void read_loaded(bool half, const MirrorRows &rows, int beats, bool used,
+inline void read_loaded(bool half, const MirrorRows &rows, int final, bool used,
                         const Point loaded[kPointBanks][2 * kPointRows], Point x[kTripPoints]) {
 #pragma HLS INLINE
     for (int b = 0; b < kPointBanks; b++) {
@@ -156,7 +162,7 @@ inline void read_loaded(bool half, const MirrorRows &rows, int beats, bool used,
             CIRCNN_READS(loaded[b], from, kLoadedRam);
         }
         x[b] = loaded[b][from];
-        const bool loaded_now = row * (kPointBanks * 2 / kBeat) + b / (kBeat / 2) < beats;
+        const bool loaded_now = row * (kPointBanks * 2 / kBeat) + b / (kBeat / 2) <= final;
         x[b].counted = loaded_now && x[b].counted;
     }
 }
@@ -178,7 +184,7 @@ inline void read_points(bool from_merge, int half, int row, int quarter, bool us
             CIRCNN_READS(work[b], from, kInverseRam);
         }
         const Point first = merged[b][row], later = work[b][from];
-        raw[b] = from_merge ? first : later;
+        raw[b] = choose(from_merge, first, later);
     }
     for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
@@ -190,18 +196,16 @@ inline void read_points(bool from_merge, int half, int row, int quarter, bool us
 
 // The merge's a and b: E = (X[m] + conj X[N-m]) / 2 and D = (X[m] - conj X[N-m]) / 2.  Slot 0 is two
 // real numbers, whose half sum and half difference are a point.
-struct MergeOperands {
-    Point a, b;
-};
-
-inline MergeOperands merge_operands(bool zero, const Point &x, const Point &c) {
+inline Operands merge_operands(int bin, const Point &x, const Point &c) {
+    const bool zero = bin == 0;
     const Point e = {static_cast<Word>((x.re + c.re + 1) >> 1),
                      static_cast<Word>((x.im - c.im + 1) >> 1), x.counted};
     const Point d = {static_cast<Word>((x.re - c.re) >> 1), static_cast<Word>((x.im + c.im) >> 1),
                      x.counted};
     const Point real = {static_cast<Word>((x.re + x.im + 1) >> 1),
                         static_cast<Word>((x.re - x.im) >> 1), x.counted};
-    return MergeOperands{zero ? real : e, zero ? Point{0, 0, x.counted} : d};
+    const Point none = {0, 0, x.counted};
+    return Operands{choose(zero, real, e), choose(zero, none, d), static_cast<uint8_t>(bin)};
 }
 
 // The odd place beside a slot 0: the middle bin, or for k = 2 another slot 0.
@@ -215,11 +219,11 @@ inline Point beside_zero(bool single, bool halve, const Point &c) {
 // A stage: high = a + t, low = a - t with t = b times the twiddle.  A merge: with O = t it makes
 // Z[m] = E + i O and conj Z[N-m] = E - i O.  Since i O = -O.im + i O.re, the sum of E.re and O.im
 // belongs to the difference, and is rounded like one.
-inline void inverse_butterfly(const Point &a, const Point &b, int twiddle, bool merging, bool halve,
-                              Point &high, Point &low, uint8_t &count) {
+inline void inverse_butterfly(const Point &a, const Point &b, const Twiddle &w, bool merging,
+                              bool halve, Point &high, Point &low, uint8_t &count) {
 #pragma HLS INLINE
     uint8_t rotated;
-    const Point t = rotate(b, twiddle, true, rotated);
+    const Point t = rotate(b, w, rotated);
     const Word t_re = merging ? t.im : t.re, t_im = merging ? t.re : t.im;
     const int32_t up = halve ? 1 : 0;
     const int32_t sum_up = merging ? 0 : up, difference_up = merging ? up : 0;
@@ -249,12 +253,13 @@ inline uint8_t back_stage(int apart, bool halve, bool used, Point x[kTripPoints]
         const int low = i % 2, group = i / 2 * 4;
         const int first = group + (apart == 1 ? 2 * low : low), second = first + apart;
         const Point b = x[second];
-        const Point t = apart == 2 && low == 1 ? Point{negative(b.im), b.re, b.counted} : b;
+        const Point times_i = {negative(b.im), b.re, b.counted};
+        const Point t = choose(apart == 2 && low == 1, times_i, b);
         sum_and_difference(x[first], t, halve, y[first], y[second], counts[i]);
     }
     for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
-        x[i] = used ? y[i] : x[i];
+        x[i] = choose(used, y[i], x[i]);
     }
     return used ? total(counts) : static_cast<uint8_t>(0);
 }
@@ -265,13 +270,15 @@ struct InversePass {
     bool first, last;  // the first merges
     int trip;
     MirrorRows rows;
+    uint8_t pairing;
     RowPair apart;
 };
 
 inline InversePass inverse_pass(const InverseJob &job, const Progress &p) {
     const int trip = p.trip & (kPassTrips - 1);
+    const MirrorRows rows = mirror_rows(trip, job.split.row_mask);
     return InversePass{p.pass == 0, p.pass == job.passes.last_pass, trip,
-                       mirror_rows(trip, job.split.row_mask), rows_apart(trip, job.whole)};
+                       rows,        pairing_of(job.split, rows),    rows_apart(trip, job.whole)};
 }
 
 // The twiddle of stage pass + 1: the highest bits of the place of the pair's first point.
@@ -378,12 +385,12 @@ clear:
 inverse:
     for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
 #pragma HLS PIPELINE II = 1
-#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 3 true
-#pragma HLS DEPENDENCE variable = merged inter RAW distance = 10 true
+#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 6 true
+#pragma HLS DEPENDENCE variable = merged inter RAW distance = 11 true
 #pragma HLS DEPENDENCE variable = work inter RAW distance = 8 true
 #pragma HLS DEPENDENCE variable = ready inter RAW distance = 12 true
-        static_assert(CIRCNN_LATENCY_LOADED == 3 && CIRCNN_LATENCY_TRANSFORM == 8 &&
-                          CIRCNN_LATENCY_READY == 12 && kMergeLatency == 10,
+        static_assert(CIRCNN_LATENCY_LOADED == 6 && CIRCNN_LATENCY_TRANSFORM == 8 &&
+                          CIRCNN_LATENCY_READY == 12 && kMergeLatency == 11,
                       "the pragmas state the contract's latencies");
         if (state.finished) break;
         CIRCNN_TRIP();
@@ -396,16 +403,14 @@ inverse:
         }
         if (computes(p)) {
             const InversePass pass = inverse_pass(job, p);
-            const int to = p.pass & 1, beats = p.compute_half ? state.loaded_1 : state.loaded_0;
+            const int to = p.pass & 1, final = p.compute_half ? state.loaded_1 : state.loaded_0;
             const bool halve = ((job.shifts >> (pass.first ? 0 : (p.pass + 2) & 7)) & 1) != 0;
             Point x[kTripPoints], row[kTripPoints];
 #pragma HLS ARRAY_PARTITION variable = x complete
 #pragma HLS ARRAY_PARTITION variable = row complete
-            read_loaded(p.compute_half, pass.rows, beats, pass.first, loaded, x);
+            read_loaded(p.compute_half, pass.rows, final, pass.first, loaded, x);
             read_points(p.pass == 1, 1 - to, pass.trip, quarter_of(pass.trip, job.whole),
                         !pass.first, merged, work, row);
-            const int pairing = pass.rows.mirrored ? kMirrored
-                                                   : static_cast<int>(job.split.pairing);
             Point high[kButterflies], low[kButterflies], even[kButterflies], odd[kButterflies];
             uint8_t counts[kButterflies];
 #pragma HLS ARRAY_PARTITION variable = high complete
@@ -416,23 +421,25 @@ inverse:
             for (int i = 0; i < kButterflies; i++) {
 #pragma HLS UNROLL
                 const int bin = bin_of(job.split, pass.rows, i);
-                const bool zero = bin == 0;
-                const MergeOperands merge = merge_operands(zero, even_of(x, pairing, i),
-                                                           odd_of(x, pairing, i));
-                const Point a = pass.first ? merge.a : row[2 * i];
-                const Point b = pass.first ? merge.b : row[2 * i + 1];
-                const int twiddle = pass.first ? bin : inverse_twiddle(job, p.pass, pass.trip, i);
-                inverse_butterfly(a, b, twiddle, pass.first, halve, high[i], low[i], counts[i]);
+                const Operands merge = merge_operands(bin, even_of(x, pass.pairing, i),
+                                                      odd_of(x, pass.pairing, i));
+                const Operands stage = {row[2 * i], row[2 * i + 1],
+                                        static_cast<uint8_t>(
+                                            inverse_twiddle(job, p.pass, pass.trip, i))};
+                const Operands o = choose(pass.first, merge, stage);
+                inverse_butterfly(o.a, o.b, twiddle_at(o.twiddle, true), pass.first, halve, high[i],
+                                  low[i], counts[i]);
                 // only the first row of a block has a slot 0, and beside it the middle bin
                 const Point beside = beside_zero(job.split.single, halve, x[2 * i + 1]);
                 even[i] = high[i];
-                odd[i] = zero ? beside : Point{low[i].re, negative(low[i].im), low[i].counted};
+                const Point conjugate = {low[i].re, negative(low[i].im), low[i].counted};
+                odd[i] = choose(bin == 0, beside, conjugate);
             }
             Point points[kTripPoints];
 #pragma HLS ARRAY_PARTITION variable = points complete
             for (int i = 0; i < kTripPoints; i++) {
 #pragma HLS UNROLL
-                points[i] = job.plain ? x[i] : placed(even, odd, pairing, i);
+                points[i] = choose(job.plain, x[i], placed(even, odd, pass.pairing, i));
             }
             const bool one = pass.first && job.adders > 0, two = pass.first && job.adders > 1;
             limited_merge = job.plain ? static_cast<uint8_t>(0) : total(counts);
@@ -444,7 +451,7 @@ inverse:
                 // sums go to one half of the banks, differences to the other
                 const bool sums = b >> 3 == (pass.trip & 1);
                 const int i = (b & 7) ^ (upper << 2);
-                const Point staged = sums ? high[i] : low[i];
+                const Point staged = choose(sums, high[i], low[i]);
                 const int staged_row = sums ? pass.apart.low : pass.apart.high;
                 const Source both = after_two_stages(pass, job.whole, b);
                 const Source one_only = after_one_stage(pass.trip, b);
@@ -459,10 +466,10 @@ inverse:
                     work[b][to * kPointRows + staged_row] = staged;
                 }
                 if (pass.last) {
-                    const Point ended = !pass.first       ? staged
-                                        : job.adders == 2 ? merged_now
-                                        : job.adders == 1 ? points[one_only.place]
-                                                          : points[none.place];
+                    const Point small = choose(job.adders == 1, points[one_only.place],
+                                               points[none.place]);
+                    const Point ended = choose(pass.first,
+                                               choose(job.adders == 2, merged_now, small), staged);
                     const int ended_row = (p.compute_half ? kPointRows : 0) |
                                           (!pass.first       ? staged_row
                                            : job.adders == 2 ? both.row

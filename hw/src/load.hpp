@@ -25,6 +25,8 @@ static_assert(kChannelRows <= 1 << 16, "a row of channels must fit 16 bits");
 // What is loaded is read by other loops alone, long after it has landed.
 constexpr Ram kWeightsBankRam = {"a bank of the weights", kWeightRows, 1, 1,
                                  CIRCNN_LATENCY_SPECTRA};
+constexpr Ram kFieldsRam = {"the fields", CIRCNN_DESCRIPTOR_FIELDS, 1, 1, 1};
+constexpr Ram kHeaderRam = {"the header", CIRCNN_PROGRAM_HEADER_WORDS, 1, 1, 1};
 constexpr Ram kScalesRam = {"the scales", kChannelRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
 constexpr Ram kBiasesRam = {"the biases", kChannelRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
 
@@ -219,39 +221,46 @@ inline bool load_header(Payload &payload, AxiStream &in, circnn_header &h) {
     uint32_t words[CIRCNN_PROGRAM_HEADER_WORDS];
     uint64_t beat = 0;
     bool legal = true;
+    CIRCNN_REGION();
+    CIRCNN_LOOP("load_header");
 header:
     for (int i = 0; i < CIRCNN_PROGRAM_HEADER_WORDS; i++) {
 #pragma HLS PIPELINE II = 1
+        CIRCNN_TRIP();
         if (i % kBeatHalves == 0) {
             beat = packet_beat(payload.packet, in);
             const uint64_t summed = i == 4 ? beat & 0xFFFFFFFF00000000u : beat;
             payload.crc = crc_next(payload.crc, crc_folded(summed));
         }
-        words[i] = half_of(beat, i % kBeatHalves);
-        legal = legal && circnn_header_word_ok(words[i], i) != 0;
+        const uint32_t word = half_of(beat, i % kBeatHalves);
+        legal = legal && circnn_header_word_ok(word, i) != 0;
+        CIRCNN_WRITES(words, i, kHeaderRam);
+        words[i] = word;
     }
     circnn_header_of(words, &h);
     return legal;
 }
 
-// The fields of an instruction as they are read: of all opcodes, so that its own are among them.
-struct Fields {
-    uint32_t words[CIRCNN_DESCRIPTOR_FIELDS];
-};
-
-// A record, or the payload that follows it: a word a trip; returns whether all of them are legal.
-inline bool load_fields(Payload &payload, AxiStream &in, bool record, int32_t count,
-                        Fields &fields) {
+// A record, or the payload of an opcode: a word a trip into the fields of all opcodes, so that its
+// own are among them.  Returns whether all words are legal.
+inline bool load_fields(Payload &payload, AxiStream &in, bool record, int32_t opcode, int32_t words,
+                        uint32_t fields[CIRCNN_DESCRIPTOR_FIELDS]) {
     uint64_t beat = 0;
     bool legal = true;
+    CIRCNN_REGION();
+    CIRCNN_LOOP("load_fields");
 fields:
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < words; i++) {
 #pragma HLS PIPELINE II = 1
+        CIRCNN_TRIP();
         if (i % kBeatHalves == 0) beat = payload_beat(payload, in);
         const uint32_t word = half_of(beat, i % kBeatHalves);
-        const int ok = record ? circnn_take_record(fields.words, i, word)
-                              : circnn_take_payload(fields.words, i, word);
-        legal = legal && ok != 0;
+        const int32_t field = circnn_field_of(record, opcode, i);
+        legal = legal && circnn_field_ok(field, word) != 0;
+        if (field != CIRCNN_NO_FIELD) {
+            CIRCNN_WRITES(fields, field, kFieldsRam);
+            fields[field] = word;
+        }
     }
     return legal;
 }
@@ -259,19 +268,19 @@ fields:
 // An instruction, of which at most `left` words are there; `left` becomes what follows it.
 inline int32_t load_instruction(Payload &payload, AxiStream &in, int32_t &left,
                                 circnn_descriptor &d) {
-    Fields fields;
+    uint32_t fields[CIRCNN_DESCRIPTOR_FIELDS];
 clear:
-    for (int i = 0; i < CIRCNN_DESCRIPTOR_FIELDS; i++) fields.words[i] = 0;
+    for (int i = 0; i < CIRCNN_DESCRIPTOR_FIELDS; i++) fields[i] = 0;
     if (left < CIRCNN_PROGRAM_RECORD_WORDS) return CIRCNN_STATUS_BAD_LENGTH;
     left -= CIRCNN_PROGRAM_RECORD_WORDS;
-    if (!load_fields(payload, in, true, CIRCNN_PROGRAM_RECORD_WORDS, fields))
+    if (!load_fields(payload, in, true, 0, CIRCNN_PROGRAM_RECORD_WORDS, fields))
         return CIRCNN_STATUS_BAD_FIELD;
-    const int32_t words = circnn_payload_of(fields.words);
+    const int32_t opcode = signed_word(fields[0]), words = circnn_payload_of(opcode, fields[1]);
     if (words < 0) return CIRCNN_STATUS_BAD_FIELD;
     if (left < words) return CIRCNN_STATUS_BAD_LENGTH;
     left -= words;
-    if (!load_fields(payload, in, false, words, fields)) return CIRCNN_STATUS_BAD_FIELD;
-    circnn_descriptor_of(fields.words, &d);
+    if (!load_fields(payload, in, false, opcode, words, fields)) return CIRCNN_STATUS_BAD_FIELD;
+    circnn_descriptor_of(fields, &d);
     return CIRCNN_STATUS_OK;
 }
 
@@ -306,11 +315,10 @@ inline void load_instructions(const circnn_header &h, Payload &payload, AxiStrea
     int32_t left = h.instruction_words, resident_rows = 0, weights_end = 0;
 instructions:
     for (int32_t i = 0; i < h.layers; i++) {
-        circnn_descriptor d;
-        int32_t status = load_instruction(payload, in, left, d);
+        int32_t status = load_instruction(payload, in, left, layers[i].d);
         if (payload.packet.truncated) complain(payload, CIRCNN_STATUS_TRUNCATED, -1);
         if (status == CIRCNN_STATUS_OK)
-            status = decode_layer(h, d, i, layers[i], resident_rows, weights_end);
+            status = decode_layer(h, i, layers[i], resident_rows, weights_end);
         if (status == CIRCNN_STATUS_OK && !reads_tensors(h, layers, i))
             status = CIRCNN_STATUS_BAD_ADDRESS;
         complain(payload, status, i);

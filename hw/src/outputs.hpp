@@ -14,26 +14,26 @@
 struct LinesJob {
     uint16_t last_y, last_group;
     int32_t kernel_height, in_height, stride, first_top;
-    uint16_t line_rows;                      // rows of spectra of one row of the image
-    uint16_t ring_lines;                     // rows of the image that the spectra memory holds
-    uint32_t weights_row;                    // of the layer's first term
-    int32_t first_top_terms, stride_terms;   // the windows' first row, in terms, and its step
+    uint16_t line_rows;  // rows of spectra of one row of the image
+    uint16_t ring_lines;  // rows of the image that the spectra memory holds
+    uint32_t weights_row;  // of the layer's first term
+    int32_t first_top_terms, stride_terms;  // the windows' first row, in terms, and its step
 };
 
 struct LinesState {
     bool done;
     uint16_t y, group;
-    int32_t top, top_terms;                  // of the windows' first row
-    int32_t seen;                            // rows of the image that earlier lines have used
-    uint16_t ring_line;                      // where in the ring the next fresh row goes
+    int32_t top, top_terms;  // of the windows' first row
+    int32_t seen;  // rows of the image that earlier lines have used
+    uint16_t ring_line;  // where in the ring the next fresh row goes
 };
 
 // One line of windows.
 struct LineCommand {
-    uint16_t rows;       // of the image under the windows
-    uint16_t fresh;      // how many of these no earlier line has used
+    uint16_t rows;  // of the image under the windows
+    uint16_t fresh;  // how many of these no earlier line has used
     uint16_t ring_line;  // of the first of them, in the ring
-    uint16_t ring_row;   // and its first row of spectra
+    uint16_t ring_row;  // and its first row of spectra
     uint32_t weights_row;  // of the first term that lies in the image
     bool last;
 };
@@ -122,19 +122,19 @@ struct OutputsJob {
     // last values of the counters of an output's terms, and of its place in a line
     uint16_t last_side, last_block, last_v, last_chunk, last_rows, last_x;
     uint16_t last_line_row, last_ring_line;
-    int32_t step_line[2];                    // rows of spectra to the next line of the ring, and
-                                             // from the last one to the first
+    int32_t step_line_down, step_line_wrap;  // rows of spectra to the next line of the ring, and
+    // from the last one to the first
     uint16_t chunks;
-    uint32_t terms;                          // of a whole window
-    int32_t step_rows, step_x;               // from a column's last chunk to the next output
-    uint16_t pace;                           // less one
+    uint32_t terms;  // of a whole window
+    int32_t step_rows, step_x;  // from a column's last chunk to the next output
+    uint16_t pace;  // less one
 };
 
 struct OutputsState {
-    bool computing;                          // a line
-    bool idle;                               // its terms are done, but not the trips of an output
-    bool first;                              // trip of an output
-    bool ends, done;                         // the sums of the last output are leaving; have left
+    bool computing;  // a line
+    bool idle;  // its terms are done, but not the trips of an output
+    bool first;  // trip of an output
+    bool ends, done;  // the sums of the last output are leaving; have left
     // the line being computed: whether it is the last, its rows, where its outputs begin
     bool last, empty;
     uint16_t last_u;
@@ -146,26 +146,26 @@ struct OutputsState {
     uint32_t ahead_weights;
     // accepting: lines and rows that are missing for the next line, and where the next row goes
     uint16_t lines_left, line_row, write_row, write_line;
-    uint16_t pace;                           // trips until a row may be accepted
-    uint8_t settling;                        // trips until the last one has landed
+    uint16_t pace;  // trips until a row may be accepted
+    uint8_t settling;  // trips until the last one has landed
     // the output: its trip, up to the beats of a row, its term and its place
     uint8_t trip;
     uint16_t side, block, v, u, chunk, rows, x;
     // rows of weights and of spectra: of the term, of the window's row, of the output's first term
     uint32_t weights_row, output_weights;
     uint16_t spectra_row, window_row, output_row;
-    uint16_t ring_line;                      // of the window's row
+    uint16_t ring_line;  // of the window's row
 };
 
 // One trip of the lanes.
 struct LaneCommand {
     bool multiply;
-    bool clear;           // the accumulators begin anew
-    bool accept;          // a row of spectra
-    bool keep;            // the sums are complete
+    bool clear;  // the accumulators begin anew
+    bool accept;  // a row of spectra
+    bool keep;  // the sums are complete
     bool ends;
     bool first_chunk;
-    uint16_t side;        // the term's block within its group
+    uint16_t side;  // the term's block within its group
     uint16_t weights_row, spectra_row, write_row;
 };
 
@@ -186,8 +186,8 @@ inline OutputsJob outputs_job(const Layer &layer) {
     j.last_x = static_cast<uint16_t>(layer.strip - 1);
     j.last_line_row = static_cast<uint16_t>(layer.line_rows - 1);
     j.last_ring_line = static_cast<uint16_t>(layer.ring_lines - 1);
-    j.step_line[0] = layer.line_rows;
-    j.step_line[1] = -(layer.ring_lines - 1) * layer.line_rows;
+    j.step_line_down = layer.line_rows;
+    j.step_line_wrap = -(layer.ring_lines - 1) * layer.line_rows;
     j.chunks = static_cast<uint16_t>(layer.chunks);
     j.terms = static_cast<uint32_t>(layer.terms);
     j.step_rows = 1 - layer.chunks;
@@ -242,9 +242,7 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
     n.lines_left = static_cast<uint16_t>(learn      ? line.fresh
                                          : line_row ? s.lines_left - 1
                                                     : s.lines_left);
-    n.settling = static_cast<uint8_t>(accept            ? kSettling
-                                      : s.settling == 0 ? 0
-                                                        : s.settling - 1);
+    n.settling = static_cast<uint8_t>(accept ? kSettling : s.settling == 0 ? 0 : s.settling - 1);
     // the term
     const bool multiply = s.computing && !s.idle;
     const bool block = s.block == j.last_block;
@@ -258,7 +256,7 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
     const bool x = rows && s.x == j.last_x;
     const bool ready = s.ahead && s.lines_left == 0 && s.settling == 0;
     const bool begin = ready && (x || !s.computing);  // the next line
-    const bool fresh = output || begin;               // the next trip is an output's first
+    const bool fresh = output || begin;  // the next trip is an output's first
     n.computing = begin || (s.computing && !x);
     n.ends = s.ends || (x && s.last);
     n.done = s.ends && s.trip == kRowBeats - 1;
@@ -277,10 +275,10 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
     n.pace = static_cast<uint16_t>(accept || begin ? j.pace : s.pace == 0 ? 0 : s.pace - 1);
     n.first = fresh || (s.first && !s.computing);
     n.idle = begin ? s.ahead_empty : output ? s.empty : s.idle || (multiply && u);
-    n.trip = static_cast<uint8_t>(fresh                     ? 0
-                                  : s.trip == kRowBeats - 1 ? s.trip
-                                                            : s.trip + 1);
-    n.side = static_cast<uint16_t>(fresh || (multiply && side) ? 0 : multiply ? s.side + 1 : s.side);
+    n.trip = static_cast<uint8_t>(fresh ? 0 : s.trip == kRowBeats - 1 ? s.trip : s.trip + 1);
+    n.side = static_cast<uint16_t>(fresh || (multiply && side) ? 0
+                                   : multiply                  ? s.side + 1
+                                                               : s.side);
     n.block = static_cast<uint16_t>(fresh || (multiply && block) ? 0
                                     : multiply                   ? s.block + 1
                                                                  : s.block);
@@ -290,16 +288,16 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
     n.rows = static_cast<uint16_t>(begin || rows ? 0 : chunk ? s.rows + 1 : s.rows);
     n.x = static_cast<uint16_t>(begin || x ? 0 : rows ? s.x + 1 : s.x);
     // addresses
-    const uint32_t next_weights = begin   ? s.ahead_weights
-                                  : rows  ? s.line_weights
-                                          : s.output_weights + j.terms;
+    const uint32_t next_weights = begin  ? s.ahead_weights
+                                  : rows ? s.line_weights
+                                         : s.output_weights + j.terms;
     n.output_weights = fresh ? next_weights : s.output_weights;
     n.weights_row = fresh ? next_weights : s.weights_row + (multiply ? 1 : 0);
     const int32_t step = !chunk ? 1 : !rows ? j.step_rows : j.step_x;
     const uint16_t output_row = static_cast<uint16_t>(s.output_row + step);
     const uint16_t next_row = begin ? s.ahead_ring_row : output_row;
     const bool last_line = s.ring_line == j.last_ring_line;
-    const int32_t step_line = last_line ? j.step_line[1] : j.step_line[0];
+    const int32_t step_line = last_line ? j.step_line_wrap : j.step_line_down;
     const bool down = multiply && v;
     const uint16_t below = static_cast<uint16_t>(s.window_row + step_line);
     const int32_t step_term = down ? step_line : multiply && side ? j.chunks : 0;

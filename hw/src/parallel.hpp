@@ -12,7 +12,7 @@
     CIRCNN_REGION();          \
     std::vector<std::thread> threads;
 #define CIRCNN_UNIT(call) threads.emplace_back([&] { call; });
-#define CIRCNN_PARALLEL_END \
+#define CIRCNN_PARALLEL_END                            \
     for (std::thread &thread : threads) thread.join(); \
     CIRCNN_REGION();
 #else

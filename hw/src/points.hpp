@@ -48,14 +48,13 @@ constexpr int loaded_bank(int at) {
            (kPointBanks - 1);
 }
 
-// Where the points of the trips are: with (+) for exclusive or, lane l of trip t takes the point at
-// lane_at[l] (+) trip_at[t], from bank lane_bank[l] (+) trip_bank[t] and there from row
-// bank_row[bank] (+) trip_row[t].
+// Where the points of the trips are: with ^ for exclusive or, lane l of trip t takes the point at
+// lane_at[l] ^ trip_at[t], from bank lane_bank[l] ^ trip_bank[t] and there from row bank_row[bank] ^
+// trip_row[t].  A trip's values are those of its bits, combined by ^.
 struct Gather {
     uint8_t lane_at[kOrders][kTripPoints], lane_bank[kOrders][kTripPoints];
     uint8_t bank_row[kOrders][kPointBanks];
-    uint8_t trip_at[kOrders][kPointRows], trip_bank[kOrders][kPointRows];
-    uint8_t trip_row[kOrders][kPointRows];
+    uint8_t trip_at[kOrders][3], trip_bank[kOrders][3], trip_row[kOrders][3];
 };
 
 constexpr Gather make_gather() {
@@ -68,13 +67,11 @@ constexpr Gather make_gather() {
             g.lane_bank[o][lane] = static_cast<uint8_t>(loaded_bank(at));
             g.bank_row[o][loaded_bank(at)] = static_cast<uint8_t>(at / kPointBanks);
         }
-        for (int trip = 0; trip < kPointRows; trip++) {
-            int at = 0;
-            for (int bit = 0; bit < 3; bit++) at |= ((trip >> bit) & 1) << kOrder[o].trip[bit];
-            const int bank = loaded_bank(at);
-            g.trip_at[o][trip] = static_cast<uint8_t>(at);
-            g.trip_bank[o][trip] = static_cast<uint8_t>(bank);
-            g.trip_row[o][trip] = static_cast<uint8_t>(g.bank_row[o][bank] ^ (at / kPointBanks));
+        for (int bit = 0; bit < 3; bit++) {
+            const int at = 1 << kOrder[o].trip[bit], bank = loaded_bank(at);
+            g.trip_at[o][bit] = static_cast<uint8_t>(at);
+            g.trip_bank[o][bit] = static_cast<uint8_t>(bank);
+            g.trip_row[o][bit] = static_cast<uint8_t>(g.bank_row[o][bank] ^ (at / kPointBanks));
         }
     }
     return g;
@@ -90,7 +87,9 @@ constexpr bool gather_is_complete() {
         for (int lane = 0; lane < kTripPoints; lane++) {
             banks |= 1u << kGather.lane_bank[o][lane];
             for (int trip = 0; trip < kPointRows; trip++) {
-                const int at = kGather.lane_at[o][lane] ^ kGather.trip_at[o][trip];
+                int at = kGather.lane_at[o][lane];
+                for (int bit = 0; bit < 3; bit++)
+                    at ^= (trip >> bit & 1) != 0 ? kGather.trip_at[o][bit] : 0;
                 if (at < 64) low |= uint64_t{1} << at;
                 if (at >= 64) high |= uint64_t{1} << (at - 64);
             }
@@ -101,6 +100,23 @@ constexpr bool gather_is_complete() {
 }
 
 static_assert(gather_is_complete(), "the lanes of a trip must read different banks");
+
+// A table's entry for an order that is no constant: a choice between constants, not a memory.
+template <int Columns>
+inline int of_order(const uint8_t (&table)[kOrders][Columns], int order, int column) {
+    int value = table[0][column];
+    for (int o = 1; o < kOrders; o++) {
+#pragma HLS UNROLL
+        value = order == o ? table[o][column] : value;
+    }
+    return value;
+}
+
+inline int of_trip(const uint8_t (&table)[kOrders][3], int order, int trip) {
+    return ((trip & 1) != 0 ? of_order(table, order, 0) : 0) ^
+           ((trip & 2) != 0 ? of_order(table, order, 1) : 0) ^
+           ((trip & 4) != 0 ? of_order(table, order, 2) : 0);
+}
 
 // -- the points that an inverse pass writes -----------------------------------------------------
 

@@ -42,8 +42,7 @@ inline bool real_lane(int lane, uint8_t block_log2, bool first_chunk) {
 }
 
 // One more term; a trip without one adds a product of zeros.
-inline LaneSums lane(Word w_re, Word w_im, Word x_re, Word x_im, bool clear,
-                     const LaneSums &sums) {
+inline LaneSums lane(Word w_re, Word w_im, Word x_re, Word x_im, bool clear, const LaneSums &sums) {
 #pragma HLS INLINE
     const int64_t both = static_cast<int64_t>(w_re + w_im) * (x_re + x_im);
     LaneSums next;
@@ -118,7 +117,6 @@ inline void product(const LanesJob job, const Word weights[kWeightRows][kRow],
 #pragma HLS ARRAY_PARTITION variable = real complete
     SendState s = {kRowBeats};
     uint32_t trips = 0;
-clear:
     for (int i = 0; i < kLanes; i++) {
 #pragma HLS UNROLL
         sums[i] = held[i] = LaneSums{0, 0, 0};

@@ -14,7 +14,7 @@ inline Word input_byte(const circnn_header &h, uint64_t beat, int index, bool &l
     const int32_t byte = static_cast<int32_t>((beat >> (8 * index)) & 0xFF);
     const int32_t product = byte * h.byte_scale;
 #pragma HLS BIND_OP variable = product op = mul impl = fabric
-    return limit(round_shift(product + h.byte_bias, h.byte_shift), limited);
+    return limit_wide(round_shift(product + h.byte_bias, h.byte_shift), limited);
 }
 
 // `count` of the eight bytes of a beat as input words, the rest as zeros; returns how many of them
@@ -40,7 +40,7 @@ inline uint8_t input_words(uint64_t low, uint64_t high, int32_t count, Word word
     for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
         bool limited = false;
-        const Word word = limit(word_of(i < kBeat / 2 ? low : high, i % (kBeat / 2)), limited);
+        const Word word = limit_wide(word_of(i < kBeat / 2 ? low : high, i % (kBeat / 2)), limited);
         words[i] = i < count ? word : static_cast<Word>(0);
         all = static_cast<uint8_t>(all + (i < count && limited ? 1 : 0));
     }

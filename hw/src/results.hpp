@@ -11,27 +11,27 @@
 
 // What the sequence needs of a layer.  `last_...` is the last value of a counter that begins at 0.
 struct ResultJob {
-    uint32_t beats;                          // of all samples
-    uint16_t last_beat[2];                   // of the first place, and of the others
+    uint32_t beats;  // of all samples
+    uint16_t last_beat_first, last_beat_other;  // of the first place, and of the others
     uint16_t last_place, last_rows, last_x, last_y;
     uint32_t first_address;
     int32_t step_place, step_rows, step_x, step_y, step_group;  // of the address
-    uint32_t channels[2];                    // ends of the first place's channels, and of the others'
-    uint32_t counted_channels;               // channels whose saturations count: whole blocks
-    uint32_t rows_channels;                  // from one group of blocks to the next
-    bool joined;                             // the second place's channels follow the first's
-    bool by_sample;                          // places are samples
-    uint16_t place_columns;                  // from a place to the next: columns, or samples
-    uint16_t columns;                        // how many of them exist
-    uint16_t scales_row, biases_row;         // of the first channel
+    uint32_t channels_first, channels_other;  // ends of their channels
+    uint32_t counted_channels;  // channels whose saturations count: whole blocks
+    uint32_t rows_channels;  // from one group of blocks to the next
+    bool joined;  // the second place's channels follow the first's
+    bool by_sample;  // places are samples
+    uint16_t place_columns;  // from a place to the next: columns, or samples
+    uint16_t columns;  // how many of them exist
+    uint16_t scales_row, biases_row;  // of the first channel
 };
 
 struct ResultState {
-    uint32_t left;                           // beats that are not sent yet
+    uint32_t left;  // beats that are not sent yet
     uint16_t beat, place, rows, x, y;
     uint32_t address;
-    uint32_t channel, rows_channel;          // of this beat, and of the group of blocks
-    uint16_t column, first_column;           // (or sample) of this place, and of the first one
+    uint32_t channel, rows_channel;  // of this beat, and of the group of blocks
+    uint16_t column, first_column;  // (or sample) of this place, and of the first one
 };
 
 // Eight results: how many of them exist, how many count, where they go, and their parameters.
@@ -76,8 +76,8 @@ inline ResultJob vector_result_job(const Layer &layer, const Batch &batch) {
     ResultJob j;
     j.beats = static_cast<uint32_t>(pixels * (beats + others)) *
               static_cast<uint32_t>(batch.samples);
-    j.last_beat[0] = static_cast<uint16_t>(beats - 1);
-    j.last_beat[1] = static_cast<uint16_t>(others > 0 ? others - 1 : 0);
+    j.last_beat_first = static_cast<uint16_t>(beats - 1);
+    j.last_beat_other = static_cast<uint16_t>(others > 0 ? others - 1 : 0);
     j.last_place = others > 0 ? 1 : 0;
     j.last_rows = 0;
     j.last_x = static_cast<uint16_t>(traits_of(layer).flat ? 0 : layer.d.out_width - 1);
@@ -86,8 +86,8 @@ inline ResultJob vector_result_job(const Layer &layer, const Batch &batch) {
     j.step_rows = 0;
     j.step_x = j.step_y = channels - last;
     j.step_group = batch.stride - (pixels - 1) * channels - last;
-    j.channels[0] = static_cast<uint32_t>(first);
-    j.channels[1] = static_cast<uint32_t>(channels);
+    j.channels_first = static_cast<uint32_t>(first);
+    j.channels_other = static_cast<uint32_t>(channels);
     j.counted_channels = 0;
     j.rows_channels = 0;
     j.joined = true;
@@ -106,7 +106,7 @@ inline ResultJob matrix_result_job(const Layer &layer, const Batch &batch) {
     const int32_t back = (beats - 1) * kBeat + (layer.places - 1) * place;
     ResultJob j;
     j.beats = result_beats(layer, batch.samples);
-    j.last_beat[0] = j.last_beat[1] = static_cast<uint16_t>(beats - 1);
+    j.last_beat_first = j.last_beat_other = static_cast<uint16_t>(beats - 1);
     j.last_place = static_cast<uint16_t>(layer.places - 1);
     j.last_rows = static_cast<uint16_t>(layer.row_groups - 1);
     j.last_x = static_cast<uint16_t>(layer.strip - 1);
@@ -118,7 +118,7 @@ inline ResultJob matrix_result_job(const Layer &layer, const Batch &batch) {
     j.step_y = (d.out_width - layer.strip + 1) * d.out_channels - rows;
     j.step_group = samples_at_once(layer) * batch.stride - rows -
                    ((d.out_height - 1) * d.out_width + layer.strip - 1) * d.out_channels;
-    j.channels[0] = j.channels[1] = static_cast<uint32_t>(d.out_channels);
+    j.channels_first = j.channels_other = static_cast<uint32_t>(d.out_channels);
     j.counted_channels = static_cast<uint32_t>(d.block_rows << d.block_log2);
     j.rows_channels = static_cast<uint32_t>(words);
     j.joined = false;
@@ -152,7 +152,7 @@ inline ResultState first_result(const ResultJob &j) {
 
 inline ResultState next_result(const ResultJob &j, const ResultState &s) {
 #pragma HLS INLINE
-    const bool beat = s.beat == (s.place == 0 ? j.last_beat[0] : j.last_beat[1]);
+    const bool beat = s.beat == (s.place == 0 ? j.last_beat_first : j.last_beat_other);
     const bool place = beat && s.place == j.last_place;
     const bool rows = place && s.rows == j.last_rows;
     const bool x = rows && s.x == j.last_x;
@@ -174,7 +174,7 @@ inline ResultState next_result(const ResultJob &j, const ResultState &s) {
     const uint32_t further = s.rows_channel + j.rows_channels;
     n.rows_channel = !place ? s.rows_channel : rows ? 0 : further;
     n.channel = !beat    ? s.channel + kBeat
-                : !place ? (j.joined ? j.channels[0] : s.rows_channel)
+                : !place ? (j.joined ? j.channels_first : s.rows_channel)
                 : !rows  ? further
                          : 0;
     // columns of strips begin anew with each row; samples go on with each group
@@ -200,7 +200,7 @@ inline uint8_t words_before(uint32_t end, uint32_t channel) {
 inline ResultCommand command_of(const ResultJob &j, const ResultState &s) {
 #pragma HLS INLINE
     const bool exists = s.column < j.columns;
-    const uint32_t end = s.place == 0 ? j.channels[0] : j.channels[1];
+    const uint32_t end = s.place == 0 ? j.channels_first : j.channels_other;
     ResultCommand c;
     c.address = s.address;
     c.scales_row = static_cast<uint16_t>(j.scales_row + s.channel / kBeat);

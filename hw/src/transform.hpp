@@ -28,6 +28,12 @@ struct Passes {
     uint8_t last_pass, first_end, end;
 };
 
+// From a batch's first trip to its last.
+inline int batch_trips(const Passes &p) {
+    return p.last_pass == 0 ? kPassTrips
+                            : p.first_end + 1 + (p.last_pass - 1) * (p.end + 1) + kPassTrips;
+}
+
 // Three batches at a time: one is loaded, one is computed, one is sent.  Batches use the halves of
 // the memories in turn.  A batch that is complete waits for its last points to land: its mark moves
 // along the bits of `landing` or `drying`, one each trip.
@@ -44,7 +50,7 @@ struct Progress {
 };
 
 static_assert(CIRCNN_LATENCY_LOADED >= 2 && CIRCNN_LATENCY_LOADED <= 9, "marks are 8 bits");
-static_assert(CIRCNN_LATENCY_READY >= 2 && CIRCNN_LATENCY_READY <= 17, "marks are 16 bits");
+static_assert(CIRCNN_LATENCY_READY >= 8 && CIRCNN_LATENCY_READY <= 17, "marks are 16 bits");
 
 inline Progress first_progress() {
     return Progress{2, 0, 0, false, 0, 0, 2, 0, 0, false, false, false};
@@ -56,13 +62,15 @@ inline bool computes(const Progress &p) { return p.busy && p.trip < kPassTrips; 
 inline bool last_points(const Progress &p) { return p.busy && p.trip == kPassTrips - 1; }
 
 // `loaded`, `sent`: whether this trip has the last of a batch's loaded points, of its results.
-inline Progress next_progress(const Passes &passes, const Progress &p, bool loaded, bool sent) {
+// `lead`: how many trips before the last result the first ones to be sent are complete, and so on.
+inline Progress next_progress(const Passes &passes, const Progress &p, int lead, bool loaded,
+                              bool sent) {
 #pragma HLS INLINE
     const bool taken = last_points(p) && p.pass == 0;  // the loaded points have been read
     const bool done = last_points(p) && p.pass == passes.last_pass;
     const bool pass_ends = p.trip == (p.pass == 0 ? passes.first_end : passes.end);
     const bool landed = ((p.landing >> (CIRCNN_LATENCY_LOADED - 2)) & 1) != 0;
-    const bool dry = ((p.drying >> (CIRCNN_LATENCY_READY - 2)) & 1) != 0;
+    const bool dry = ((p.drying >> (CIRCNN_LATENCY_READY - 2 - lead)) & 1) != 0;
     const bool goes_on = p.busy && !done;
     const bool starts = !goes_on && (p.waiting != 0 || landed) && (p.spaces != 0 || sent);
     Progress n;
@@ -89,16 +97,32 @@ inline bool all_sent(const Progress &p) { return p.rooms == 2 && p.spaces == 2; 
 // The N points of a block, if all blocks have N: k/2, but at least one.
 constexpr int points_of(int block_log2) { return block_log2 > 0 ? 1 << (block_log2 - 1) : 1; }
 
-constexpr int reverse_bits(int value, int bits) {
-    int reversed = 0;
-    for (int bit = 0; bit < bits; bit++) reversed |= ((value >> bit) & 1) << (bits - 1 - bit);
-    return reversed;
+constexpr int kRowBits = 3;  // of a row's number in a batch
+
+constexpr int32_t reverse_bits(int32_t value, int bits) {
+    int32_t v = value;  // of at most 8 bits
+    v = ((v & 0x55) << 1) | ((v >> 1) & 0x55);
+    v = ((v & 0x33) << 2) | ((v >> 2) & 0x33);
+    v = ((v & 0x0F) << 4) | ((v >> 4) & 0x0F);
+    return v >> (8 - bits);
 }
 
-constexpr int kRowBits = 3, kTwiddleBits = 7;  // of a row's number in a batch, of a twiddle's
+// Numbers of `Bits` bits in reversed order of bits, for the lanes' constants.
+template <int Bits>
+struct Reversed {
+    uint8_t of[1 << Bits];
+};
 
-// The same for a row's number, which is no constant.
-inline int reverse_row(int row) { return (row & 1) << 2 | (row & 2) | (row & 4) >> 2; }
+template <int Bits>
+constexpr Reversed<Bits> make_reversed() {
+    Reversed<Bits> r = {};
+    for (int i = 0; i < 1 << Bits; i++) r.of[i] = static_cast<uint8_t>(reverse_bits(i, Bits));
+    return r;
+}
+
+constexpr Reversed<2> kReversed2 = make_reversed<2>();
+constexpr Reversed<3> kReversed3 = make_reversed<3>();
+constexpr Reversed<4> kReversed4 = make_reversed<4>();
 
 // Rows whose points a pass combines, or to which it brings the two results: point j and the one half
 // of the points on.
@@ -119,14 +143,23 @@ inline RowPair rows_apart(int trip, bool whole) {
 struct MirrorRows {
     int low, high;
     bool mirrored;
-    int low_in_block, high_in_block;
+    int low_in_block, high_in_block;  // in reversed order of bits
 };
+
+inline int reversed_row(int row) {
+    int reversed = 0;
+    for (int i = 1; i < 8; i++) {
+#pragma HLS UNROLL
+        reversed = row == i ? kReversed3.of[i] : reversed;
+    }
+    return reversed;
+}
 
 // `mask`: rows of a block, minus one.
 inline MirrorRows mirror_rows(int trip, int mask) {
     const int row = trip & mask;
     const int octave = row >= 4 ? 3 : row >= 2 ? 1 : 0;
-    return MirrorRows{trip, trip ^ octave, row != 0, row, row ^ octave};
+    return MirrorRows{trip, trip ^ octave, row != 0, reversed_row(row), reversed_row(row ^ octave)};
 }
 
 // Which two of the sixteen points are combined, the even slot first.
@@ -167,24 +200,28 @@ constexpr Pairs make_pairs() {
 constexpr Pairs kPairs = make_pairs();
 
 inline Point even_of(const Point x[kTripPoints], int pairing, int pair) {
-    return pairing == kMirrored ? x[kPairs.even[kMirrored][pair]] : x[2 * pair];
+#pragma HLS INLINE
+    return choose(pairing == kMirrored, x[kPairs.even[kMirrored][pair]], x[2 * pair]);
 }
 
 inline Point odd_of(const Point x[kTripPoints], int pairing, int pair) {
-    return pairing == kNeighbours ? x[kPairs.odd[kNeighbours][pair]]
-           : pairing == kEights   ? x[kPairs.odd[kEights][pair]]
-           : pairing == kSixteens ? x[kPairs.odd[kSixteens][pair]]
-                                  : x[kPairs.odd[kMirrored][pair]];
+#pragma HLS INLINE
+    const Point in_row = choose(pairing == kEights, x[kPairs.odd[kEights][pair]],
+                                x[kPairs.odd[kSixteens][pair]]);
+    const Point other = choose(pairing == kMirrored, x[kPairs.odd[kMirrored][pair]],
+                               x[kPairs.odd[kNeighbours][pair]]);
+    return choose(pairing == kEights || pairing == kSixteens, in_row, other);
 }
 
 // The result that belongs to a place of the sixteen.
 inline Point placed(const Point even[kButterflies], const Point odd[kButterflies], int pairing,
                     int place) {
+#pragma HLS INLINE
     Point x = even[0];
     for (int p = 0; p < kPairings; p++) {
 #pragma HLS UNROLL
         const int pair = kPairs.pair[p][place];
-        if (pairing == p) x = kPairs.is_odd[p][place] ? odd[pair] : even[pair];
+        x = choose(pairing == p, kPairs.is_odd[p][place] ? odd[pair] : even[pair], x);
     }
     return x;
 }
@@ -207,12 +244,27 @@ inline Split split_of(int block_log2) {
     return s;
 }
 
+inline uint8_t pairing_of(const Split &s, const MirrorRows &rows) {
+    return rows.mirrored ? static_cast<uint8_t>(kMirrored) : s.pairing;
+}
+
 // The twiddle of a pair's bin: its slot in the block, in reversed order of bits.  Zero for slot 0.
 inline int bin_of(const Split &s, const MirrorRows &rows, int pair) {
     const int slot = pair % 2 == 0 ? pair : kTripPoints - 1 - pair;
-    const int row = reverse_row(pair % 2 == 0 ? rows.low_in_block : rows.high_in_block);
-    const int mirrored = reverse_bits(slot, kTwiddleBits - kRowBits) << kRowBits | row;
-    return rows.mirrored ? mirrored : reverse_bits(2 * pair, kTwiddleBits) & s.bin_mask;
+    const int row = pair % 2 == 0 ? rows.low_in_block : rows.high_in_block;
+    const int mirrored = kReversed4.of[slot] << kRowBits | row;
+    return rows.mirrored ? mirrored : kReversed4.of[2 * pair] << kRowBits & s.bin_mask;
+}
+
+// What a butterfly takes: a, and b to be multiplied by a twiddle.
+struct Operands {
+    Point a, b;
+    uint8_t twiddle;
+};
+
+inline Operands choose(bool which, Operands yes, Operands no) {
+    return Operands{choose(which, yes.a, no.a), choose(which, yes.b, no.b),
+                    which ? yes.twiddle : no.twiddle};
 }
 
 // The middle bin is its own mirror image: it is only conjugated and shifted.

@@ -25,7 +25,6 @@ inline void vector_layer(const VectorJob job, OperandStream &in, TotalStream &ou
 #pragma HLS ARRAY_PARTITION variable = totals complete
     uint16_t pixels = 0;
     uint32_t trips = 0;
-clear:
     for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
         totals[i] = 0;

@@ -14,32 +14,32 @@
 struct WindowsJob {
     uint16_t last_x, last_y, last_sample;
     int32_t kernel_height, kernel_width, stride_height, stride_width;
-    int32_t first_top, first_left;           // of the first window: zero or negative
+    int32_t first_top, first_left;  // of the first window: zero or negative
     int32_t in_height, in_width;
-    int32_t channels;                        // of a pixel
-    int32_t row_words;                       // of the image
+    int32_t channels;  // of a pixel
+    int32_t row_words;  // of the image
     int32_t stride_row_words, stride_words;  // from a window to the next, down and to the right
     int32_t first_top_words, first_left_words;
     uint32_t first_address;
-    uint32_t sample_words;                   // from a sample to the next
+    uint32_t sample_words;  // from a sample to the next
 };
 
 struct WindowsState {
     bool done;
-    bool inside, inside_rows;                // whether the window, or its line, holds a pixel
+    bool inside, inside_rows;  // whether the window, or its line, holds a pixel
     uint16_t x, y, sample;
-    int32_t u, v, last_u, last_v;            // row and column in the window
+    int32_t u, v, last_u, last_v;  // row and column in the window
     int32_t channel;
     // where the next windows begin, in pixels and in words of the image
     int32_t next_left, next_top, next_left_words, next_top_words;
-    uint32_t address, row_address;           // of this pixel, and of the window's row
-    uint32_t window_address;                 // of the window's first pixel, at this channel
-    uint32_t line_address, sample_address;   // of the windows' first row; of the sample
+    uint32_t address, row_address;  // of this pixel, and of the window's row
+    uint32_t window_address;  // of the window's first pixel, at this channel
+    uint32_t line_address, sample_address;  // of the windows' first row; of the sample
 };
 
 // Rows or columns of a window that lie in the image.
 struct Clipped {
-    int32_t last;     // number of the last one, counted from the first one inside
+    int32_t last;  // number of the last one, counted from the first one inside
     bool inside;
 };
 
@@ -125,27 +125,23 @@ inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
     n.last_u = !line ? s.last_u : image ? top.last : below.last;
     n.inside_rows = !line ? s.inside_rows : image ? top.inside : below.inside;
     n.inside = !window ? s.inside
-               : line ? left.inside && (image ? top.inside : below.inside)
-                      : right.inside && s.inside_rows;
+               : line  ? left.inside && (image ? top.inside : below.inside)
+                       : right.inside && s.inside_rows;
     n.next_left = !window ? s.next_left : (line ? j.first_left : s.next_left) + j.stride_width;
     n.next_left_words = !window ? s.next_left_words
-                               : (line ? j.first_left_words : s.next_left_words) + j.stride_words;
+                                : (line ? j.first_left_words : s.next_left_words) + j.stride_words;
     n.next_top = !line ? s.next_top : (image ? j.first_top : s.next_top) + j.stride_height;
     n.next_top_words = !line ? s.next_top_words
                              : (image ? j.first_top_words : s.next_top_words) + j.stride_row_words;
     // addresses
     const uint32_t next_sample = s.sample_address + j.sample_words;
-    const uint32_t next_line = image ? next_sample
-                                     : s.sample_address +
-                                           static_cast<uint32_t>(most(s.next_top_words, 0));
-    const uint32_t next_window = line ? next_line
-                                      : s.line_address +
-                                            static_cast<uint32_t>(most(s.next_left_words, 0));
+    const uint32_t next_line =
+        image ? next_sample : s.sample_address + static_cast<uint32_t>(most(s.next_top_words, 0));
+    const uint32_t next_window =
+        line ? next_line : s.line_address + static_cast<uint32_t>(most(s.next_left_words, 0));
     n.sample_address = image ? next_sample : s.sample_address;
     n.line_address = line ? next_line : s.line_address;
-    n.window_address = !u        ? s.window_address
-                       : !window ? s.window_address + kBanks
-                                 : next_window;
+    n.window_address = !u ? s.window_address : !window ? s.window_address + kBanks : next_window;
     n.row_address = !v   ? s.row_address
                     : !u ? s.row_address + static_cast<uint32_t>(j.row_words)
                          : n.window_address;
@@ -186,13 +182,18 @@ windows:
 
 // -- joined operands ----------------------------------------------------------------------------
 
+// One of the operands: its words follow each other, eight at a time within a pixel.
+struct JoinedOperand {
+    uint16_t last_beat;  // of a pixel
+    uint32_t channels;
+    uint32_t first_address;
+    uint32_t step_pixel, step_sample;  // from a pixel's last beat
+};
+
 struct JoinedJob {
-    uint16_t last_beat[2];                   // of a pixel of each operand
     uint32_t last_pixel;
     uint16_t last_sample;
-    uint32_t channels[2];
-    uint32_t first_address[2];
-    uint32_t step_pixel[2], step_sample[2];  // from a pixel's last beat
+    JoinedOperand first, second;
 };
 
 struct JoinedState {
@@ -202,23 +203,27 @@ struct JoinedState {
     uint32_t first_address, second_address;
 };
 
+inline JoinedOperand joined_operand(int32_t address, int32_t channels, int32_t pixels,
+                                    int32_t sample_words) {
+    const int32_t beats = ceil_div(channels, kBeat), step = channels - (beats - 1) * kBeat;
+    JoinedOperand j;
+    j.last_beat = static_cast<uint16_t>(beats - 1);
+    j.channels = static_cast<uint32_t>(channels);
+    j.first_address = static_cast<uint32_t>(address);
+    j.step_pixel = static_cast<uint32_t>(step);
+    j.step_sample = static_cast<uint32_t>(step + sample_words - pixels * channels);
+    return j;
+}
+
 inline JoinedJob joined_job(const Layer &layer, const Batch &batch) {
     const circnn_descriptor &d = layer.d;
     const int32_t pixels = d.in_height * d.in_width;
-    const int32_t channels[2] = {d.in_channels, d.out_channels - d.in_channels};
-    const int32_t addresses[2] = {d.input_address, d.second_address};
     JoinedJob j;
     j.last_pixel = static_cast<uint32_t>(pixels - 1);
     j.last_sample = static_cast<uint16_t>(batch.samples - 1);
-    for (int i = 0; i < 2; i++) {
-        const int32_t beats = ceil_div(channels[i], kBeat);
-        const int32_t step = channels[i] - (beats - 1) * kBeat;
-        j.last_beat[i] = static_cast<uint16_t>(beats - 1);
-        j.channels[i] = static_cast<uint32_t>(channels[i]);
-        j.first_address[i] = static_cast<uint32_t>(addresses[i]);
-        j.step_pixel[i] = static_cast<uint32_t>(step);
-        j.step_sample[i] = static_cast<uint32_t>(step + batch.stride - pixels * channels[i]);
-    }
+    j.first = joined_operand(d.input_address, d.in_channels, pixels, batch.stride);
+    j.second = joined_operand(d.second_address, d.out_channels - d.in_channels, pixels,
+                              batch.stride);
     return j;
 }
 
@@ -227,14 +232,14 @@ inline JoinedState first_joined(const JoinedJob &j) {
     s.done = s.second = false;
     s.beat = s.sample = 0;
     s.pixel = s.channel = 0;
-    s.first_address = j.first_address[0];
-    s.second_address = j.first_address[1];
+    s.first_address = j.first.first_address;
+    s.second_address = j.second.first_address;
     return s;
 }
 
 inline JoinedState next_joined(const JoinedJob &j, const JoinedState &s) {
 #pragma HLS INLINE
-    const bool beat = s.beat == (s.second ? j.last_beat[1] : j.last_beat[0]);
+    const bool beat = s.beat == (s.second ? j.second.last_beat : j.first.last_beat);
     const bool image = beat && s.pixel == j.last_pixel;
     const bool pixel = beat && s.second;
     JoinedState n;
@@ -244,8 +249,8 @@ inline JoinedState next_joined(const JoinedJob &j, const JoinedState &s) {
     n.pixel = !pixel ? s.pixel : image ? 0 : s.pixel + 1;
     n.sample = static_cast<uint16_t>(pixel && image ? s.sample + 1 : s.sample);
     n.done = pixel && image && s.sample == j.last_sample;
-    const uint32_t first = !beat ? kBeat : image ? j.step_sample[0] : j.step_pixel[0];
-    const uint32_t second = !beat ? kBeat : image ? j.step_sample[1] : j.step_pixel[1];
+    const uint32_t first = !beat ? kBeat : image ? j.first.step_sample : j.first.step_pixel;
+    const uint32_t second = !beat ? kBeat : image ? j.second.step_sample : j.second.step_pixel;
     n.first_address = s.second ? s.first_address : s.first_address + first;
     n.second_address = s.second ? s.second_address + second : s.second_address;
     return n;
@@ -257,7 +262,7 @@ joined:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
         const JoinedState n = next_joined(job, s);
-        const uint32_t left = (s.second ? job.channels[1] : job.channels[0]) - s.channel;
+        const uint32_t left = (s.second ? job.second.channels : job.first.channels) - s.channel;
         ReadCommand c = operand_at(s.second ? s.second_address : s.first_address,
                                    static_cast<int32_t>(left < kBeat ? left : kBeat),
                                    ReadUse::operand);
@@ -280,10 +285,10 @@ struct PairsJob {
 
 struct PairsState {
     bool done, second;
-    uint32_t left;                           // words of the sample
-    uint16_t samples;                        // that are left
+    uint32_t left;  // words of the sample
+    uint16_t samples;  // that are left
     uint32_t first_address, second_address;
-    uint32_t next_first, next_second;        // of the next sample
+    uint32_t next_first, next_second;  // of the next sample
 };
 
 inline PairsJob pairs_job(const Layer &layer, const Batch &batch) {
@@ -317,10 +322,12 @@ inline PairsState next_pair(const PairsJob &j, const PairsState &s) {
     n.done = !s.second && s.samples == 0;
     n.left = !s.second ? s.left : sample ? j.words : s.left - kBanks;
     n.samples = static_cast<uint16_t>(sample ? s.samples - 1 : s.samples);
-    n.first_address = !s.second ? s.first_address : sample ? s.next_first
-                                                           : s.first_address + kBanks;
-    n.second_address = !s.second ? s.second_address : sample ? s.next_second
-                                                             : s.second_address + kBanks;
+    n.first_address = !s.second ? s.first_address
+                      : sample  ? s.next_first
+                                : s.first_address + kBanks;
+    n.second_address = !s.second ? s.second_address
+                       : sample  ? s.next_second
+                                 : s.second_address + kBanks;
     n.next_first = sample ? s.next_first + j.sample_words : s.next_first;
     n.next_second = sample ? s.next_second + j.sample_words : s.next_second;
     return n;

@@ -19,25 +19,23 @@ static inline int circnn_header_word_ok(uint32_t word, int index) {
                                         : word == 0;
 }
 
-/* Store word `index` of a record among the fields; returns whether it is legal. */
-static inline int circnn_take_record(uint32_t *fields, int index, uint32_t word) {
-    fields[index] = word;
-    return circnn_word_ok(word, circnn_descriptor_ranges[index]);
-}
-
 /* The words of the payload that belongs to a legal record, or -1 if it has another length or an
  * opcode that nobody knows. */
-static inline int32_t circnn_payload_of(const uint32_t *fields) {
-    const int32_t words = circnn_payload_words[fields[0]];
-    return words != 0 && fields[1] == (uint32_t)words ? words : -1;
+static inline int32_t circnn_payload_of(int32_t opcode, uint32_t payload_words) {
+    const int32_t words = circnn_payload_words[opcode];
+    return words != 0 && payload_words == (uint32_t)words ? words : -1;
 }
 
-/* Store word `index` of a payload among the fields; returns whether it is legal. */
-static inline int circnn_take_payload(uint32_t *fields, int index, uint32_t word) {
-    const int field = circnn_payload_fields[fields[0]][index];
-    if (field == CIRCNN_NO_FIELD) return word == 0;
-    fields[field] = word;
-    return circnn_word_ok(word, circnn_descriptor_ranges[field]);
+/* The field of a word of an instruction, by its place among those of all opcodes, or
+ * CIRCNN_NO_FIELD.  The fields of the record are the first. */
+static inline int32_t circnn_field_of(int record, int32_t opcode, int index) {
+    return record ? index : circnn_payload_fields[opcode][index];
+}
+
+/* Whether a word is legal: in its field's range, or zero without a field. */
+static inline int circnn_field_ok(int32_t field, uint32_t word) {
+    return field == CIRCNN_NO_FIELD ? word == 0
+                                    : circnn_word_ok(word, circnn_descriptor_ranges[field]);
 }
 
 /* Whether `words` words from `address` on lie in a memory of `memory` words. */

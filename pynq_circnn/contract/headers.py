@@ -50,10 +50,6 @@ def c_header() -> str:
         "",
         "#include <stdint.h>",
         "",
-        "#ifndef CIRCNN_ONE_UNIT",
-        "#define CIRCNN_ONE_UNIT /* in a function that a synthesis tool builds once */",
-        "#endif",
-        "",
     ]
 
     def enum(prefix: str, values: Dict[str, int]) -> None:
@@ -257,11 +253,11 @@ def _product_in_c(node: ast.BinOp, whole: str, known: Known) -> str:
 def _rules() -> List[str]:
     """Return the functions that check an instruction by the rules of its opcode."""
     lines = [
-        "/* The multiplier of all checks, which a synthesis tool builds once. */",
+        "#ifndef CIRCNN_MULTIPLY /* the engine has its own: one multiplier for all checks */",
         "static inline int64_t circnn_multiply(uint32_t a, uint32_t b) {",
-        "    CIRCNN_ONE_UNIT",
         "    return (int64_t)((uint64_t)a * b);",
         "}",
+        "#endif",
         "",
         "static inline int64_t circnn_ceil_shift(int64_t a, int64_t log2) {",
         "    return (a + ((int64_t)1 << log2) - 1) >> log2;",

@@ -25,7 +25,7 @@ DEPTHS = {
     "read": 10,
     "forward": 4,
     "product": 12,
-    "inverse": 8,
+    "inverse": 4,
     "vector": 4,
     "epilogue": 16,
     "write": 4,
@@ -34,9 +34,9 @@ DEPTHS = {
     "packet": 12,
 }
 """Cycles from the first trip of a unit to its first result; of starting a layer or a packet, and of
-planning a layer. **Assumed**, at 100 MHz: 2 for a channel, 2 for block RAM with its register, and
-for what is computed the states that an independent HLS compiler gives it at 7.3 ns (12 for the
-epilogue, 3 for the shift of the sums, 2 for a product); a rotation or a spread 2. What the points of
+planning a layer. **Assumed**, at 100 MHz: 2 for a channel, 2 for block RAM with its register, 2 for
+a rotation or a spread, and for what is computed the states that an independent HLS compiler gives
+it at 7.3 ns (12 for the epilogue, 2 for a product). What the points of
 a transform and the rows of spectra take besides is in the contract's latencies."""
 
 LOOPS = {

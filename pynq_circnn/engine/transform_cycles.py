@@ -18,10 +18,10 @@ from ..program.packets import STREAM_WORDS
 BATCH_WORDS = 1 << LIMITS["block_log2"]
 BATCH_BEATS = BATCH_WORDS // BEAT_WORDS
 PASS_TRIPS = 8  # of sixteen points
-SHORT_BLOCK = 32
-"""The largest block size whose last batch in the inverse transform is as short as possible."""
+FORWARD_LEAD, INVERSE_LEAD = 1, 4
+"""How many trips before the last result of a batch its first ones are complete, and so on."""
 
-_MERGE = LATENCY["transform"] + 2  # the inverse's first pass has two stages of adders more
+_MERGE = LATENCY["transform"] + 3  # the inverse's first pass has two stages of adders more
 
 
 def compute_trips(a: Arrangement, inverse: bool) -> int:
@@ -56,7 +56,7 @@ class Schedule:
         return self.sent[-1]
 
 
-def schedule(load: Sequence[int], compute: int, send: Sequence[int]) -> Schedule:
+def schedule(load: Sequence[int], compute: int, send: Sequence[int], lead: int) -> Schedule:
     """Return when batches are loaded and sent.
 
     Batches follow each other in every step, and use two halves of each memory in turn: one is
@@ -69,6 +69,8 @@ def schedule(load: Sequence[int], compute: int, send: Sequence[int]) -> Schedule
         Trips of each batch.
     compute : int
         Trips of a batch, see :func:`compute_trips`.
+    lead : int
+        :data:`FORWARD_LEAD` or :data:`INVERSE_LEAD`.
     """
     loaded: List[int] = []
     taken: List[int] = []
@@ -82,7 +84,7 @@ def schedule(load: Sequence[int], compute: int, send: Sequence[int]) -> Schedule
             begin = max(begin, computed[-1], sent[-2] if index > 1 else 0)
         taken.append(begin + PASS_TRIPS)
         computed.append(begin + compute)
-        begin = max(computed[-1] + LATENCY["ready"] - 1, sent[-1] if index else 0)
+        begin = max(computed[-1] + LATENCY["ready"] - 1 - lead, sent[-1] if index else 0)
         sent.append(begin + send_trips)
     return Schedule(loaded, sent)
 
@@ -136,8 +138,8 @@ def forward_cycles(
         return sums
 
     compute = compute_trips(a, inverse=False)
-    trips = schedule(by_batch(loads), compute, [rows] * batches).trips
-    sent = np.array(schedule(by_batch(reads), compute, [rows] * batches).sent)
+    trips = schedule(by_batch(loads), compute, [rows] * batches, FORWARD_LEAD).trips
+    sent = np.array(schedule(by_batch(reads), compute, [rows] * batches, FORWARD_LEAD).sent)
     lines = np.arange(1, groups * fields["in_height"] + 1) * units_a_row
     return Forward(int(reads.sum()), trips, sent[(lines + skipped - 1) // a_batch])
 
@@ -162,12 +164,15 @@ def inverse_cycles(a: Arrangement, engine: EngineSizes, beats: int, output_trips
     output_trips : int
         Trips of the lanes for each row of sums.
     """
-    wanted = a.chunks * engine.row_beats if a.block <= SHORT_BLOCK else BATCH_BEATS
-    last = min(beats, wanted)
+    compute = compute_trips(a, inverse=True)
+    shortest, arrives = a.chunks * engine.row_beats, a.chunks * output_trips
+    short_last = compute + shortest <= arrives + BATCH_BEATS
+    last = min(beats, shortest if short_last else BATCH_BEATS)
     full, rest = divmod(beats - last, BATCH_BEATS)
     loads = ([rest] if rest else []) + [BATCH_BEATS] * full + [last]
-    compute = compute_trips(a, inverse=True)
+    trips = schedule(loads, compute, loads, INVERSE_LEAD).trips
     # the last batches, with sums no faster than the lanes make them
     end = loads[-4:]
-    slow = schedule([ceil_div(n * output_trips, engine.row_beats) for n in end], compute, end)
-    return Inverse(schedule(loads, compute, loads).trips, slow.sent[-1] - slow.loaded[-1])
+    arriving = [ceil_div(n * output_trips, engine.row_beats) for n in end]
+    slow = schedule(arriving, compute, end, INVERSE_LEAD)
+    return Inverse(trips, slow.sent[-1] - slow.loaded[-1])

@@ -69,10 +69,19 @@ int circnn_program_open(const uint8_t *bytes, size_t size, circnn_program *p) {
     return words_ok(p) ? CIRCNN_STATUS_OK : CIRCNN_STATUS_BAD_FIELD;
 }
 
-static uint32_t instruction_word(const circnn_program *p, size_t at) {
-    uint32_t word;
-    memcpy(&word, p->instructions + 4 * at, sizeof word);
-    return word;
+/* Read a record, or the payload of an opcode, from `*at` on; returns whether it is legal. */
+static int read_fields(const circnn_program *p, size_t *at, int record, int32_t words,
+                       uint32_t *fields) {
+    const int32_t opcode = record ? 0 : (int32_t)fields[0];
+    int ok = 1;
+    for (int i = 0; i < words; i++) {
+        const int32_t field = circnn_field_of(record, opcode, i);
+        uint32_t word;
+        memcpy(&word, p->instructions + 4 * (*at)++, sizeof word);
+        ok &= circnn_field_ok(field, word);
+        if (field != CIRCNN_NO_FIELD) fields[field] = word;
+    }
+    return ok;
 }
 
 int circnn_program_next(const circnn_program *p, size_t *at, circnn_descriptor *d) {
@@ -83,16 +92,12 @@ int circnn_program_next(const circnn_program *p, size_t *at, circnn_descriptor *
     };
     uint32_t fields[CIRCNN_DESCRIPTOR_FIELDS] = {0};
     const size_t words = (size_t)p->header.instruction_words;
-    int ok = 1;
     if (words - *at < CIRCNN_PROGRAM_RECORD_WORDS) return CIRCNN_STATUS_BAD_LENGTH;
-    for (int i = 0; i < CIRCNN_PROGRAM_RECORD_WORDS; i++)
-        ok &= circnn_take_record(fields, i, instruction_word(p, (*at)++));
-    const int32_t payload = ok ? circnn_payload_of(fields) : -1;
+    if (!read_fields(p, at, 1, CIRCNN_PROGRAM_RECORD_WORDS, fields)) return CIRCNN_STATUS_BAD_FIELD;
+    const int32_t payload = circnn_payload_of((int32_t)fields[0], fields[1]);
     if (payload < 0) return CIRCNN_STATUS_BAD_FIELD;
     if (words - *at < (size_t)payload) return CIRCNN_STATUS_BAD_LENGTH;
-    for (int i = 0; i < payload; i++)
-        ok &= circnn_take_payload(fields, i, instruction_word(p, (*at)++));
-    if (!ok) return CIRCNN_STATUS_BAD_FIELD;
+    if (!read_fields(p, at, 0, payload, fields)) return CIRCNN_STATUS_BAD_FIELD;
     circnn_descriptor_of(fields, d);
     return circnn_check_layer(&p->header, d, limits);
 }

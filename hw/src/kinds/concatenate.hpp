@@ -7,9 +7,7 @@
 namespace kinds {
 namespace concatenate {
 
-inline Windows windows(const circnn_descriptor &) {
-    return single_pixels();
-}
+inline Windows windows(const circnn_descriptor &) { return single_pixels(); }
 
 inline int32_t combine(const Combination &c, const OperandBeat &beat, int i, int32_t) {
     return aligned(beat.w[i], beat.second ? c.second_align : c.first_align);

@@ -7,9 +7,7 @@
 namespace kinds {
 namespace max_pool {
 
-inline Windows windows(const circnn_descriptor &d) {
-    return sliding_windows(d);
-}
+inline Windows windows(const circnn_descriptor &d) { return sliding_windows(d); }
 
 inline int32_t combine(const Combination &, const OperandBeat &beat, int i, int32_t total) {
     return beat.first || beat.w[i] > total ? beat.w[i] : total;

@@ -7,9 +7,7 @@
 namespace kinds {
 namespace scale_bias {
 
-inline Windows windows(const circnn_descriptor &) {
-    return single_pixels();
-}
+inline Windows windows(const circnn_descriptor &) { return single_pixels(); }
 
 inline int32_t combine(const Combination &, const OperandBeat &beat, int i, int32_t) {
     return beat.w[i];
