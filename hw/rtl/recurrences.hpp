@@ -12,7 +12,7 @@
 inline uint32_t recurrence_counted(uint32_t count, uint8_t more) { return count + more; }
 
 // The checksum; what it takes of the beat alone stands before the recurrence.
-inline uint32_t recurrence_crc(uint32_t crc, uint64_t beat) { return crc_beat(crc, beat); }
+inline uint32_t recurrence_crc(uint32_t crc, uint32_t folded) { return crc_next(crc, folded); }
 
 // A packet that is read, with a beat that the stream gives.
 inline PacketReader recurrence_packet(const PacketReader &state, uint64_t data, uint8_t keep,

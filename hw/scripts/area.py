@@ -3,6 +3,8 @@
 ::
 
     python3 hw/scripts/area.py [--configuration z2] [--write] [--build FOLDER]
+    python3 hw/scripts/area.py --lines FUNCTION       # the lines that take most LUT
+    python3 hw/scripts/area.py --yosys [FUNCTION ...] # one trip of each loop, mapped by Yosys
 
 clang-16 -O2 compiles ``hw/src`` to LLVM IR, with every call inlined but those of functions that hold
 a pipelined loop, and every loop of constant length unrolled, as the HLS pragmas ask. At an interval
@@ -30,6 +32,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tu
 
 import ir
 import lint
+import netlist
 import rtl
 import sources
 from sources import Function, Loop, Sources
@@ -68,7 +71,8 @@ FLAGS = (
     "-O2 -std=c++14 -fno-exceptions -fno-vectorize -fno-slp-vectorize -S -emit-llvm -o - "
     "-fno-discard-value-names -gline-tables-only -femit-all-decls -w "
     "-mllvm -inline-threshold=10000000 -mllvm -unroll-threshold=100000 "
-    "-mllvm -unroll-runtime=false -mllvm -unroll-peel-max-count=0"
+    "-mllvm -unroll-runtime=false -mllvm -unroll-peel-max-count=0 "
+    "-mllvm -jump-threading-threshold=0 -mllvm -enable-load-pre=false -mllvm -enable-pre=false"
 )
 STREAM = """#ifndef CIRCNN_STREAM_HPP
 #define CIRCNN_STREAM_HPP
@@ -676,6 +680,8 @@ def prepared(code: Sources, configuration: str, folder: str) -> None:
     apart = roots(code)
     loops = code.loops()
     for file in code.files:
+        if not os.path.exists(os.path.join(sources.SOURCE_FOLDER, file.name)):
+            continue  # generated: below
         edits: List[Tuple[int, str]] = [
             (loop.begin, '_Pragma("clang loop unroll(disable)") ')
             for loop in loops
@@ -684,7 +690,7 @@ def prepared(code: Sources, configuration: str, folder: str) -> None:
         text = file.raw
         for at, words in sorted(edits, reverse=True):
             text = text[:at] + words + text[at:]
-        names = "|".join(apart) or "-"
+        names = "|".join([*apart, *limited(code)]) or "-"
         text = re.sub(rf"^(?:static |inline )+(?=[^\n(]*\b(?:{names})\()",
                       "__attribute__((noinline)) ", text, flags=re.M)  # fmt: skip
         text = re.sub(r"^((?:template <[^>\n]*>\n)?)(?:static |inline )+", r"\1", text, flags=re.M)
@@ -694,10 +700,7 @@ def prepared(code: Sources, configuration: str, folder: str) -> None:
 
     texts = {**settings.headers.engine_headers(configuration)}
     texts["fault.hpp"] = "#define CIRCNN_CHECK(holds, what, where)\n"
-    shared = "|".join(limited(code)) or "-"
     for name, text in texts.items():
-        text = re.sub(rf"^(?:static |inline )+(?=\w+ (?:{shared})\()", "__attribute__((noinline)) ", text,
-                      flags=re.M)  # fmt: skip
         with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
             stream.write(text)
 
@@ -751,6 +754,30 @@ def loop_lines(text: str) -> Dict[str, int]:
     return found
 
 
+def loop_blocks(
+    function: Function, loops: Sequence[Loop], code: Dict[str, List[str]], starts: Dict[str, int]
+) -> Dict[str, Set[str]]:
+    """Return the blocks of each of a function's pipelined loops, by its label."""
+    found: Dict[str, Set[str]] = {}
+    for blocks in ir.loops(code):
+        ends = [line for block in blocks for line in code[block] if "!llvm.loop" in line]
+        lines = {starts.get(m) for line in ends for m in re.findall(r"!llvm\.loop (!\d+)", line)}
+        for loop in loops:
+            first, last = function.file.line(loop.begin), function.file.line(loop.pragma.at)
+            own = any(line is not None and first <= line <= last for line in lines)
+            if own and loop.label not in found:
+                found[loop.label] = blocks
+    return found
+
+
+def emitted(functions: Dict[str, ir.IrFunction], name: str) -> ir.IrFunction:
+    """Return a function of the sources in the IR."""
+    for key in functions:
+        if re.match(rf"(?:_ZL?)?{len(name)}{name}(?![0-9]*[a-z]*_[a-z])|{name}$", key):
+            return functions[key]
+    raise SystemExit(f"error: {name} must be in the IR. clang removed or renamed it.")
+
+
 class Counted(NamedTuple):
     """A root function's loops and the rest of it."""
 
@@ -802,30 +829,19 @@ def counts(code: Sources, text: str) -> Dict[str, Counted]:
         by_function.setdefault(loop.function.name, []).append(loop)
     found: Dict[str, Counted] = {}
     for name, function in roots(code).items():
-        mangled = [key for key in functions if re.match(rf"(?:_Z\w*?\d)?{name}(?![a-z_0-9])", key)
-                   or re.match(rf"_Z(?:L|N\d+\w+?)?{len(name)}{name}", key)]  # fmt: skip
-        if not mangled:
-            raise SystemExit(f"error: {name} must be in the IR. clang removed or renamed it.")
-        body = Body(functions[mangled[0]], types, _memories(code, function), fabric, places)
+        body = Body(emitted(functions, name), types, _memories(code, function), fabric, places)
         loops: Dict[str, Operations] = {}
         inside: Set[str] = set()
         with_inner: List[str] = []
-        for blocks in ir.loops(body.code):
-            ends = [line for block in blocks for line in body.code[block] if "!llvm.loop" in line]
-            lines = {starts.get(m) for line in ends for m in re.findall(r"!llvm\.loop (!\d+)", line)}
-            for loop in by_function.get(name, []):
-                first = function.file.line(loop.begin)
-                last = function.file.line(loop.pragma.at)
-                own = any(line is not None and first <= line <= last for line in lines)
-                if own and loop.label not in loops:
-                    header = [b for b in blocks if any(" phi " in x for x in body.code[b])]
-                    outer = {b for other in body.code for b in ir.successors(body.code[other])
-                             if other not in blocks and b in blocks}  # fmt: skip
-                    loops[loop.label] = body.count(sorted(blocks), [b for b in header if b in outer])
-                    inside |= blocks
-                    if ir.nested(body.code, blocks):
-                        with_inner.append(loop.label)
-        missing = [loop.label for loop in by_function.get(name, []) if loop.label not in loops]
+        own = by_function.get(name, [])
+        for label, blocks in loop_blocks(function, own, body.code, starts).items():
+            entries = {b for other in body.code for b in ir.successors(body.code[other])
+                       if other not in blocks and b in blocks}  # fmt: skip
+            loops[label] = body.count(sorted(blocks), sorted(entries))
+            inside |= blocks
+            if ir.nested(body.code, blocks):
+                with_inner.append(label)
+        missing = [loop.label for loop in own if loop.label not in loops]
         if missing:
             raise SystemExit(f"error: the loops {', '.join(missing)} of {name} must be in the IR.")
         rest = body.count([block for block in body.code if block not in inside])
@@ -942,6 +958,72 @@ def channel_rows(code: Sources) -> List[Row]:
     return rows
 
 
+# -- beside it: Yosys, and the lines that take most -------------------------------------------------
+
+YOSYS_SECONDS = 600
+
+
+def mapped(code: Sources, text: str, folder: str, names: Sequence[str]) -> List[str]:
+    """Return what Yosys makes of one trip of each loop, as lines of a table beside the count."""
+    types = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
+    constants, starts = netlist.tables(text, types), loop_lines(text)
+    functions, lines = ir.functions(text), []
+    by_count = counts(code, text)
+    for name, counted in by_count.items():
+        if names and name not in names:
+            continue
+        function = emitted(functions, name)
+        body = ir.blocks(function.lines, function.entry)
+        own = [loop for loop in code.loops() if loop.function.name == name]
+        for label, blocks in loop_blocks(counted.function, own, body, starts).items():
+            where = os.path.join(folder, f"{name}.{label}")
+            os.makedirs(where, exist_ok=True)
+            operations = counted.loops[label]
+            own_lut = math.ceil(sum(operations.lut.values()))
+            start = f"| {name}.{label} | {operations.dsp} | {own_lut:,} | "
+            try:
+                verilog, tables = netlist.of_loop(function, blocks, types, constants)
+            except ir.IrError as error:
+                lines.append(f"{start}{error} | |")
+                continue
+            with open(os.path.join(where, "trip.v"), "w", encoding="utf-8") as stream:
+                stream.write(verilog)
+            script = "read_verilog trip.v; synth_xilinx -family xc7 -flatten -noiopad -top trip; "
+            words = ["yosys", "-q", "-p", script + "tee -o cells stat"]
+            if rtl.call(words, where, "log", YOSYS_SECONDS) != 0:
+                lines.append(f"{start}not within {YOSYS_SECONDS} s | |")
+            else:
+                with open(os.path.join(where, "cells"), encoding="utf-8") as stream:
+                    cells = rtl.read_yosys(stream.read())
+                lut = int((re.search(r"LUT (\d+)", cells) or [0, 0])[1]) + tables
+                dsp = int((re.search(r"DSP (\d+)", cells) or [0, 0])[1])
+                lines.append(f"{start}{dsp} | {lut:,} |")
+            print(lines[-1], flush=True)
+    return lines
+
+
+def heaviest(code: Sources, text: str, name: str, number: int = 25) -> List[str]:
+    """Return the lines of the sources that take most LUT in a function."""
+    types = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
+    places, function = locations(text), roots(code)[name]
+    body = Body(emitted(ir.functions(text), name), types, _memories(code, function), _fabric(code), places)
+    sums: Dict[Tuple[str, int], float] = {}
+    files = {file.name: file.raw.split("\n") for file in code.files}
+    for block, lines in list(body.code.items()):
+        for line in lines:
+            body.code[block] = [line]
+            lut = sum(body.count([block]).lut.values())
+            debug = re.search(r", !dbg (!\d+)", line)
+            place = places.get(debug[1], ("", 0)) if debug else ("", 0)
+            sums[place] = sums.get(place, 0.0) + lut
+        body.code[block] = lines
+    found = []
+    for (file, line), lut in sorted(sums.items(), key=lambda item: -item[1])[:number]:
+        source = files[file][line - 1].strip() if file in files and line else "(no place)"
+        found.append(f"{lut:7.0f} LUT  {file}:{line}  {source[:80]}")
+    return found
+
+
 # -- the whole count --------------------------------------------------------------------------------
 
 
@@ -969,7 +1051,7 @@ def operation_rows(code: Sources, text: str) -> List[Row]:
     built = instances(code)
     functions = ir.functions(text)
     for name, limit in limited(code).items():
-        mangled = next(key for key in functions if re.match(rf"(?:_Z)?{len(name)}{name}|{name}$", key))
+        mangled = emitted(functions, name).name
         body = Body(functions[mangled], {}, set())
         operations = body.count(list(body.code))
         calls = len(re.findall(rf"call [^\n]*@{re.escape(mangled)}\(", text))
@@ -1045,11 +1127,26 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("--configuration", default="z2", choices=CONFIGURATIONS)
     parser.add_argument("--build", default=os.path.join(rtl.ROOT, "build", "rtl"))
+    parser.add_argument("--lines", metavar="FUNCTION", help="print the lines that take most LUT")
+    parser.add_argument("--yosys", nargs="*", metavar="FUNCTION",
+                        help="map one trip of each loop with Yosys, beside the count")  # fmt: skip
     parser.add_argument("--write", action="store_true", help=f"store the count in {COUNTED}")
     chosen = parser.parse_args(arguments)
     if shutil.which("clang-16") is None:
         raise SystemExit("error: clang-16 must be on PATH. apt-get install clang-16.")
     base = os.path.abspath(chosen.build)
+    if chosen.lines or chosen.yosys is not None:
+        code = sources.engine_sources(chosen.configuration)
+        text = compiled(code, chosen.configuration, os.path.join(base, chosen.configuration, "area"))
+        if chosen.lines:
+            print("\n".join(heaviest(code, text, chosen.lines)))
+        else:
+            if shutil.which("yosys") is None:
+                raise SystemExit("error: yosys must be on PATH. apt-get install yosys.")
+            print("| loop | DSP counted | LUT counted | DSP, Yosys | LUT, Yosys |")
+            print("| --- | --- | --- | --- | --- |")
+            mapped(code, text, os.path.join(base, chosen.configuration, "netlists"), chosen.yosys)
+        return
     names = CONFIGURATIONS if chosen.write else (chosen.configuration,)
     found = {name: count(name, os.path.join(base, name, "area")) for name in names}
     print(f"{chosen.configuration}: operations of every trip after clang-16 -O2, by these costs:")

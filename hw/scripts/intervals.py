@@ -49,15 +49,34 @@ FLAGS = (
     "-mllvm -inline-threshold=10000000 -mllvm -unroll-threshold=100000 -"
 )
 
-REGISTER = "takes what this trip computed from its inputs"
+REGISTER = "a register: it takes what this trip computed from its inputs"
+CLEARED = "cleared, a row a trip"
 COVERED: Dict[Tuple[str, str], str] = {
     ("*", "trips"): "counted",
     ("*", "saturations"): "counted",
     ("*", "count"): "counted",
     ("*", "beats"): "counted",
+    ("*", "report"): "counted",  # the beats out
+    ("*", "limited"): "counted",
+    ("*", "pixels"): "counted",
     ("*", "legal"): "one AND",
     ("*", "packet"): "packet",
     ("*", "reader"): "packet",
+    ("*", "payload"): "packet, crc",
+    ("*", "held"): REGISTER,
+    ("*", "beat"): REGISTER,
+    ("*", "row"): REGISTER,
+    ("product", "real"): REGISTER,
+    ("product", "sums"): "lane",
+    ("read_layer.read", "low"): REGISTER,
+    ("read_layer.read", "low_waits"): REGISTER,
+    ("read_layer.read", "upper"): REGISTER,
+    ("read_layer.read", "upper_waits"): REGISTER,
+    ("epilogue", "total"): REGISTER,
+    ("vector_layer.vector", "totals"): "total",
+    ("sequence_outputs.outputs", "line"): "from a channel",
+    **{("forward_transform.clear", name): CLEARED for name in ("loaded", "work")},
+    **{("inverse_transform.clear", n): CLEARED for n in ("loaded", "merged", "ready", "work")},
 }
 """By loop and variable (``*``: every loop that has it): the recurrence of
 ``hw/rtl/recurrences.hpp`` that steps the variable, or, in words, why none is needed. A loop is
@@ -221,7 +240,7 @@ def carried(code: Sources, loop: Loop) -> Set[str]:
     Memories are arrays that the loop announces (CIRCNN_WRITES): their accesses are the simulation's
     to check.
     """
-    text = loop.text
+    text = re.sub(r"CIRCNN_COUNT\([^;]*\);", "", loop.text)  # of our simulation alone
     local = local_names(text)
     changed = {m[1] or m[2] for m in _ASSIGNED.finditer(text)}
     for name, arguments, _ in code.calls(text):
@@ -232,27 +251,11 @@ def carried(code: Sources, loop: Loop) -> Set[str]:
                 root = re.match(rf"[&*(\s]*({_NAME})", argument)
                 if is_changed and not is_channel and root:
                     changed.add(root[1])
-    memories = {
-        m[1] for m in re.finditer(rf"CIRCNN_WRITES\(\s*&?\s*({_NAME})", text)
-    } | announced(code, text)
+    accesses = code.accesses(text, loop.function, loop.begin)
+    memories = {access.memory.split(".")[0] for access in accesses if access.writes}
     head = re.match(r"\s*for\s*\((.*?);", text, re.S)
     counter = local_names("{" + head[1] + ";") if head else set()
     return changed - local - memories - counter - {"CIRCNN_COUNT"}
-
-
-def announced(code: Sources, text: str) -> Set[str]:
-    """Return the arguments that a called function announces as memories that it writes."""
-    found: Set[str] = set()
-    for name, arguments, _ in code.calls(text):
-        for function in code.called(name, arguments):
-            inner = {
-                m[1] for m in re.finditer(rf"CIRCNN_WRITES\(\s*&?\s*({_NAME})", function.body)
-            } | announced(code, function.body)
-            for (_, parameter), argument in zip(function.parameters, arguments):
-                root = re.match(rf"[&*(\s]*({_NAME})", argument)
-                if parameter in inner and root:
-                    found.add(root[1])
-    return found
 
 
 def depends_on(text: str, argument: str, state: str) -> bool:
@@ -262,7 +265,7 @@ def depends_on(text: str, argument: str, state: str) -> bool:
         expression = todo.pop()
         if re.search(r"\.\s*(?:read|empty)\s*\(|\b\w+_(?:beat|read)\s*\(", expression):
             continue
-        for name in set(re.findall(_NAME, expression)) - seen:
+        for name in set(re.findall(rf"(?<![.\w>]){_NAME}", expression)) - seen:
             if name == state:
                 return True
             seen.add(name)
@@ -312,10 +315,14 @@ def covered(loop: str, variable: str) -> Optional[str]:
 
 
 def stale(code: Sources, loops: Iterable[Loop]) -> List[str]:
-    """Return the entries of COVERED that no loop needs any more."""
+    """Return the entries of COVERED that no loop needs any more, or that name no recurrence."""
+    names = recurrence_names(code)
+    words = {word for text in COVERED.values() for word in text.split(", ") if " " not in word}
+    unknown = [f"COVERED names the recurrence {word}, which is unknown" for word in words - set(names)]
     needed = {(loop_name(loop), v) for loop in loops for v in carried(code, loop)}
     needed |= {("*", variable) for _, variable in needed}
-    return [f"COVERED has {key}, which no loop needs" for key in COVERED if key not in needed]
+    unused = [f"COVERED has {key}, which no loop needs" for key in COVERED if key not in needed]
+    return unknown + unused
 
 
 # -- Bambu ------------------------------------------------------------------------------------------

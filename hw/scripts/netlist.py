@@ -50,6 +50,7 @@ class Netlist:
         self.fields: Dict[Tuple[str, int, int], str] = {}
         self.allocated: Dict[str, int] = {}
         self.count = 0
+        self.table_lut = 0  # of large tables, which stay outside: a LUT for 64 entries of a bit
 
     # -- wires ----------------------------------------------------------------------------------
 
@@ -381,6 +382,11 @@ class Netlist:
     def _table(self, at: Pointer, bits: int) -> str:
         table = self.constants[at.base]
         size = -(-bits // 8)
+        if at.indices and len(table) // size > 64:  # Yosys takes long for what is known
+            self.table_lut += -(-len(table) // size // 64) * bits
+            for index, _, extent in at.indices:
+                self.output(max(1, (extent - 1).bit_length() or 10), index)
+            return self.input(bits)
 
         def word(offset: int) -> str:
             number = int.from_bytes(table[offset : offset + size], "little") & ((1 << bits) - 1)
@@ -498,27 +504,27 @@ def _constant(helper: Netlist, text: str) -> Tuple[bytes, str]:
 
 
 def of_loop(function: ir.IrFunction, blocks: Set[str], types: Dict[str, str],
-            constants: Dict[str, bytes]) -> str:  # fmt: skip
-    """Return one trip of a loop of a function in Verilog."""
+            constants: Dict[str, bytes]) -> Tuple[str, int]:  # fmt: skip
+    """Return one trip of a loop of a function in Verilog, and the LUT of its large tables.
+
+    Raises
+    ------
+    ir.IrError
+        If the loop has more than one entry, or a loop in it.
+    """
     code = ir.blocks(function.lines, function.entry)
     entries = {other for name, lines in code.items() if name not in blocks
                for other in ir.successors(lines) if other in blocks}  # fmt: skip
     if len(entries) != 1:
         raise ir.IrError("a loop must have one entry")
-    net = Netlist({name: code[name] for name in code if name in blocks}, entries.pop(), types, constants)
-    for name, lines in code.items():  # addresses and arrays from before the loop
-        if name not in blocks:
-            for line in lines:
-                plain = re.sub(r", !\w[\w.]* !\d+", "", line)
-                left, _, text = plain.partition(" = ")
-                if text.startswith("alloca"):
+    body = {name: code[name] for name in code if name in blocks}
+    net = Netlist(body, entries.pop(), types, constants)
+    for wanted in ("alloca", "getelementptr"):  # arrays and addresses from before the loop
+        for name, lines in code.items():
+            for line in lines if name not in blocks else ():
+                left, _, text = re.sub(r", !\w[\w.]* !\d+", "", line).partition(" = ")
+                variable = re.search(r", i\d+ %", text)
+                if text.startswith(wanted) and not variable:
+                    net.names = {}
                     net._instruction(left, text, "1'd1")
-    net.names = {}
-    for name, lines in code.items():
-        if name not in blocks:
-            for line in lines:
-                plain = re.sub(r", !\w[\w.]* !\d+", "", line)
-                left, _, text = plain.partition(" = ")
-                if text.startswith("getelementptr") and not re.search(r", i\d+ %", text):
-                    net._instruction(left, text, "1'd1")
-    return net.verilog()
+    return net.verilog(), net.table_lut

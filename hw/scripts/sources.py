@@ -434,7 +434,7 @@ class Sources:
 
     def accesses(
         self, text: str, function: Function, begin: int, names: Optional[Dict[str, str]] = None,
-        depth: int = 12,
+        within: Tuple[str, ...] = (),
     ) -> Iterator["Access"]:  # fmt: skip
         """Give the accesses to memories that a text announces, with those of what it calls.
 
@@ -445,13 +445,13 @@ class Sources:
             memory, *_, ram = split(text[match.end() : end - 1])
             path, at = self._outer(memory, names or {}), begin + match.start()
             yield Access(match[1] == "WRITE", path, ram, function.file.place(at))
-        for name, arguments, _ in self.calls(text) if depth else ():
-            for called in self.called(name, arguments):
+        for name, arguments, _ in self.calls(text):
+            for called in self.called(name, arguments) if name not in within else ():
                 inner = {
                     parameter: self._outer(argument, names or {})
                     for (_, parameter), argument in zip(called.parameters, arguments)
                 }
-                yield from self.accesses(called.body, called, called.begin, inner, depth - 1)
+                yield from self.accesses(called.body, called, called.begin, inner, (*within, name))
 
     @staticmethod
     def _outer(argument: str, names: Dict[str, str]) -> str:
@@ -484,4 +484,7 @@ def engine_sources(configuration: str = "z2", folder: str = SOURCE_FOLDER) -> So
     import settings
 
     made = settings.headers.engine_headers(configuration)
-    return read_folder(folder, [text for name, text in made.items() if name.endswith(".h")])
+    code = read_folder(folder, [text for name, text in made.items() if name.endswith(".h")])
+    # what they define is called in loops as well
+    generated = [read_file(name, text) for name, text in sorted(made.items())]
+    return Sources([*code.files, *generated], code.headers)
