@@ -96,7 +96,7 @@ def resnet_20():
 
 @pytest.mark.parametrize(
     "network, steady, alone",
-    [(mnist_mlp, 300, 700), (mnist_cnn, 4500, 4500), (resnet_20, 60000, 60000)],
+    [(mnist_mlp, 300, 1000), (mnist_cnn, 4500, 4500), (resnet_20, 62000, 62000)],
 )
 def test_cycles_that_the_design_was_made_for(network, steady, alone):
     report = estimate.estimate(network(), "pynq-z2")
@@ -112,11 +112,11 @@ def test_a_stack_of_dense_layers():
 
 
 def test_a_layer_of_large_blocks_between_others():
-    """The streams alone limit it: 512 beats in and out for each sample."""
+    """The inverse transform limits it: 8 blocks of 6 passes with idle trips between them."""
     program = compile_program(dense_stack((2048,), [2048] * 2, 256), "z2")
     samples = batch_samples(program)
     cycles = batch_cycles(program, samples, False).layers[1].cycles / samples
-    assert 2 * 2048 * 2048 / cycles * 100e6 >= 2000e9
+    assert 2 * 2048 * 2048 / cycles * 100e6 >= 1300e9
 
 
 def test_resources_of_the_z2_engine():
