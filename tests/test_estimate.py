@@ -112,11 +112,11 @@ def test_a_stack_of_dense_layers():
 
 
 def test_a_layer_of_large_blocks_between_others():
-    """The forward transform limits it: six passes of eight blocks, with four idle trips between."""
+    """The inverse transform limits it: 8 blocks of 6 passes with idle trips between them."""
     program = compile_program(dense_stack((2048,), [2048] * 2, 256), "z2")
     samples = batch_samples(program)
     cycles = batch_cycles(program, samples, False).layers[1].cycles / samples
-    assert 2 * 2048 * 2048 / cycles * 100e6 >= 1350e9
+    assert 2 * 2048 * 2048 / cycles * 100e6 >= 1300e9
 
 
 def test_resources_of_the_z2_engine():

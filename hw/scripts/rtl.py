@@ -149,7 +149,11 @@ def prepare(unit: str, configuration: str, folder: str, packets: Optional[str] =
     import settings
 
     texts = {**settings.headers.engine_headers(configuration), **sources(unit)}
-    texts["fault.hpp"] = "#define CIRCNN_CHECK(holds, what, where)\n"
+    texts["fault.hpp"] = (
+        "#define CIRCNN_CHECK(holds, what, where)\n"
+        "#define CIRCNN_ANY_CONTENT(banks) \\\n"
+        "    for (auto &bank : banks) for (auto &element : bank) element = {}\n"
+    )
     for name, text in texts.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)

@@ -10,13 +10,26 @@
     std::abort();
 }
 
-// A statement of the design that the simulation checks and synthesis leaves out.  It is the one
-// thing that __SYNTHESIS__ changes, and stands in bodies of functions alone.
+// Statements of the design that the simulation checks and synthesis leaves out.  They are the one
+// thing that __SYNTHESIS__ changes, and stand in bodies of functions alone.
+//
+// CIRCNN_ANY_CONTENT: it does not matter what an array of banks holds at first.  The simulation
+// fills it, so that it does the same in every run, and with CIRCNN_SILICON fills it with values that
+// would show if they mattered.
 #ifdef __SYNTHESIS__
 #define CIRCNN_CHECK(holds, what, where)
+#define CIRCNN_ANY_CONTENT(banks)
 #else
 #define CIRCNN_CHECK(holds, what, where) \
     if (!(holds)) fault(what, where)
+#ifdef CIRCNN_SILICON
+#define CIRCNN_FILLING {23130, -23131, true}
+#else
+#define CIRCNN_FILLING {}
+#endif
+#define CIRCNN_ANY_CONTENT(banks) \
+    for (auto &bank : banks)      \
+        for (auto &element : bank) element = CIRCNN_FILLING
 #endif
 
 #endif

@@ -337,15 +337,9 @@ inline void forward_transform(const ForwardJob job, BlockStream &in, RowStream &
 #pragma HLS BIND_STORAGE variable = work type = ram_1wnr impl = lutram
 #pragma HLS BIND_STORAGE variable = ready type = ram_1wnr impl = lutram
     // points that no beat brings are computed too, but neither counted nor used
-clear:
-    for (int row = 0; row < 2 * kPointRows; row++) {
-#pragma HLS PIPELINE II = 1
-        for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-            loaded[b][row] = Point{0, 0, false};
-            work[b][row] = Point{0, 0, false};
-        }
-    }
+    CIRCNN_ANY_CONTENT(loaded);
+    CIRCNN_ANY_CONTENT(work);
+    CIRCNN_ANY_CONTENT(ready);
     ForwardState state = first_forward();
     uint32_t trips = 0, saturations = 0;
     CIRCNN_LOOP("forward");
@@ -362,12 +356,11 @@ forward:
         CIRCNN_TRIP();
         trips++;
         const Progress &p = state.progress;
-        BeatMarks marks = {0, false, false, false, false, false};
-        if (loads(state)) {
-            const BlockBeat beat = in.read();
-            marks = BeatMarks{beat.position, beat.wide,       beat.counted,
-                              beat.kept,     beat.batch_last, beat.layer_last};
-            store_block(beat, p.load_half, loaded);
+        // sends, computes and loads in this order: each reads what a later part of a trip writes
+        if (sends(state)) {
+            const SpectraRow spectra = spectra_row(p.send_half, state.sent, ready);
+            const uint16_t kept = p.send_half ? state.ready_kept_1 : state.ready_kept_0;
+            if (((kept >> (state.sent & 15)) & 1) != 0) out.write(spectra);
         }
         if (computes(p)) {
             const ForwardPass pass = forward_pass(job, p);
@@ -423,10 +416,12 @@ forward:
                 write_work(to, trip, row, work);
             }
         }
-        if (sends(state)) {
-            const SpectraRow spectra = spectra_row(p.send_half, state.sent, ready);
-            const uint16_t kept = p.send_half ? state.ready_kept_1 : state.ready_kept_0;
-            if (((kept >> (state.sent & 15)) & 1) != 0) out.write(spectra);
+        BeatMarks marks = {0, false, false, false, false, false};
+        if (loads(state)) {
+            const BlockBeat beat = in.read();
+            marks = BeatMarks{beat.position, beat.wide,       beat.counted,
+                              beat.kept,     beat.batch_last, beat.layer_last};
+            store_block(beat, p.load_half, loaded);
         }
         state = next_forward(job, state, marks);
     }

@@ -368,17 +368,10 @@ inline void inverse_transform(const InverseJob job, SumStream &in, ValueStream &
 #pragma HLS BIND_STORAGE variable = work type = ram_1wnr impl = lutram
 #pragma HLS BIND_STORAGE variable = ready type = ram_1wnr impl = lutram
     // points that no beat brings are computed too, but neither counted nor used
-clear:
-    for (int row = 0; row < 2 * kPointRows; row++) {
-#pragma HLS PIPELINE II = 1
-        for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-            loaded[b][row] = Point{0, 0, false};
-            work[b][row] = Point{0, 0, false};
-            merged[b][row % kPointRows] = Point{0, 0, false};
-            ready[b][row] = Point{0, 0, false};
-        }
-    }
+    CIRCNN_ANY_CONTENT(loaded);
+    CIRCNN_ANY_CONTENT(merged);
+    CIRCNN_ANY_CONTENT(work);
+    CIRCNN_ANY_CONTENT(ready);
     InverseState state = first_inverse(job);
     uint32_t trips = 0, saturations = 0;
     CIRCNN_LOOP("inverse");
@@ -396,11 +389,9 @@ inverse:
         CIRCNN_TRIP();
         trips++;
         const Progress &p = state.progress;
+        // sends, computes and loads in this order: each reads what a later part of a trip writes
+        if (sends(state)) out.write(four_values(job, p.send_half, state.sent, ready));
         uint8_t limited_loading = 0, limited_merge = 0, limited_0 = 0, limited_1 = 0;
-        if (loads(state)) {
-            const SumBeat beat = in.read();
-            limited_loading = store_sums(job, beat, state.stored, p.load_half, loaded);
-        }
         if (computes(p)) {
             const InversePass pass = inverse_pass(job, p);
             const int to = p.pass & 1, final = p.compute_half ? state.loaded_1 : state.loaded_0;
@@ -480,9 +471,12 @@ inverse:
                 }
             }
         }
+        if (loads(state)) {
+            const SumBeat beat = in.read();
+            limited_loading = store_sums(job, beat, state.stored, p.load_half, loaded);
+        }
         saturations += static_cast<uint8_t>((limited_loading + limited_merge) +
                                             (limited_0 + limited_1));
-        if (sends(state)) out.write(four_values(job, p.send_half, state.sent, ready));
         state = next_inverse(job, state);
     }
     count.trips = trips;
