@@ -158,7 +158,7 @@ EXAMPLES = {  # rule: sources with the fault, sources without it
                    "const Job &job, const ActivationBank *a, ActivationBank *b", STREAM,
                    "region(job, memory, memory);"),
             region("both(a, n); both(b, n);", "Plain &a, Plain &b, int32_t n"),
-            region("tells(a, words); counts(n, b, words);", "const Plain a, const Plain b, int32_t n",
+            region("tells(a, words); counts(n, b, words);", "const Plain a, const Plain b, int32_t n",  # noqa: E501
                    STREAM, "region(plain, plain, n);"),
         ],
     ),

@@ -17,7 +17,7 @@ that share it. To this come the memories in the shapes of the silicon, and the c
 ``--write`` stores the count in ``pynq_circnn/engine/counted.json``, from which the package reads it
 (``circnn estimate`` needs no clang), with a digest of the sources. It says nothing of placement,
 of control that a tool adds, or of what a tool shares: the margin is said with it.
-"""
+"""  # noqa: E501
 
 import argparse
 import hashlib
@@ -48,9 +48,9 @@ WIDEST = 48  # of a sum: an int64_t of our simulation is an ap_int<48> for the v
 
 COSTS = {
     "addition": "a LUT a bit; none where a DSP slice has the adder before or after its multiplier",
-    "comparison": "half a LUT a bit, of equality a third; against a constant half as much; of a sign "
+    "comparison": "half a LUT a bit, of equality a third; against a constant half as much; of a sign "  # noqa: E501
     "none",
-    "selection": "half a LUT a bit: two words of a bit in one LUT6; with a constant a quarter, of two "
+    "selection": "half a LUT a bit: two words of a bit in one LUT6; with a constant a quarter, of two "  # noqa: E501
     "constants none",
     "logic": "a quarter of a LUT a bit",
     "shift": "by a variable amount: half a LUT a bit and stage",
@@ -128,7 +128,7 @@ def slices(wide: int, narrow: int) -> int:
     return next(cost for most, least, cost in SLICES if wide <= most and narrow <= least)
 
 
-# -- operations of LLVM IR --------------------------------------------------------------------------
+# -- operations of LLVM IR --------------------------------------------------------------------------  # noqa: E501
 
 _LIMIT = r"(?:tail )?call i\d+ @llvm\.[su](?:min|max)\.i\d+\(i\d+ (\S+), i\d+ (\S+)\)"
 _TWO = re.compile(r"(\w+)(?: nuw| nsw| exact| disjoint)* i(\d+) (\S+), (\S+)$")
@@ -222,7 +222,9 @@ class Body:
         if allocated:
             return allocated[1]
         match = re.match(r"getelementptr (?:inbounds )?(.+?), ptr (\S+?), (.*)$", text)
-        return self._inside(match[1], [p.split()[-1] for p in match[3].split(", ")]) if match else ""
+        return (
+            self._inside(match[1], [p.split()[-1] for p in match[3].split(", ")]) if match else ""
+        )
 
     def _fields(self, kind: str) -> List[str]:
         return sources.split(self.types.get(kind, kind).strip("<{} "))
@@ -330,7 +332,9 @@ class Body:
                 right = self.ones(match[4], kind, depth - 1)
                 return left & right if match[1] == "and" else left | right
             if match[1] in ("shl", "lshr") and match[4].isdigit():
-                return (left << int(match[4]) if match[1] == "shl" else left >> int(match[4])) & full
+                return (
+                    left << int(match[4]) if match[1] == "shl" else left >> int(match[4])
+                ) & full
         return full
 
     def _index_bits(self, text: str, name: str) -> int:
@@ -462,7 +466,9 @@ class Body:
                 if two:
                     operation, kind, left, right = two[1], int(two[2]), two[3], two[4]
                     bits = self._bits(name, kind)
-                    if self._joins(operation, left, right) or self._carries(name, operation, left, right):
+                    if self._joins(operation, left, right) or self._carries(
+                        name, operation, left, right
+                    ):
                         continue
                     if operation == "mul":
                         ff += self._multiply(name, kind, left, right, products, add)
@@ -534,7 +540,7 @@ class Body:
         return max(1, width(operand, kind, self.made) - shifted)
 
     def _select(self, name: str, kind: int, yes: str, no: str) -> float:
-        """Return the LUT of a selection; of two constants, or of a number and its negative, none."""
+        """Return the LUT of a selection; of two constants, or of a number and its negative, none."""  # noqa: E501
         constants = _constant(yes) + _constant(no)
         negated = any(
             re.match(rf"sub (?:nsw )?i\d+ 0, {re.escape(other)}$", self.made.get(one, ""))
@@ -616,7 +622,7 @@ def _signed_digits(value: int) -> int:
     return count
 
 
-# -- from the sources to IR -------------------------------------------------------------------------
+# -- from the sources to IR -------------------------------------------------------------------------  # noqa: E501
 
 
 def roots(code: Sources) -> Dict[str, Function]:
@@ -648,7 +654,7 @@ def limited(code: Sources) -> Dict[str, int]:
 
 def instances(code: Sources) -> Dict[str, int]:
     """Return how many times a tool builds a function: once for each process of a dataflow region that
-    reaches it, and once more if anything outside of the region does."""
+    reaches it, and once more if anything outside of the region does."""  # noqa: E501
     found: Dict[str, int] = {}
     inside: Set[str] = set()
     for file in code.files:
@@ -699,7 +705,7 @@ def prepared(code: Sources, configuration: str, folder: str) -> None:
     import settings
 
     texts = {**settings.headers.engine_headers(configuration)}
-    texts["fault.hpp"] = "#define CIRCNN_CHECK(holds, what, where)\n"
+    texts["fault.hpp"] = re.sub(r"(banks\)) .*", r"\1\n", rtl.FAULT, flags=re.S)
     for name, text in texts.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -713,7 +719,9 @@ def compiled(code: Sources, configuration: str, folder: str) -> str:
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise SystemExit(f"error: clang-16 must compile the sources. Received:\n{done.stderr[:3000]}")
+        raise SystemExit(
+            f"error: clang-16 must compile the sources. Received:\n{done.stderr[:3000]}"
+        )
     return done.stdout
 
 
@@ -722,7 +730,9 @@ def locations(text: str) -> Dict[str, Tuple[str, int]]:
     files = dict(re.findall(r'^(!\d+) = !DIFile\(filename: "([^"]*)"', text, re.M))
     scopes: Dict[str, str] = {}
     parents: Dict[str, str] = {}
-    for match in re.finditer(r"^(!\d+) = distinct !DI(?:Subprogram|LexicalBlock\w*)\((.*)\)$", text, re.M):
+    for match in re.finditer(
+        r"^(!\d+) = distinct !DI(?:Subprogram|LexicalBlock\w*)\((.*)\)$", text, re.M
+    ):
         file = re.search(r"file: (!\d+)", match[2])
         if file:
             scopes[match[1]] = files.get(file[1], "")
@@ -809,7 +819,9 @@ def _fabric(code: Sources) -> Set[str]:
     found = set()
     for file in code.files:
         for pragma in file.pragmas:
-            bound = re.match(r"BIND_OP\b.*?variable\s*=\s*(\w+).*impl\s*=\s*fabric", pragma.text, re.I)
+            bound = re.match(
+                r"BIND_OP\b.*?variable\s*=\s*(\w+).*impl\s*=\s*fabric", pragma.text, re.I
+            )
             if bound:
                 before = file.text[: pragma.at]
                 at = max(m.start() for m in re.finditer(rf"\b{bound[1]}\b[^;]*?=", before))
@@ -849,7 +861,7 @@ def counts(code: Sources, text: str) -> Dict[str, Counted]:
     return found
 
 
-# -- memories and channels --------------------------------------------------------------------------
+# -- memories and channels --------------------------------------------------------------------------  # noqa: E501
 
 
 class Memory(NamedTuple):
@@ -889,12 +901,16 @@ def local_memories(code: Sources) -> List[Memory]:
             inside = function.begin <= pragma.at < function.end
             if bound is None or not inside or bound[1] not in ports:
                 continue
-            declared = re.search(rf"\b(\w+)\s+{bound[1]}\[([^\]]+)\]\[([^\]]+)\]\s*;", function.body)
+            declared = re.search(
+                rf"\b(\w+)\s+{bound[1]}\[([^\]]+)\]\[([^\]]+)\]\s*;", function.body
+            )
             if declared is None:
-                declared = re.search(rf"\b(\w+)\s+[^;]*?\b{bound[1]}\[([^\]]+)\]\[([^\]]+)\]", function.body)
+                declared = re.search(
+                    rf"\b(\w+)\s+[^;]*?\b{bound[1]}\[([^\]]+)\]\[([^\]]+)\]", function.body
+                )
             ram = code.rams.get(ports[bound[1]])
             if declared is None or ram is None:
-                raise SystemExit(f"error: {bound[1]} of {function.name} must be an array of banks, and "
+                raise SystemExit(f"error: {bound[1]} of {function.name} must be an array of banks, and "  # noqa: E501
                                  "announced with a Ram")  # fmt: skip
             kind = "lutram" if bound[2] == "lutram" else "bram"
             found.append(Memory(unit_of(function), f"{function.name}: {bound[1]}", declared[3],
@@ -916,16 +932,41 @@ def lutram(rows: int, bits: int, reads: int = 1) -> int:
     return (4 * -(-bits // 3) * deep + choice) * reads
 
 
+def layer_table(code: Sources) -> Row:
+    """Return what the table of layers takes: reshaped or aggregated, block RAM of its whole width;
+    else a RAMB18 for every field, as a tool that takes structures apart does by itself."""
+    from pynq_circnn.engine.resources import ramb18
+
+    depth = code.value("kMaxLayers") or 0
+    pragmas = [p.text for file in code.files for p in file.pragmas if "layers" in p.text]
+    bits = [code.bits(kind) for kind in leaf_types(code, "Layer")]
+    if any(re.match(r"AGGREGATE|ARRAY_RESHAPE|BIND_STORAGE", text, re.I) for text in pragmas):
+        return Row("memories", "layers", 0, 0, 0, ramb18(depth, sum(bits)) / 2,
+                   f"block RAM, {depth} x {sum(bits)} bits")  # fmt: skip
+    wide = [width for width in bits if depth * width > 1024]
+    lut = sum(lutram(depth, width) for width in bits if depth * width <= 1024)
+    return Row("memories", "layers", 0, lut, 0, sum(ramb18(depth, w) for w in wide) / 2,
+               f"{len(wide)} fields of more than 1,024 bits, a RAMB18 each: no pragma says else")  # fmt: skip  # noqa: E501
+
+
+def leaf_types(code: Sources, kind: str) -> List[str]:
+    """Return the types of all numbers in a structure."""
+    fields = code.structures.get(code.plain(kind))
+    return [kind] if fields is None else [t for f in fields.values() for t in leaf_types(code, f)]
+
+
 def memory_rows(code: Sources) -> List[Row]:
     """Return what the engine's memories take."""
     sys.path.insert(0, rtl.ROOT)
     from pynq_circnn.engine.resources import ramb18
 
-    rows = []
+    rows = [layer_table(code)] if "Layer" in code.structures else []
     for m in (*MEMORIES, *local_memories(code)):
         values = [code.value(text) for text in (m.rows, m.bits, m.banks)]
         if any(value is None for value in values):
-            raise SystemExit(f"error: {m.name} must have sizes that the sources define. Received: {m}")
+            raise SystemExit(
+                f"error: {m.name} must have sizes that the sources define. Received: {m}"
+            )
         depth, bits, banks = values  # type: ignore[misc]
         shape = f"{banks} banks of {depth} x {bits} bits" if banks > 1 else f"{depth} x {bits} bits"
         if m.kind == "bram":
@@ -958,7 +999,7 @@ def channel_rows(code: Sources) -> List[Row]:
     return rows
 
 
-# -- beside it: Yosys, and the lines that take most -------------------------------------------------
+# -- beside it: Yosys, and the lines that take most -------------------------------------------------  # noqa: E501
 
 YOSYS_SECONDS = 600
 
@@ -982,7 +1023,9 @@ def mapped(code: Sources, text: str, folder: str, names: Sequence[str]) -> List[
             own_lut = math.ceil(sum(operations.lut.values()))
             start = f"| {name}.{label} | {operations.dsp} | {own_lut:,} | "
             try:
-                verilog, tables = netlist.of_loop(function, blocks, types, constants)
+                verilog, tables = netlist.of_loop(
+                    function, blocks, types, constants, _memories(code, counted.function)
+                )
             except ir.IrError as error:
                 lines.append(f"{start}{error} | |")
                 continue
@@ -1006,7 +1049,9 @@ def heaviest(code: Sources, text: str, name: str, number: int = 25) -> List[str]
     """Return the lines of the sources that take most LUT in a function."""
     types = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
     places, function = locations(text), roots(code)[name]
-    body = Body(emitted(ir.functions(text), name), types, _memories(code, function), _fabric(code), places)
+    body = Body(
+        emitted(ir.functions(text), name), types, _memories(code, function), _fabric(code), places
+    )
     sums: Dict[Tuple[str, int], float] = {}
     files = {file.name: file.raw.split("\n") for file in code.files}
     for block, lines in list(body.code.items()):
@@ -1024,7 +1069,7 @@ def heaviest(code: Sources, text: str, name: str, number: int = 25) -> List[str]
     return found
 
 
-# -- the whole count --------------------------------------------------------------------------------
+# -- the whole count --------------------------------------------------------------------------------  # noqa: E501
 
 
 def _limit(code: Sources, function: Function) -> Optional[int]:
@@ -1137,7 +1182,9 @@ def main(arguments: Sequence[str]) -> None:
     base = os.path.abspath(chosen.build)
     if chosen.lines or chosen.yosys is not None:
         code = sources.engine_sources(chosen.configuration)
-        text = compiled(code, chosen.configuration, os.path.join(base, chosen.configuration, "area"))
+        text = compiled(
+            code, chosen.configuration, os.path.join(base, chosen.configuration, "area")
+        )
         if chosen.lines:
             print("\n".join(heaviest(code, text, chosen.lines)))
         else:
@@ -1170,6 +1217,27 @@ def write(found: Dict[str, List[Row]]) -> None:
     }
     with open(COUNTED, "w", encoding="utf-8") as stream:
         stream.write(json.dumps(content, indent=1) + "\n")
+    from pynq_circnn.contract.page import PAGE, fill_marks
+
+    with open(PAGE, encoding="utf-8") as stream:
+        page = fill_marks(stream.read(), {"evidence: units": units_table(found["z2"])})
+    with open(PAGE, "w", encoding="utf-8") as stream:
+        stream.write(page)
+
+
+def units_table(rows: Sequence[Row]) -> str:
+    """Return what each unit takes beside what the contract's budget grants it."""
+    from pynq_circnn.contract import BUDGET
+
+    granted = {unit["name"]: unit for unit in BUDGET["units"]}
+    lines = ["| unit | DSP48E1 | BRAM36 | LUT | FF |", "| --- | --- | --- | --- | --- |"]
+    for unit in [*dict.fromkeys(row.unit for row in rows), "all"]:
+        own = [row for row in rows if unit in (row.unit, "all")]
+        most = granted.get(unit, BUDGET["most"])
+        cells = [f"{sum(getattr(r, k) for r in own):,g} of {most[k]:,}" for k in ("dsp", "bram36")]
+        lut, ff = sum(r.lut for r in own), sum(r.ff for r in own)
+        lines.append(f"| {unit} | {' | '.join(cells)} | {lut:,} of {most['lut']:,} | {ff:,} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

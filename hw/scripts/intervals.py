@@ -20,7 +20,7 @@ What it shows: that recurrences and what decides about the ports fit into a cycl
 cells and an estimate of wires. It shows no timing after placing and routing, no ports of memories
 (the C simulation checks those, ``hw/src/silicon.hpp``), and nothing of the path outside of the
 recurrences, which a tool cuts into as many stages as it needs.
-"""
+"""  # noqa: E501
 
 import argparse
 import hashlib
@@ -50,7 +50,6 @@ FLAGS = (
 )
 
 REGISTER = "a register: it takes what this trip computed from its inputs"
-CLEARED = "cleared, a row a trip"
 COVERED: Dict[Tuple[str, str], str] = {
     ("*", "trips"): "counted",
     ("*", "saturations"): "counted",
@@ -75,8 +74,6 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("epilogue", "total"): REGISTER,
     ("vector_layer.vector", "totals"): "total",
     ("sequence_outputs.outputs", "line"): "from a channel",
-    **{("forward_transform.clear", name): CLEARED for name in ("loaded", "work")},
-    **{("inverse_transform.clear", n): CLEARED for n in ("loaded", "merged", "ready", "work")},
 }
 """By loop and variable (``*``: every loop that has it): the recurrence of
 ``hw/rtl/recurrences.hpp`` that steps the variable, or, in words, why none is needed. A loop is
@@ -112,7 +109,7 @@ class Row(NamedTuple):
     what: str
 
 
-# -- what the sources say ---------------------------------------------------------------------------
+# -- what the sources say ---------------------------------------------------------------------------  # noqa: E501
 
 
 def loop_name(loop: Loop) -> str:
@@ -164,7 +161,9 @@ def leaves_of(code: Sources, kind: str, path: str = "") -> List[Tuple[str, str]]
         number = code.value(extent)
         if number is None:
             raise sources.ReadError(f"the extent of {kind} must be a constant")
-        return [leaf for i in range(number) for leaf in leaves_of(code, base + rest, f"{path}[{i}]")]
+        return [
+            leaf for i in range(number) for leaf in leaves_of(code, base + rest, f"{path}[{i}]")
+        ]
     if code.scalar(plain):
         return [("int64_t" if plain.startswith("ap_") else plain, path)]
     if plain not in code.structures:
@@ -293,11 +292,13 @@ def faults(code: Sources, loop: Loop) -> List[str]:
             bound = re.search(rf"({_NAME})\s*=\s*{called}\s*\(", loop.text)
             later = bound and re.search(rf"\b{re.escape(state)}\s*=\s*{bound[1]}\s*;", loop.text)
             if not later:
-                found.append(f"{where}: the loop {name} must step its state: {state} = {called}(...)")
+                found.append(
+                    f"{where}: the loop {name} must step its state: {state} = {called}(...)"
+                )
         for (kind, _), argument in zip(function.parameters, arguments):
             if code.plain(kind) != state_type and depends_on(loop.text, argument, kept):
                 found.append(
-                    f"{where}: the loop {name} computes {argument} from the state {kept} and passes "
+                    f"{where}: the loop {name} computes {argument} from the state {kept} and passes "  # noqa: E501
                     f"it to {called} beside it: compute it in {called}, where it is scheduled"
                 )
     for variable in sorted(carried(code, loop) - states):
@@ -318,14 +319,16 @@ def stale(code: Sources, loops: Iterable[Loop]) -> List[str]:
     """Return the entries of COVERED that no loop needs any more, or that name no recurrence."""
     names = recurrence_names(code)
     words = {word for text in COVERED.values() for word in text.split(", ") if " " not in word}
-    unknown = [f"COVERED names the recurrence {word}, which is unknown" for word in words - set(names)]
+    unknown = [
+        f"COVERED names the recurrence {word}, which is unknown" for word in words - set(names)
+    ]
     needed = {(loop_name(loop), v) for loop in loops for v in carried(code, loop)}
     needed |= {("*", variable) for _, variable in needed}
     unused = [f"COVERED has {key}, which no loop needs" for key in COVERED if key not in needed]
     return unknown + unused
 
 
-# -- Bambu ------------------------------------------------------------------------------------------
+# -- Bambu ------------------------------------------------------------------------------------------  # noqa: E501
 
 
 def prepare(folder: str) -> str:
@@ -339,14 +342,14 @@ def prepare(folder: str) -> str:
             with open(path, encoding="utf-8") as stream:
                 text = stream.read()
             text = re.sub(r"^((?:template <[^>\n]*>\s)?)(?:static )?inline ",
-                          r"\1static inline __attribute__((always_inline)) ", text, flags=re.M)  # fmt: skip
+                          r"\1static inline __attribute__((always_inline)) ", text, flags=re.M)  # fmt: skip  # noqa: E501
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write(text)
     path = os.path.join(folder, "circnn_engine.cpp")
-    for path in (path, path.replace(".cpp", ".hpp")):
-        with open(path, encoding="utf-8") as stream:
+    for name in (path, path.replace(".cpp", ".hpp")):
+        with open(name, encoding="utf-8") as stream:
             text = stream.read()
-        with open(path, "w", encoding="utf-8") as stream:
+        with open(name, "w", encoding="utf-8") as stream:
             stream.write(re.sub(r"^(static )?(?=\w+ \w+\()", "static ", text, flags=re.M))
     return '#include "circnn_engine.cpp"\n#include "recurrences.hpp"\n'
 
@@ -448,7 +451,7 @@ def schedules(jobs: Sequence[Job], head: str, folder: str, bambu: str) -> Dict[J
     return found
 
 
-# -- all loops --------------------------------------------------------------------------------------
+# -- all loops --------------------------------------------------------------------------------------  # noqa: E501
 
 
 def recurrences() -> Sources:

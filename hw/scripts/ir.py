@@ -28,7 +28,9 @@ class IrFunction(NamedTuple):
 def functions(text: str) -> Dict[str, IrFunction]:
     """Return the functions that IR defines, by their mangled names."""
     found = {}
-    for match in re.finditer(r"^(define .*?@\"?([\w.$]+)\"?\(.*?\) .*?)\{\n(.*?)^\}", text, re.M | re.S):
+    for match in re.finditer(
+        r"^(define .*?@\"?([\w.$]+)\"?\(.*?\) .*?)\{\n(.*?)^\}", text, re.M | re.S
+    ):
         found[match[2]] = IrFunction(match[2], match[1], match[3].splitlines())
     return found
 
@@ -161,7 +163,9 @@ def flat(function: IrFunction) -> str:
                 value = pairs[-1][0]
                 for other, block in reversed(pairs[:-1]):
                     if other != value:
-                        value = new(f"select i1 {edges[(block, name)]}, {kind[1]} {other}, {kind[1]} {value}")
+                        value = new(
+                            f"select i1 {edges[(block, name)]}, {kind[1]} {other}, {kind[1]} {value}"  # noqa: E501
+                        )
                 lines.append(f"{result} = bitcast {kind[1]} {value} to {kind[1]}")
             elif line.startswith(("store ", "call void @llvm.", "tail call void @llvm.")):
                 if line.startswith("store "):

@@ -69,7 +69,7 @@ def parts(code: Sources, loop: Loop) -> Iterator[Part]:
                     todo.append(Part(function, function.begin, function.body, known))
 
 
-# -- expressions ------------------------------------------------------------------------------------
+# -- expressions ------------------------------------------------------------------------------------  # noqa: E501
 
 _TOKEN = re.compile(r"0x[0-9a-fA-F]+\w*|\d+\w*|[A-Za-z_]\w*|<<=|>>=|->|::|\+\+|--|&&|\|\||<<|>>|"
                     r"[-+*/%&|^=!<>]=|[^\s\w]")  # fmt: skip
@@ -194,7 +194,9 @@ class Widths:
             end = match.end(1)
             statement = body[end : body.find(";", end)]
             for index, piece in enumerate(sources.split(statement)):
-                name = re.match(r"[&*]*([A-Za-z_]\w*)((?:\[[^\]]*\])*)\s*(?:=\s*(.*))?$", piece, re.S)
+                name = re.match(
+                    r"[&*]*([A-Za-z_]\w*)((?:\[[^\]]*\])*)\s*(?:=\s*(.*))?$", piece, re.S
+                )
                 if name is None or (index and "=" in match[1]):
                     continue
                 constant = "const" in match[1]
@@ -209,7 +211,9 @@ class Widths:
         names = re.findall(r"\b[A-Za-z_]\w*", re.sub(r"0x[0-9a-fA-F]+\w*|\d+\w*", "", text))
         own = re.findall(r"\bint\s+(\w+)", self.part.function.template)  # template <int N>
         return all(
-            name in self.counters or name in own or self.code.value(name, self.part.known) is not None
+            name in self.counters
+            or name in own
+            or self.code.value(name, self.part.known) is not None
             for name in names
         )
 
@@ -265,9 +269,7 @@ class Widths:
         if sign == ">>":
             return max(1, a - amount) if amount is not None else a
         if sign == "&":
-            constants = [
-                self.code.value(side, self.part.known) for side in (left, right)
-            ]
+            constants = [self.code.value(side, self.part.known) for side in (left, right)]
             known = [v.bit_length() + 1 for v in constants if v is not None and v >= 0]
             return min([a, b, *known])
         if sign == "%":
@@ -340,7 +342,7 @@ class Widths:
             return 64
 
 
-# -- the rules --------------------------------------------------------------------------------------
+# -- the rules --------------------------------------------------------------------------------------  # noqa: E501
 
 RULES: Dict[str, Callable[[Sources], Iterator[Tuple[str, str]]]] = {}
 """By name: a function that gives place and text of each fault."""
@@ -406,14 +408,15 @@ def wide_product(code: Sources) -> Iterator[Tuple[str, str]]:
     """In a pipelined loop, one factor has at most 18 bits and the other at most 35."""
     for part, widths, _, left, right, at in _operators(code, "*"):
         values = [code.value(side, part.known) for side in (left, right)]
-        if any(v is not None and _power_of_two(abs(v)) or v == 0 for v in values):
+        if any((v is not None and _power_of_two(abs(v))) or v == 0 for v in values):
             continue
         if widths.constant(left) and widths.constant(right):
             continue
         bits = sorted((widths.of(left), widths.of(right)))
         if bits[0] > FACTOR_BITS or bits[1] > WIDE_BITS:
-            yield part.place(at), (
-                f"{left} * {right}: {bits[1]} x {bits[0]} bits take several DSP slices in turn"
+            yield (
+                part.place(at),
+                (f"{left} * {right}: {bits[1]} x {bits[0]} bits take several DSP slices in turn"),
             )
 
 
@@ -516,7 +519,7 @@ def _region_faults(code: Sources, region: Function) -> Iterator[str]:
         if readers and writers and readers[0] >= writers[0]:
             yield f"{path} is written before it is read"
         elif readers and writers and not all(ACTIVATIONS in kind for kind in kinds):
-            yield f"{path} is read by one process and written by another: only the activations may be"
+            yield f"{path} is read by one process and written by another: only the activations may be"  # noqa: E501
     yield from _twice_passed(code, region, calls)
 
 
@@ -608,7 +611,7 @@ def unrolled_loop(code: Sources) -> Iterator[Tuple[str, str]]:
                 head = part.text[match.end() : _head_end(part.text, match.end())]
                 counted = re.match(
                     r"\(\s*\w+\s+(\w+)\s*=\s*([^;]+);\s*(?:1 << )?\1\s*(?:<|<=|>|>=)\s*([^;]+);"
-                    r"\s*(?:(?:\+\+|--)\1|\1(?:\+\+|--)|\1\s*[-+]=\s*([^)]+))\s*\)$", head)  # fmt: skip
+                    r"\s*(?:(?:\+\+|--)\1|\1(?:\+\+|--)|\1\s*[-+]=\s*([^)]+))\s*\)$", head)  # fmt: skip  # noqa: E501
                 bounds = counted and [b for b in counted.groups()[1:] if b is not None]
                 if not bounds or not all(Widths(code, part).constant(b) for b in bounds):
                     yield part.place(match.start()), f"{match[1]} {' '.join(head.split())}"
@@ -656,7 +659,9 @@ def main(arguments: Sequence[str]) -> int:
     for fault in found:
         print(fault)
     files = len(code.files)
-    print(f"{len(RULES)} rules, {files} files, {len(code.loops())} pipelined loops: {len(found)} faults")
+    print(
+        f"{len(RULES)} rules, {files} files, {len(code.loops())} pipelined loops: {len(found)} faults"  # noqa: E501
+    )
     return 1 if found else 0
 
 

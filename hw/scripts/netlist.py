@@ -7,10 +7,10 @@ are outputs. Arrays in registers are bytes that the trip reads and writes. Yosys
 CARRY4 and DSP48E1 of the 7 series.
 
 It shares nothing that the source does not share, and knows neither stages nor placement.
-"""
+"""  # noqa: E501
 
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import ir
 import sources
@@ -163,7 +163,9 @@ class Netlist:
                 reached[name] = joined or self.wire(1, " | ".join(into) or "1'd0")
             for line in self.code[name]:
                 plain = re.sub(r", !\w[\w.]* !\d+", "", line)
-                left, _, text = plain.partition(" = ") if re.match(r"%\S+ = ", plain) else ("", "", plain)
+                left, _, text = (
+                    plain.partition(" = ") if re.match(r"%\S+ = ", plain) else ("", "", plain)
+                )
                 if left and text.startswith("phi "):
                     self._phi(left, text, name, edges)
                 else:
@@ -309,7 +311,9 @@ class Netlist:
             self._move(text, reached)
         elif "call " in text and "@llvm." not in text:
             self._call(text, reached)
-        elif left and re.match(r"(?:extractvalue|insertvalue|select|bitcast|inttoptr|ptrtoint|load|phi)\b", text):
+        elif left and re.match(
+            r"(?:extractvalue|insertvalue|select|bitcast|inttoptr|ptrtoint|load|phi)\b", text
+        ):
             pass  # a free input where it is used
 
     def _product(self, left: str, right: str, a: str, b: str, bits: int) -> str:
@@ -362,10 +366,12 @@ class Netlist:
 
     def _places(self, at: Pointer) -> List[int]:
         """Return the offsets that an index can reach, in the order of the index."""
-        (index, step, extent), *more = at.indices
+        (_, step, extent), *more = at.indices
         if more:
             raise ir.IrError("an array in registers must have one variable index")
-        room = self.allocated[at.base] if at.base in self.allocated else len(self.constants[at.base])
+        room = (
+            self.allocated[at.base] if at.base in self.allocated else len(self.constants[at.base])
+        )
         number = extent or max(1, (room - at.offset) // step)
         return [at.offset + i * step for i in range(number) if at.offset + i * step < room]
 
@@ -504,8 +510,10 @@ def _constant(helper: Netlist, text: str) -> Tuple[bytes, str]:
 
 
 def of_loop(function: ir.IrFunction, blocks: Set[str], types: Dict[str, str],
-            constants: Dict[str, bytes]) -> Tuple[str, int]:  # fmt: skip
+            constants: Dict[str, bytes], memories: Set[str]) -> Tuple[str, int]:  # fmt: skip
     """Return one trip of a loop of a function in Verilog, and the LUT of its large tables.
+
+    `memories` are arrays that are no registers: what they give comes from outside.
 
     Raises
     ------
@@ -524,7 +532,7 @@ def of_loop(function: ir.IrFunction, blocks: Set[str], types: Dict[str, str],
             for line in lines if name not in blocks else ():
                 left, _, text = re.sub(r", !\w[\w.]* !\d+", "", line).partition(" = ")
                 variable = re.search(r", i\d+ %", text)
-                if text.startswith(wanted) and not variable:
+                if text.startswith(wanted) and not variable and left not in memories:
                     net.names = {}
                     net._instruction(left, text, "1'd1")
     return net.verilog(), net.table_lut

@@ -72,6 +72,13 @@ ENDED = "bench: all equal"  # the last line of a bench
 SECONDS, YOSYS_SECONDS = 3600, 900
 NOT_COUNTED = ("engine",)  # too large for Yosys: it did not end in 18 minutes
 
+FAULT = (
+    "#define CIRCNN_CHECK(holds, what, where)\n"
+    "#define CIRCNN_ANY_CONTENT(banks) \\\n"
+    "    for (auto &bank : banks) for (auto &element : bank) element = {}\n"
+)
+"""What takes the place of src/fault.hpp."""
+
 
 class Result(NamedTuple):
     """What became of a unit: cycles summed over `calls`, states over all functions of the RTL."""
@@ -149,11 +156,7 @@ def prepare(unit: str, configuration: str, folder: str, packets: Optional[str] =
     import settings
 
     texts = {**settings.headers.engine_headers(configuration), **sources(unit)}
-    texts["fault.hpp"] = (
-        "#define CIRCNN_CHECK(holds, what, where)\n"
-        "#define CIRCNN_ANY_CONTENT(banks) \\\n"
-        "    for (auto &bank : banks) for (auto &element : bank) element = {}\n"
-    )
+    texts["fault.hpp"] = FAULT
     for name, text in texts.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)

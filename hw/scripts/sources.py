@@ -190,7 +190,9 @@ class Sources:
         self.structures: Dict[str, Dict[str, str]] = {}  # fields: name to type
         self.aliases: Dict[str, str] = {}
         self.constants: Dict[str, int] = {}
-        self.arrays: Dict[str, str] = {}  # of the generated headers: tables, to their element's type
+        self.arrays: Dict[
+            str, str
+        ] = {}  # of the generated headers: tables, to their element's type
         self.rams: Dict[str, List[str]] = {}  # rows, read ports, write ports, latency
         self._expressions: Dict[str, str] = {}
         for header in headers:
@@ -203,7 +205,9 @@ class Sources:
     # -- reading --------------------------------------------------------------------------------
 
     def _read_header(self, text: str) -> None:
-        for name, value in re.findall(r"^#define (\w+) \(?(-?\w+?)[uUlL]*\)?\s*(?:/\*.*)?$", text, re.M):
+        for name, value in re.findall(
+            r"^#define (\w+) \(?(-?\w+?)[uUlL]*\)?\s*(?:/\*.*)?$", text, re.M
+        ):
             self._expressions[name] = value
         for kind, name in re.findall(r"^static const (\w+) (\w+)\[", text, re.M):
             self.arrays[name] = kind
@@ -275,7 +279,13 @@ class Sources:
                 continue
             parameters = tuple(declared(p) for p in split(text[opened + 1 : after - 1]))
             found = Function(
-                match[2], returns, parameters, file, begin, end, template[1] if template else "",
+                match[2],
+                returns,
+                parameters,
+                file,
+                begin,
+                end,
+                template[1] if template else "",
                 "constexpr" in head,
             )
             self.functions.setdefault(match[2], []).append(found)
@@ -368,7 +378,7 @@ class Sources:
 
     def holds_array(self, kind: str) -> bool:
         """Return whether a type is an array, or a structure with one, of more elements than Vitis HLS
-        makes into registers by itself (four, UG1399: config_array_partition)."""
+        makes into registers by itself (four, UG1399: config_array_partition)."""  # noqa: E501
         plain = self.plain(kind)
         extents = [self.value(extent) for extent in re.findall(r"\[([^\]]*)\]", plain)]
         if any(extent is None or extent > 4 for extent in extents):

@@ -1,7 +1,7 @@
 """The engine's resources, counted from its sources: ``counted.json``, and the budget of the part.
 
-``make -C hw area`` counts the operations of every loop, the memories and the channels, with clang-16
-(``hw/scripts/area.py`` states each cost), and writes ``counted.json``. Here the rows are read and
+``make -C hw area`` counts the operations of every loop, the memories and the channels, with
+clang-16 (``hw/scripts/area.py`` states each cost), and writes ``counted.json``. Here the rows are read and
 summed, which needs no tool. Nothing here comes from synthesis: the margin of error of LUT and FF is
 :func:`margin`.
 
@@ -79,8 +79,8 @@ def rows(configuration: str) -> List[Row]:
     counted = _counted()["configurations"]
     if configuration not in counted:
         raise ValueError(
-            f"configuration must be one of {', '.join(sorted(counted))}. Received: {configuration}. "
-            "Count it with make -C hw area."
+            f"configuration must be one of {', '.join(sorted(counted))}. "
+            f"Received: {configuration}. Count it with make -C hw area."
         )
     return [Row(**row) for row in counted[configuration]]
 
