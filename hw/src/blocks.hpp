@@ -35,6 +35,7 @@ struct BlocksJob {
 
 struct BlocksState {
     bool high;  // the second half of a beat of eight words
+    uint32_t direct;  // words of the packet that are left
     bool done;
     uint16_t beat, place, blocks, column, row, group, phase;
     uint32_t address;
@@ -123,6 +124,7 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
 inline BlocksState first_blocks(const BlocksJob &j) {
     BlocksState s;
     s.high = s.done = false;
+    s.direct = j.channels;
     s.beat = s.place = s.blocks = s.column = s.row = s.group = 0;
     s.phase = j.first_phase;
     s.address = j.first_address;
@@ -145,7 +147,7 @@ inline uint8_t words_at(const BlocksJob &j, const BlocksState &s) {
 
 // Whether eight words need a second beat of four from the packet, which the next trip takes.
 inline bool waits_for_more(const BlocksJob &j, const BlocksState &s) {
-    return j.halves && !s.high && s.channel + kBeat / 2 < j.channels;
+    return j.halves && !s.high && s.direct > kBeat / 2;
 }
 
 inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
@@ -159,6 +161,7 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
     const bool row = column && s.row == j.last_row;
     BlocksState n;
     n.high = more;
+    n.direct = more ? s.direct : s.direct - kBeat;
     n.done = row && s.group == j.last_group;
     n.beat = static_cast<uint16_t>(more ? s.beat : beat ? 0 : s.beat + 1);
     n.place = static_cast<uint16_t>(!beat ? s.place : place ? 0 : s.place + 1);

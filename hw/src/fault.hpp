@@ -25,7 +25,9 @@
 #ifdef CIRCNN_SILICON
 #define CIRCNN_FILLING {23130, -23131, true}
 #else
-#define CIRCNN_FILLING {}
+#define CIRCNN_FILLING \
+    {                  \
+    }
 #endif
 #define CIRCNN_ANY_CONTENT(banks) \
     for (auto &bank : banks)      \
