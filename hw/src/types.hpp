@@ -106,7 +106,6 @@ struct Batch {
     int32_t samples;
     int32_t stride;  // words of activation memory from one sample to the next
     bool bytes;  // the packet contains unscaled bytes
-    circnn_header header;
 };
 
 // Samples side by side in the places of a layer, and the groups of them.
