@@ -264,7 +264,8 @@ static void load_layer_weights(Engine &engine, uint32_t index, Payload &payload,
 
 // What a program needs before its first sample.
 static void start_program(Engine &engine) {
-    engine.batch_samples = kActivationWords / engine.header.activation_words;
+    engine.batch_samples = quotient(kActivationWords, engine.header.activation_words,
+                                    log2_of(CIRCNN_ENGINE_BATCH_MAX));
     fill_bytes(engine.header, engine.input_bytes);
 }
 
