@@ -53,7 +53,7 @@ UNITS: Dict[str, Tuple[str, str]] = {
     ),
     "read": (
         "read_layer",
-        "const InputJob &, const ActivationBank [kBanks], ReadCommandStream &, AxiStream &, "
+        "bool &, const InputBytes &, const ActivationBank [kBanks], ReadCommandStream &, AxiStream &, "
         "PacketReader &, BlockStream &, OperandStream &, Count &",
     ),
     "inverse": ("inverse_transform", "const InverseJob &, SumStream &, ValueStream &, Count &"),

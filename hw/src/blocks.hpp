@@ -35,6 +35,7 @@ struct BlocksJob {
 
 struct BlocksState {
     bool high;  // the second half of a beat of eight words
+    uint32_t direct;  // words of the packet that are left
     bool done;
     uint16_t beat, place, blocks, column, row, group, phase;
     uint32_t address;
@@ -56,7 +57,8 @@ inline bool wide_reads(const Layer &layer) {
 // Rows that the first batch leaves out so that the last one is full: an earlier start of the first
 // batch means an earlier end of the last.
 inline int32_t skipped_rows(const Layer &layer, int32_t groups) {
-    const uint32_t a_batch = static_cast<uint32_t>(kMaxBatchRows / layer.chunks);
+    const uint32_t a_batch = static_cast<uint32_t>(kMaxBatchRows) >>
+                             kinds::matrix::chunks_log2(layer.d);
     const uint32_t units = static_cast<uint32_t>(groups) *
                            static_cast<uint32_t>(layer.d.in_height) *
                            static_cast<uint32_t>(layer.columns) *
@@ -79,7 +81,8 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
     j.wide = wide_reads(layer);
     j.by_sample = layer.by_sample;
     const int32_t at_once = j.wide ? kBanks : kBeat;
-    const int32_t full = ceil_div(words, at_once) - 1, last = ceil_div(last_words, at_once) - 1;
+    const int32_t log2 = kBeatLog2 + (j.wide ? 1 : 0);
+    const int32_t full = ceil_shift(words, log2) - 1, last = ceil_shift(last_words, log2) - 1;
     j.last_beat_full = static_cast<uint16_t>(full);
     j.last_beat_last = static_cast<uint16_t>(last);
     j.last_place = static_cast<uint16_t>(layer.places - 1);
@@ -104,7 +107,7 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
     j.place_columns = layer.by_sample ? 0 : between;
     j.in_width = static_cast<uint16_t>(d.in_width);
     j.samples = static_cast<uint16_t>(batch.samples);
-    j.first_phase = static_cast<uint16_t>(d.pad_top % d.stride_height);
+    j.first_phase = static_cast<uint16_t>(layer.first_phase);
     j.last_phase = static_cast<uint16_t>(d.stride_height - 1);
     j.kernel_height = static_cast<uint16_t>(d.kernel_height);
     const int32_t end = (d.out_height - 1) * d.stride_height - d.pad_top + d.kernel_height;
@@ -123,6 +126,7 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
 inline BlocksState first_blocks(const BlocksJob &j) {
     BlocksState s;
     s.high = s.done = false;
+    s.direct = j.channels;
     s.beat = s.place = s.blocks = s.column = s.row = s.group = 0;
     s.phase = j.first_phase;
     s.address = j.first_address;
@@ -145,7 +149,7 @@ inline uint8_t words_at(const BlocksJob &j, const BlocksState &s) {
 
 // Whether eight words need a second beat of four from the packet, which the next trip takes.
 inline bool waits_for_more(const BlocksJob &j, const BlocksState &s) {
-    return j.halves && !s.high && s.channel + kBeat / 2 < j.channels;
+    return j.halves && !s.high && s.direct > kBeat / 2;
 }
 
 inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
@@ -159,6 +163,7 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
     const bool row = column && s.row == j.last_row;
     BlocksState n;
     n.high = more;
+    n.direct = more ? s.direct : s.direct - kBeat;
     n.done = row && s.group == j.last_group;
     n.beat = static_cast<uint16_t>(more ? s.beat : beat ? 0 : s.beat + 1);
     n.place = static_cast<uint16_t>(!beat ? s.place : place ? 0 : s.place + 1);

@@ -11,10 +11,10 @@
 // the writer, which comes last.  Vitis HLS allows that for an argument of the region (UG1399,
 // "Canonical Body": read before write), and no layer overwrites what it reads.
 static void run_units(const Layer next, const Batch batch, Plan &next_plan, const ReadJob reading,
-                      const InputJob input, const ForwardJob forward, const LinesJob line_job,
-                      const OutputsJob outputs, const LanesJob lanes, const ResultJob counting,
-                      const InverseJob inverse, const VectorJob vector, const ResultJob placing,
-                      const EpilogueJob ending, bool spectral, uint32_t beats,
+                      const ForwardJob forward, const LinesJob line_job, const OutputsJob outputs,
+                      const LanesJob lanes, const ResultJob counting, const InverseJob inverse,
+                      const VectorJob vector, const ResultJob placing, const EpilogueJob ending,
+                      bool spectral, bool takes_bytes, uint32_t beats, const InputBytes &bytes,
                       ActivationBank *activations, const Word weights[kWeightRows][kRow],
                       Word spectra[kSpectraRows][kRow], const Channels &channels, AxiStream &in,
                       PacketReader &packet, Count &read_count, Count &forward_count,
@@ -36,7 +36,8 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_PARALLEL_BEGIN
     CIRCNN_UNIT(plan_layer(next, batch, next_plan))
     CIRCNN_UNIT(sequence_read(reading, reads))
-    CIRCNN_UNIT(read_layer(input, activations, reads, in, packet, blocks, operands, read_count))
+    CIRCNN_UNIT(read_layer(takes_bytes, bytes, activations, reads, in, packet, blocks, operands,
+                           read_count))
     CIRCNN_UNIT(forward_transform(forward, blocks, rows, forward_count))
     CIRCNN_UNIT(sequence_lines(line_job, spectral, lines))
     CIRCNN_UNIT(sequence_outputs(outputs, spectral, lines, trips))
@@ -68,11 +69,12 @@ static void run_layer(Engine &engine, int32_t index, const Batch &batch, const P
     const Layer &next = engine.layers[last ? index : index + 1];
     Count read = {0, 0}, forward = read, product = read, inverse = read, vector = read,
           epilogue = read, write = read;
-    run_units(next, batch, next_plan, plan.read, plan.input, plan.forward, plan.lines, plan.outputs,
-              plan.lanes, plan.results, plan.inverse, plan.vector, plan.results, plan.epilogue,
-              plan.spectral, plan.results.beats, engine.activations, engine.weights, engine.spectra,
-              engine.channels, in, packet, read, forward, product, inverse, vector, epilogue,
-              write);
+    run_units(next, batch, next_plan, plan.read, plan.forward, plan.lines, plan.outputs, plan.lanes,
+              plan.results, plan.inverse, plan.vector, plan.results, plan.epilogue, plan.spectral,
+              batch.bytes, plan.results.beats, engine.input_bytes, engine.activations,
+              engine.weights, engine.spectra, engine.channels, in, packet, read, forward, product,
+              inverse, vector, epilogue, write);
+    if (index < 0) return;
 #ifdef CIRCNN_COUNT_TRIPS
     const Count counts[kUnits] = {read, forward, product, inverse, vector, epilogue, write};
     for (int unit = 0; unit < kUnits; unit++) engine.trips[index][unit] += counts[unit].trips;
@@ -142,7 +144,7 @@ input:
         const uint8_t count = words_of(job, s);
         const uint64_t beat = packet_beat(packet, in);
         Word scaled[kBeat], words[kBeat];
-        const uint8_t limited_bytes = input_bytes(h, beat, count, scaled);
+        const uint8_t limited_bytes = input_bytes(engine.input_bytes, beat, count, scaled);
         const uint8_t limited_words = input_words(beat, 0, count, words);
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
@@ -189,14 +191,13 @@ static void run_batch(Engine &engine, const Batch &batch, Payload &payload, AxiS
                       Report &report) {
     if (!takes_input_from_stream(engine)) load_input(engine, batch, in, payload.packet);
     if (engine.header.layers == 0) return;
-    Plan plan;
-    plan_layer(engine.layers[0], batch, plan);
+    // the first turn plans the first layer; each other turn runs a layer and plans the next
+    Plan plan = plan_nothing();
 layers:
-    for (int32_t i = 0; i < engine.header.layers; i++) {
-        const Layer &layer = engine.layers[i];
-        if (layer.streamed) {
+    for (int32_t i = -1; i < engine.header.layers; i++) {
+        if (i >= 0 && engine.layers[i].streamed) {
             Count count = {0, 0};
-            load_weights(layer, payload, in, engine.weights, count);
+            load_weights(engine.layers[i], payload, in, engine.weights, count);
             CIRCNN_COUNT(engine.weight_trips += count.trips);
         }
         Plan next;
@@ -219,7 +220,7 @@ samples:
         if (left == 0) break;
         const uint32_t most_now = static_cast<uint32_t>(engine.batch_samples);
         const int32_t now = static_cast<int32_t>(left < most_now ? left : most_now);
-        const Batch batch = {now, engine.header.activation_words, bytes, engine.header};
+        const Batch batch = {now, engine.header.activation_words, bytes};
         run_batch(engine, batch, payload, in, report);
         if (payload.packet.truncated) complain(payload, CIRCNN_STATUS_TRUNCATED, -1);
         if (payload.status != CIRCNN_STATUS_OK) return;
@@ -261,6 +262,13 @@ static void load_layer_weights(Engine &engine, uint32_t index, Payload &payload,
     load_weights(engine.layers[index], payload, in, engine.weights, count);
 }
 
+// What a program needs before its first sample.
+static void start_program(Engine &engine) {
+    engine.batch_samples = quotient(kActivationWords, engine.header.activation_words,
+                                    log2_of(CIRCNN_ENGINE_BATCH_MAX));
+    fill_bytes(engine.header, engine.input_bytes);
+}
+
 // Executes the request of a packet; an error is stored in `payload`.
 static void handle(Engine &engine, uint32_t kind, uint32_t argument, uint32_t format,
                    Payload &payload, AxiStream &in, AxiStream &out, Report &report) {
@@ -272,8 +280,7 @@ static void handle(Engine &engine, uint32_t kind, uint32_t argument, uint32_t fo
         engine.loaded = false;
         load_program(argument, payload, in, engine.header, engine.layers, engine.weights,
                      engine.channels, count);
-        if (payload.status == CIRCNN_STATUS_OK)
-            engine.batch_samples = kActivationWords / engine.header.activation_words;
+        if (payload.status == CIRCNN_STATUS_OK) start_program(engine);
     } else if (kind == CIRCNN_PACKET_WEIGHTS || kind == CIRCNN_PACKET_RUN) {
         if (!loaded)
             complain(payload, CIRCNN_STATUS_NO_PROGRAM, -1);

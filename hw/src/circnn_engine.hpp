@@ -3,6 +3,7 @@
 #define CIRCNN_ENGINE_HPP
 
 #include "load.hpp"
+#include "read.hpp"
 
 // The units whose trips are counted.
 enum Unit { kRead, kForward, kProduct, kInverse, kVector, kEpilogue, kWrite, kUnits };
@@ -31,6 +32,7 @@ struct Engine {
     Word weights[kWeightRows][kRow];
     Word spectra[kSpectraRows][kRow];
     Channels channels;
+    InputBytes input_bytes;
 #ifdef CIRCNN_COUNT_TRIPS
     uint64_t trips[kMaxLayers][kUnits];  // of the last run, by layer
     uint64_t input_trips, output_trips, weight_trips;

@@ -13,9 +13,9 @@
 // Statements of the design that the simulation checks and synthesis leaves out.  They are the one
 // thing that __SYNTHESIS__ changes, and stand in bodies of functions alone.
 //
-// CIRCNN_ANY_CONTENT: it does not matter what an array of banks holds at first.  The simulation
-// fills it, so that it does the same in every run, and with CIRCNN_SILICON fills it with values that
-// would show if they mattered.
+// CIRCNN_ANY_CONTENT: it does not matter what banks of points hold at first.  The simulation
+// fills them, so that it does the same in every run, and with CIRCNN_SILICON fills them with values
+// that would show if they mattered.
 #ifdef __SYNTHESIS__
 #define CIRCNN_CHECK(holds, what, where)
 #define CIRCNN_ANY_CONTENT(banks)
@@ -23,13 +23,13 @@
 #define CIRCNN_CHECK(holds, what, where) \
     if (!(holds)) fault(what, where)
 #ifdef CIRCNN_SILICON
-#define CIRCNN_FILLING {23130, -23131, true}
+#define CIRCNN_FILLING 23130, -23131, true
 #else
-#define CIRCNN_FILLING {}
+#define CIRCNN_FILLING
 #endif
 #define CIRCNN_ANY_CONTENT(banks) \
     for (auto &bank : banks)      \
-        for (auto &element : bank) element = CIRCNN_FILLING
+        for (auto &element : bank) element = {CIRCNN_FILLING}
 #endif
 
 #endif

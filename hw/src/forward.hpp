@@ -334,6 +334,8 @@ inline void forward_transform(const ForwardJob job, BlockStream &in, RowStream &
 #pragma HLS ARRAY_PARTITION variable = work complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = ready complete dim = 1
 #pragma HLS BIND_STORAGE variable = loaded type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = circnn_twiddles_re type = rom_np impl = lutram
+#pragma HLS BIND_STORAGE variable = circnn_twiddles_im type = rom_np impl = lutram
 #pragma HLS BIND_STORAGE variable = work type = ram_1wnr impl = lutram
 #pragma HLS BIND_STORAGE variable = ready type = ram_1wnr impl = lutram
     // points that no beat brings are computed too, but neither counted nor used

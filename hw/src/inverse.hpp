@@ -364,6 +364,8 @@ inline void inverse_transform(const InverseJob job, SumStream &in, ValueStream &
 #pragma HLS ARRAY_PARTITION variable = work complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = ready complete dim = 1
 #pragma HLS BIND_STORAGE variable = loaded type = ram_1wnr impl = lutram
+#pragma HLS BIND_STORAGE variable = circnn_twiddles_re type = rom_np impl = lutram
+#pragma HLS BIND_STORAGE variable = circnn_twiddles_im type = rom_np impl = lutram
 #pragma HLS BIND_STORAGE variable = merged type = ram_1wnr impl = lutram
 #pragma HLS BIND_STORAGE variable = work type = ram_1wnr impl = lutram
 #pragma HLS BIND_STORAGE variable = ready type = ram_1wnr impl = lutram

@@ -108,7 +108,7 @@ inline void sequence_lines(const LinesJob job, bool spectral, LineStream &out) {
     LinesState s = first_line(job);
 lines:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
-#pragma HLS PIPELINE II = 4
+#pragma HLS PIPELINE II = 6
         const LinesState n = next_line(job, s);
         out.write(command_of(job, s, n));
         if (n.done) break;

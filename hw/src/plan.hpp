@@ -14,7 +14,6 @@
 struct Plan {
     bool spectral;
     ReadJob read;
-    InputJob input;
     ForwardJob forward;
     InverseJob inverse;
     LinesJob lines;
@@ -39,12 +38,19 @@ inline ReadJob read_job(const Layer &layer, const Batch &batch) {
     return j;
 }
 
+// Of no layer: the units have nothing to do, but the first layer is planned.
+inline Plan plan_nothing() {
+    Plan plan = Plan();
+    plan.spectral = false;
+    plan.read.reads = Reads::nothing;
+    return plan;
+}
+
 // The products are made one after the other, in a few multipliers.
 inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
 #pragma HLS ALLOCATION operation instances = mul limit = 1
     plan.spectral = traits_of(layer).spectral != 0;
     plan.read = read_job(layer, batch);
-    plan.input = InputJob{batch.bytes, batch.header};
     plan.results = result_job(layer, batch);
     plan.lanes = lanes_job(layer);
     plan.forward = forward_job(layer);

@@ -10,25 +10,54 @@
 
 // -- input words --------------------------------------------------------------------------------
 
-inline Word input_byte(const circnn_header &h, uint64_t beat, int index, bool &limited) {
-    const int32_t byte = static_cast<int32_t>((beat >> (8 * index)) & 0xFF);
-    const int32_t product = byte * h.byte_scale;
-#pragma HLS BIND_OP variable = product op = mul impl = fabric
-    return limit_wide(round_shift(product + h.byte_bias, h.byte_shift), limited);
+// The input word of every byte, worked out when a program is loaded; a copy for each byte of a beat.
+struct InputBytes {
+    Word words[kBeat][256];
+    bool limited[kBeat][256];
+};
+
+constexpr Ram kInputBytes = {"input bytes", 256, 1, 1, 1};
+
+struct BytesState {
+    int32_t sum;  // byte * scale + bias
+};
+
+inline BytesState next_bytes(int32_t scale, const BytesState &s) {
+#pragma HLS INLINE
+    return BytesState{s.sum + scale};
+}
+
+inline void fill_bytes(const circnn_header &h, InputBytes &bytes) {
+    BytesState s = {h.byte_bias};
+    CIRCNN_REGION();
+    CIRCNN_LOOP("bytes");
+bytes:
+    for (int trip = 0; trip < 256; trip++) {
+#pragma HLS PIPELINE II = 1
+        CIRCNN_TRIP();
+        bool limited = false;
+        const Word word = limit_wide(round_shift(s.sum, h.byte_shift), limited);
+        for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+            CIRCNN_WRITES(bytes.words[i], trip, kInputBytes);
+            bytes.words[i][trip] = word;
+            bytes.limited[i][trip] = limited;
+        }
+        s = next_bytes(h.byte_scale, s);
+    }
 }
 
 // `count` of the eight bytes of a beat as input words, the rest as zeros; returns how many of them
 // were limited.
-inline uint8_t input_bytes(const circnn_header &h, uint64_t beat, int32_t count,
+inline uint8_t input_bytes(const InputBytes &bytes, uint64_t beat, int32_t count,
                            Word words[kBeat]) {
 #pragma HLS INLINE
     uint8_t all = 0;
     for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-        bool limited = false;
-        const Word word = input_byte(h, beat, i, limited);
-        words[i] = i < count ? word : static_cast<Word>(0);
-        all = static_cast<uint8_t>(all + (i < count && limited ? 1 : 0));
+        const int byte = static_cast<int>((beat >> (8 * i)) & 0xFF);
+        words[i] = i < count ? bytes.words[i][byte] : static_cast<Word>(0);
+        all = static_cast<uint8_t>(all + (i < count && bytes.limited[i][byte] ? 1 : 0));
     }
     return all;
 }
@@ -50,7 +79,7 @@ inline uint8_t input_words(uint64_t low, uint64_t high, int32_t count, Word word
 // -- the sequences ------------------------------------------------------------------------------
 
 // Which of the sequences a layer has.
-enum class Reads : uint8_t { blocks, windows, joined, pairs };
+enum class Reads : uint8_t { nothing, blocks, windows, joined, pairs };
 
 struct ReadJob {
     Reads reads;
@@ -68,6 +97,13 @@ inline Reads reads_of(const Layer &layer) {
                            : Reads::windows;
 }
 
+// One trip that ends.
+inline void sequence_nothing(ReadCommandStream &out) {
+    ReadCommand c = operand_at(0, 0, ReadUse::hold);
+    c.ends = true;
+    out.write(c);
+}
+
 inline void sequence_read(const ReadJob job, ReadCommandStream &out) {
     if (job.reads == Reads::blocks)
         sequence_blocks(job.blocks, out);
@@ -75,19 +111,15 @@ inline void sequence_read(const ReadJob job, ReadCommandStream &out) {
         sequence_joined(job.joined, out);
     else if (job.reads == Reads::pairs)
         sequence_pairs(job.pairs, out);
-    else
+    else if (job.reads == Reads::windows)
         sequence_windows(job.windows, out);
+    else
+        sequence_nothing(out);
 }
 
 // -- the unit -----------------------------------------------------------------------------------
 
-// Input words of the packet: how they come.
-struct InputJob {
-    bool bytes;
-    circnn_header header;
-};
-
-inline void read_layer(const InputJob input, const ActivationBank *memory,
+inline void read_layer(bool takes_bytes, const InputBytes &bytes, const ActivationBank *memory,
                        ReadCommandStream &commands, AxiStream &in, PacketReader &packet,
                        BlockStream &blocks, OperandStream &operands, Count &count) {
     uint64_t low = 0;
@@ -110,16 +142,16 @@ read:
         const bool hold = c.use == ReadUse::hold;
         // to the forward transform
         Word scaled[kBeat], direct[kBeat];
-        const uint8_t limited_bytes = input_bytes(input.header, beat, c.count, scaled);
+        const uint8_t limited_bytes = input_bytes(bytes, beat, c.count, scaled);
         const uint8_t limited_words = input_words(low_waits ? low : beat, beat, c.count, direct);
         if (c.use == ReadUse::block) {
             BlockBeat block;
             for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
-                const Word own = input.bytes ? scaled[i % kBeat] : direct[i % kBeat];
+                const Word own = takes_bytes ? scaled[i % kBeat] : direct[i % kBeat];
                 block.w[i] = !c.direct ? words[i] : i < kBeat ? own : static_cast<Word>(0);
             }
-            if (c.direct) saturations += input.bytes ? limited_bytes : limited_words;
+            if (c.direct) saturations += takes_bytes ? limited_bytes : limited_words;
             block.wide = c.wide;
             block.position = c.position;
             block.counted = c.counted;

@@ -2,7 +2,7 @@
 #ifndef CIRCNN_TYPES_HPP
 #define CIRCNN_TYPES_HPP
 
-#include "arithmetic.hpp"
+#include "derive.hpp"
 #include "axi.hpp"
 #include "channels.hpp"
 
@@ -90,6 +90,7 @@ struct Layer {
     int32_t ring_lines;  // rows of the image in the spectra memory, the oldest replaced first
     int32_t pace;  // product trips between two rows accepted
     int32_t passes;  // of a transform over its batch
+    int32_t first_phase;  // of the image's rows: the number of the first, modulo the stride
     int32_t weights_row;  // first row in the weights memory
     int32_t weights_rows;  // rows that its weights take
     bool from_stream;  // the input comes straight from the packet
@@ -106,15 +107,13 @@ struct Batch {
     int32_t samples;
     int32_t stride;  // words of activation memory from one sample to the next
     bool bytes;  // the packet contains unscaled bytes
-    circnn_header header;
 };
 
 // Samples side by side in the places of a layer, and the groups of them.
 inline int32_t samples_at_once(const Layer &layer) { return layer.by_sample ? layer.places : 1; }
 
 inline int32_t sample_groups(const Layer &layer, int32_t samples) {
-    const int32_t at_once = samples_at_once(layer);
-    return (samples + at_once - 1) / at_once;
+    return layer.by_sample ? ceil_shift(samples, kRowLog2 - layer.d.share_log2) : samples;
 }
 
 #endif

@@ -47,7 +47,7 @@ vector:
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
             totals[i] = combined(job.combination, beat, i, totals[i]);
-            totals[i + kBeat] = combined(job.combination, upper, i, totals[i + kBeat]);
+            totals[i + kBeat] = combined_alone(job.combination, upper, i, totals[i + kBeat]);
         }
         for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL

@@ -11,36 +11,10 @@
 #include "commands.hpp"
 #include "kinds.hpp"
 
-struct WindowsJob {
-    uint16_t last_x, last_y, last_sample;
-    int32_t kernel_height, kernel_width, stride_height, stride_width;
-    int32_t first_top, first_left;  // of the first window: zero or negative
-    int32_t in_height, in_width;
-    int32_t channels;  // of a pixel
-    int32_t row_words;  // of the image
-    int32_t stride_row_words, stride_words;  // from a window to the next, down and to the right
-    int32_t first_top_words, first_left_words;
-    uint32_t first_address;
-    uint32_t sample_words;  // from a sample to the next
-};
-
-struct WindowsState {
-    bool done;
-    bool inside, inside_rows;  // whether the window, or its line, holds a pixel
-    uint16_t x, y, sample;
-    int32_t u, v, last_u, last_v;  // row and column in the window
-    int32_t channel;
-    // where the next windows begin, in pixels and in words of the image
-    int32_t next_left, next_top, next_left_words, next_top_words;
-    uint32_t address, row_address;  // of this pixel, and of the window's row
-    uint32_t window_address;  // of the window's first pixel, at this channel
-    uint32_t line_address, sample_address;  // of the windows' first row; of the sample
-};
-
 // Rows or columns of a window that lie in the image.
 struct Clipped {
     int32_t last;  // number of the last one, counted from the first one inside
-    bool inside;
+    bool inside;  // whether there is any
 };
 
 inline Clipped clipped(int32_t begin, int32_t kernel, int32_t size) {
@@ -50,29 +24,89 @@ inline Clipped clipped(int32_t begin, int32_t kernel, int32_t size) {
     return Clipped{last < 0 ? 0 : last, last >= 0};
 }
 
+// Along one side of the image: where windows begin, and the first two of them.
+struct SideJob {
+    int32_t kernel, size, stride;  // in pixels
+    int32_t stride_words;
+    int32_t third, third_words;  // where the third window begins
+    int32_t second_offset;  // of the second one's first pixel inside, in words
+    Clipped first, second;
+};
+
+// A window, the one after it, and where the one after that begins.
+struct SideState {
+    Clipped now, next;
+    int32_t next_offset;
+    int32_t after, after_words;
+};
+
+inline SideJob side_job(int32_t pad, int32_t kernel, int32_t size, int32_t stride, int32_t words) {
+    SideJob j;
+    j.kernel = kernel;
+    j.size = size;
+    j.stride = stride;
+    j.stride_words = stride * words;
+    j.third = 2 * stride - pad;
+    j.third_words = 2 * j.stride_words - pad * words;
+    j.second_offset = most(j.stride_words - pad * words, 0);
+    j.first = clipped(-pad, kernel, size);
+    j.second = clipped(stride - pad, kernel, size);
+    return j;
+}
+
+inline SideState first_side(const SideJob &j) {
+    return SideState{j.first, j.second, j.second_offset, j.third, j.third_words};
+}
+
+// The next window, or the first one again.
+inline SideState next_side(const SideJob &j, const SideState &s, bool step, bool again) {
+#pragma HLS INLINE
+    const Clipped after = clipped(s.after, j.kernel, j.size);
+    SideState n;
+    n.now.last = !step ? s.now.last : again ? j.first.last : s.next.last;
+    n.now.inside = !step ? s.now.inside : again ? j.first.inside : s.next.inside;
+    n.next.last = !step ? s.next.last : again ? j.second.last : after.last;
+    n.next.inside = !step ? s.next.inside : again ? j.second.inside : after.inside;
+    n.next_offset = !step ? s.next_offset : again ? j.second_offset : most(s.after_words, 0);
+    n.after = !step ? s.after : again ? j.third : s.after + j.stride;
+    n.after_words = !step ? s.after_words : again ? j.third_words : s.after_words + j.stride_words;
+    return n;
+}
+
+struct WindowsJob {
+    uint16_t last_x, last_y, last_sample;
+    SideJob rows, columns;
+    int32_t channels;  // of a pixel
+    uint32_t row_words;  // of the image
+    uint32_t first_address;
+    uint32_t sample_words;  // from a sample to the next
+};
+
+struct WindowsState {
+    bool done;
+    uint16_t x, y, sample;
+    int32_t u, v;  // row and column in the window
+    int32_t channel;
+    SideState rows, columns;
+    uint32_t address, row_address;  // of this pixel, and of the window's row
+    uint32_t window_address;  // of the window's first pixel, at this channel
+    uint32_t line_address, sample_address;  // of the windows' first row; of the sample
+};
+
 // -- the job ------------------------------------------------------------------------------------
 
 inline WindowsJob windows_job(const Layer &layer, const Batch &batch) {
     const circnn_descriptor &d = layer.d;
     const Windows w = windows_of(d);
+    const int32_t row_words = d.in_width * d.in_channels;
     WindowsJob j;
     j.last_x = static_cast<uint16_t>(d.out_width - 1);
     j.last_y = static_cast<uint16_t>(d.out_height - 1);
     j.last_sample = static_cast<uint16_t>(batch.samples - 1);
-    j.kernel_height = w.kernel_height;
-    j.kernel_width = w.kernel_width;
-    j.stride_height = w.stride_height;
-    j.stride_width = w.stride_width;
-    j.first_top = -w.pad_top;
-    j.first_left = -w.pad_left;
-    j.in_height = d.in_height;
-    j.in_width = d.in_width;
+    j.rows = side_job(w.pad_top, w.kernel_height, d.in_height, w.stride_height, row_words);
+    j.columns = side_job(w.pad_left, w.kernel_width, d.in_width, w.stride_width, d.in_channels);
     j.channels = d.in_channels;
-    j.row_words = d.in_width * d.in_channels;
-    j.stride_row_words = w.stride_height * j.row_words;
-    j.stride_words = w.stride_width * d.in_channels;
-    j.first_top_words = -w.pad_top * j.row_words;
-    j.first_left_words = -w.pad_left * d.in_channels;
+    j.row_words = static_cast<uint32_t>(row_words);
     j.first_address = static_cast<uint32_t>(d.input_address);
     j.sample_words = static_cast<uint32_t>(batch.stride);
     return j;
@@ -81,20 +115,12 @@ inline WindowsJob windows_job(const Layer &layer, const Batch &batch) {
 // -- the sequence -------------------------------------------------------------------------------
 
 inline WindowsState first_window(const WindowsJob &j) {
-    const Clipped rows = clipped(j.first_top, j.kernel_height, j.in_height);
-    const Clipped columns = clipped(j.first_left, j.kernel_width, j.in_width);
     WindowsState s;
     s.done = false;
-    s.inside = rows.inside && columns.inside;
-    s.inside_rows = rows.inside;
     s.x = s.y = s.sample = 0;
     s.u = s.v = s.channel = 0;
-    s.last_u = rows.last;
-    s.last_v = columns.last;
-    s.next_left = j.first_left + j.stride_width;
-    s.next_top = j.first_top + j.stride_height;
-    s.next_left_words = j.first_left_words + j.stride_words;
-    s.next_top_words = j.first_top_words + j.stride_row_words;
+    s.rows = first_side(j.rows);
+    s.columns = first_side(j.columns);
     // the first window begins in the image's first pixel, or before it
     s.address = s.row_address = s.window_address = s.line_address = s.sample_address =
         j.first_address;
@@ -103,16 +129,11 @@ inline WindowsState first_window(const WindowsJob &j) {
 
 inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
 #pragma HLS INLINE
-    const bool v = s.v == s.last_v;
-    const bool u = v && s.u == s.last_u;
+    const bool v = s.v == s.columns.now.last;
+    const bool u = v && s.u == s.rows.now.last;
     const bool window = u && s.channel + kBanks >= j.channels;
     const bool line = window && s.x == j.last_x;
     const bool image = line && s.y == j.last_y;
-    // the next window of the line, the next line's first one, and the next sample's
-    const Clipped right = clipped(s.next_left, j.kernel_width, j.in_width);
-    const Clipped left = clipped(j.first_left, j.kernel_width, j.in_width);
-    const Clipped below = clipped(s.next_top, j.kernel_height, j.in_height);
-    const Clipped top = clipped(j.first_top, j.kernel_height, j.in_height);
     WindowsState n;
     n.done = image && s.sample == j.last_sample;
     n.v = v ? 0 : s.v + 1;
@@ -121,30 +142,20 @@ inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
     n.x = static_cast<uint16_t>(!window ? s.x : line ? 0 : s.x + 1);
     n.y = static_cast<uint16_t>(!line ? s.y : image ? 0 : s.y + 1);
     n.sample = static_cast<uint16_t>(image ? s.sample + 1 : s.sample);
-    n.last_v = !window ? s.last_v : line ? left.last : right.last;
-    n.last_u = !line ? s.last_u : image ? top.last : below.last;
-    n.inside_rows = !line ? s.inside_rows : image ? top.inside : below.inside;
-    n.inside = !window ? s.inside
-               : line  ? left.inside && (image ? top.inside : below.inside)
-                       : right.inside && s.inside_rows;
-    n.next_left = !window ? s.next_left : (line ? j.first_left : s.next_left) + j.stride_width;
-    n.next_left_words = !window ? s.next_left_words
-                                : (line ? j.first_left_words : s.next_left_words) + j.stride_words;
-    n.next_top = !line ? s.next_top : (image ? j.first_top : s.next_top) + j.stride_height;
-    n.next_top_words = !line ? s.next_top_words
-                             : (image ? j.first_top_words : s.next_top_words) + j.stride_row_words;
+    n.columns = next_side(j.columns, s.columns, window, line);
+    n.rows = next_side(j.rows, s.rows, line, image);
     // addresses
     const uint32_t next_sample = s.sample_address + j.sample_words;
-    const uint32_t next_line =
-        image ? next_sample : s.sample_address + static_cast<uint32_t>(most(s.next_top_words, 0));
-    const uint32_t next_window =
-        line ? next_line : s.line_address + static_cast<uint32_t>(most(s.next_left_words, 0));
+    const uint32_t below = s.sample_address + static_cast<uint32_t>(s.rows.next_offset);
+    const uint32_t right = s.line_address + static_cast<uint32_t>(s.columns.next_offset);
+    const uint32_t next_line = image ? next_sample : below;
     n.sample_address = image ? next_sample : s.sample_address;
     n.line_address = line ? next_line : s.line_address;
-    n.window_address = !u ? s.window_address : !window ? s.window_address + kBanks : next_window;
-    n.row_address = !v   ? s.row_address
-                    : !u ? s.row_address + static_cast<uint32_t>(j.row_words)
-                         : n.window_address;
+    n.window_address = !u        ? s.window_address
+                       : !window ? s.window_address + kBanks
+                       : line    ? next_line
+                                 : right;
+    n.row_address = !v ? s.row_address : !u ? s.row_address + j.row_words : n.window_address;
     n.address = v ? n.row_address : s.address + static_cast<uint32_t>(j.channels);
     return n;
 }
@@ -169,10 +180,11 @@ windows:
 #pragma HLS PIPELINE II = 1
         const WindowsState n = next_window(job, s);
         const int32_t channels = least(job.channels - s.channel, kBanks);
-        ReadCommand c = operand_at(s.address, s.inside ? channels : 0, ReadUse::operand);
+        const bool inside = s.rows.now.inside && s.columns.now.inside;
+        ReadCommand c = operand_at(s.address, inside ? channels : 0, ReadUse::operand);
         c.wide = channels > kBeat;
         c.first = s.u == 0 && s.v == 0;
-        c.last = s.u == s.last_u && s.v == s.last_v;
+        c.last = s.u == s.rows.now.last && s.v == s.columns.now.last;
         c.ends = n.done;
         out.write(c);
         if (n.done) break;

@@ -30,7 +30,7 @@ measured), copying a byte into and out of the DMA buffer, quantising a float."""
 
 DDR_SOURCE = "assumed: three quarters of the memory's peak"
 
-NOTE = "modelled: II as designed, not synthesised"
+NOTE = "modelled, not synthesised"
 
 
 def dense_operations(network: QuantizedNetwork) -> int:

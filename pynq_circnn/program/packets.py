@@ -67,9 +67,9 @@ def layer_weights(program: Program, index: int) -> np.ndarray:
 
 
 def batch_samples(program: Program) -> int:
-    """Return how many samples the engine works on at once."""
+    """Return how many samples the engine works on at once: those that fit its memory."""
     memory = CONFIGURATIONS[program.configuration]["activation_words"]
-    return int(memory // program.header["activation_words"])
+    return int(min(memory // program.header["activation_words"], ENGINE["batch_max"]))
 
 
 def sample_beats(program: Program, unscaled: bool) -> int:

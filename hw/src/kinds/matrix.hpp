@@ -77,6 +77,8 @@ inline bool arrange_ring(Layer &layer) {
     const int32_t output = most(layer.terms, kRowBeats);
     const int64_t trips = product_of(product_of(output, output_rows(layer)), layer.strip);
     const int64_t rows = product_of(least(d.stride_height, d.kernel_height), layer.line_rows);
+    const int32_t strides = quotient(d.pad_top, d.stride_height, 16);
+    layer.first_phase = d.pad_top - static_cast<int32_t>(product_of(strides, d.stride_height));
     layer.pace = most(quotient(trips, rows, log2_of(kMaxPace)), 1);
     return true;
 }
