@@ -433,7 +433,7 @@ class Body:
             match = _TWO.match(text)
             if match and match[1] == "add" and match[3] in found and _constant(match[4]):
                 found.add(name)
-        for name, text in self.made.items():
+        for text in self.made.values():
             match = _TWO.match(text)
             if match is None or match[1] != "mul" or _constant(match[4]):
                 continue

@@ -321,7 +321,7 @@ class Netlist:
         factors = []
         for name, whole in ((left, a), (right, b)):
             if name in self.narrow:
-                inner, width, signed = self.narrow[name]
+                inner, _, signed = self.narrow[name]
                 factors.append(f"$signed({inner})" if signed else f"$signed({{1'd0, {inner}}})")
             else:
                 factors.append(f"$signed({whole})")

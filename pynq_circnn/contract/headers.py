@@ -66,7 +66,10 @@ def c_header() -> str:
     layout = {"magic": MAGIC, "version": PROGRAM_VERSION, "align_bytes": ALIGN_BYTES}
     enum(
         "ENGINE_",
-        {**IDENTITY, **{k: ENGINE[k] for k in ("dma_length_bits", "stride_max", "pace_max", "batch_max")}},
+        {
+            **IDENTITY,
+            **{k: ENGINE[k] for k in ("dma_length_bits", "stride_max", "pace_max", "batch_max")},
+        },
     )
     enum("LATENCY_", LATENCY)
     enum("PACKET_", PACKET_KINDS)
