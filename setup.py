@@ -62,6 +62,7 @@ setup(
         "pynq_circnn.hw.sim": ["*.cpp", "*.h"],
         "pynq_circnn": ["py.typed"],
         "pynq_circnn.contract": ["*.json", "check.h"],
+        "pynq_circnn.engine": ["counted.json"],
         "pynq_circnn.zoo": ["*.circnn", "*.json"],
         "pynq_circnn.emulated": ["circnn.hwh"],
         "pynq_circnn.overlays": ["README.md", "circnn.bit.d/*"],

@@ -72,6 +72,13 @@ ENDED = "bench: all equal"  # the last line of a bench
 SECONDS, YOSYS_SECONDS = 3600, 900
 NOT_COUNTED = ("engine",)  # too large for Yosys: it did not end in 18 minutes
 
+FAULT = (
+    "#define CIRCNN_CHECK(holds, what, where)\n"
+    "#define CIRCNN_ANY_CONTENT(banks) \\\n"
+    "    for (auto &bank : banks) for (auto &element : bank) element = {}\n"
+)
+"""What takes the place of src/fault.hpp."""
+
 
 class Result(NamedTuple):
     """What became of a unit: cycles summed over `calls`, states over all functions of the RTL."""
@@ -149,11 +156,7 @@ def prepare(unit: str, configuration: str, folder: str, packets: Optional[str] =
     import settings
 
     texts = {**settings.headers.engine_headers(configuration), **sources(unit)}
-    texts["fault.hpp"] = (
-        "#define CIRCNN_CHECK(holds, what, where)\n"
-        "#define CIRCNN_ANY_CONTENT(banks) \\\n"
-        "    for (auto &bank : banks) for (auto &element : bank) element = {}\n"
-    )
+    texts["fault.hpp"] = FAULT
     for name, text in texts.items():
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)
@@ -221,7 +224,7 @@ def read_yosys(text: str) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in cells.items()) + " (Yosys)"
 
 
-def _call(words: Sequence[str], folder: str, log: str, seconds: int) -> Optional[int]:
+def call(words: Sequence[str], folder: str, log: str, seconds: int) -> Optional[int]:
     """Run a command in a process group of its own; return its status, or None if time ran out."""
     with open(os.path.join(folder, log), "w") as file:
         process = subprocess.Popen(
@@ -240,7 +243,7 @@ def run(unit: str, configuration: str, folder: str, bambu: str, packets: Optiona
     prepare(unit, configuration, folder, packets)
     build = os.path.join(folder, "run")
     os.makedirs(build)
-    status = _call(command(bambu, unit, configuration), build, "log", SECONDS)
+    status = call(command(bambu, unit, configuration), build, "log", SECONDS)
     bench = _text(build, "HLS_output", "simulation", "testbench.log")
     result = read_log(_text(build, "log"), bench)
     if status != 0 and not result.error:
@@ -250,17 +253,18 @@ def run(unit: str, configuration: str, folder: str, bambu: str, packets: Optiona
     top = re.findall(r"^module (_Z4unit\w+)", _text(build, "unit.v"), re.MULTILINE)[-1]
     script = f"read_verilog -sv -defer unit.v; hierarchy -top {top}; synth_xilinx -family xc7 "
     script += "-flatten -noiopad; tee -o cells stat"
-    if _call(["yosys", "-q", "-p", script], build, "yosys.log", YOSYS_SECONDS) != 0:
+    if call(["yosys", "-q", "-p", script], build, "yosys.log", YOSYS_SECONDS) != 0:
         return result._replace(
             area=result.area + f"; Yosys ended without cells ({YOSYS_SECONDS} s)"
         )
     return result._replace(area=read_yosys(_text(build, "cells")))
 
 
-def tools() -> str:
+def tools(simulate: bool = True) -> str:
     """Return the path of Bambu, or end with what is missing and how to get it."""
     bambu = shutil.which(os.environ.get("BAMBU") or "bambu")
-    missing = [name for name in ("clang-16", "verilator") if shutil.which(name) is None]
+    needed = ("clang-16", "verilator") if simulate else ("clang-16",)
+    missing = [name for name in needed if shutil.which(name) is None]
     if bambu is None or missing:
         absent = missing if bambu else ["bambu", *missing]
         raise SystemExit(f"error: {', '.join(absent)} must be on PATH. {GET}.")

@@ -62,8 +62,9 @@ inline void spread(const LanesJob &job, uint16_t block, const Word from[kRow], W
 #pragma HLS UNROLL
         now[i] = from[i];
     }
-    for (int bit = 1; bit < kRow; bit *= 2) {
+    for (int level = 0; 1 << level < kRow; level++) {
 #pragma HLS UNROLL
+        const int bit = 1 << level;
         Word next[kRow];
         const bool replaced = (job.side_mask & bit) != 0, one = (chosen & bit) != 0;
         for (int i = 0; i < kRow; i++) {

@@ -141,11 +141,12 @@ def _number(value: float) -> str:
 
 
 def _resource_line(report: Dict[str, Any]) -> str:
-    parts = [
-        f"{kind.upper()} {values['used']:g} of {values['available']} ({values['basis']})"
-        for kind, values in report["resources"].items()
-    ]
-    return "engine: " + ", ".join(parts)
+    parts, bases = [], []
+    for kind, values in report["resources"].items():
+        margin = f" +-{values['margin']:.0%}" if values["margin"] else ""
+        parts.append(f"{kind.upper()} {values['used']:g}{margin} of {values['available']}")
+        bases.append(values["basis"])
+    return f"engine: {', '.join(parts)} ({'; '.join(dict.fromkeys(bases))}, not synthesised)"
 
 
 def _estimate(arguments: argparse.Namespace) -> int:

@@ -179,6 +179,9 @@ BOARDS: Dict[str, Dict[str, Any]] = CONTRACT["boards"]
 ENGINE: Dict[str, Any] = CONTRACT["engine"]
 UNITS: Tuple[str, ...] = tuple(ENGINE["units"])  # whose trips are counted, in the stream's order
 IDENTITY: Dict[str, int] = _values(ENGINE["identity"])
+BUDGET: Dict[str, Any] = ENGINE["budget"]
+"""What each unit of the engine may take of its part: see ``hw/ENGINE.md``."""
+
 LATENCY: Dict[str, int] = _values(ENGINE["latency"])
 """Trips from a write to the first read that sees it, in each kind of memory of the engine."""
 

@@ -4,6 +4,7 @@ import os
 from typing import Any, Dict, List
 
 from . import (
+    BUDGET,
     CONFIGURATIONS,
     CONTRACT,
     DESCRIPTOR,
@@ -100,7 +101,20 @@ def page_tables() -> Dict[str, str]:
         for name, c in CONFIGURATIONS.items()
     ]
     tables["configurations"] = _table(["name", *columns, "digest", "meaning"], rows)
+    tables["budget"] = _budget()
     return tables
+
+
+def _budget() -> str:
+    """Return the table of what each unit may take, with the sum and what the part has."""
+    kinds = ("dsp", "bram36", "lut")
+    rows: List[List[Any]] = [
+        [f"`{u['name']}`", *(f"{u[kind]:,}" for kind in kinds), u["doc"]] for u in BUDGET["units"]
+    ]
+    sums = [sum(u[kind] for u in BUDGET["units"]) for kind in kinds]
+    rows.append(["**together**", *(f"{n:,}" for n in sums), ""])
+    rows.append(["at most", *(f"{BUDGET['most'][kind]:,}" for kind in kinds), BUDGET["doc"]])
+    return _table(["unit", "DSP48E1", "BRAM36", "LUT", "for"], rows)
 
 
 def _field(field: Field) -> List[Any]:

@@ -1,26 +1,22 @@
-"""The resource model: DSP slices and block RAM counted by rules, LUT and FF estimated.
+"""The engine's resources, counted from its sources: ``counted.json``, and the budget of the part.
 
-Nothing here comes from synthesis.
+``make -C hw area`` counts the operations of every loop, the memories and the channels, with
+clang-16 (``hw/scripts/area.py`` states each cost), and writes ``counted.json``. Here the rows are read and
+summed, which needs no tool. Nothing here comes from synthesis: the margin of error of LUT and FF is
+:func:`margin`.
 
-Rules, with their source:
-
-- A DSP48E1 multiplies 25 x 18 bits after a 25-bit pre-adder and accumulates 48 bits (UG479); a
-  complex product of 16-bit words takes three, in three-multiplication form.
+- A DSP48E1 multiplies 25 x 18 bits after a 25-bit pre-adder and accumulates 48 bits (UG479).
 - A RAMB36E1 is 32K x 1 ... 2K x 18, 1K x 36, or 512 x 72 in simple dual-port mode; each is two
   RAMB18E1 of half the size (UG473, "Block RAM Summary").
-- Each bank of a partitioned memory takes whole RAMB18; so does the width of a memory whose words
-  are as wide as a row.
 """
 
+import json
+import os
 from dataclasses import dataclass
-from typing import Dict, List
+from functools import lru_cache
+from typing import Any, Dict, List
 
-from ..contract import CONFIGURATIONS
-from ..program.arrangement import BEAT_WORDS
-
-BANKS = 16
-BUTTERFLIES = 8
-COMPLEX_PRODUCT = 3
+from ..contract import BUDGET, CONFIGURATIONS
 
 PARTS = {
     "xc7z020clg400-1": {"dsp": 220, "bram36": 140, "lut": 53200, "ff": 106400},
@@ -28,16 +24,23 @@ PARTS = {
 }
 """Resources of the parts: DS190 (Zynq-7000), DS891 (Zynq UltraScale+)."""
 
+KINDS = ("dsp", "bram36", "lut", "ff")
+COUNTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "counted.json")
+
 _RAMB18 = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))  # UG473
 
 
 @dataclass(frozen=True)
-class Item:
-    """One line of the count."""
+class Row:
+    """One line of the count: a loop, a memory, a channel."""
 
-    name: str
-    amount: float
-    rule: str
+    unit: str
+    what: str
+    dsp: int
+    lut: int
+    ff: int
+    bram36: float
+    method: str
 
 
 def ramb18(depth: int, width: int) -> int:
@@ -49,80 +52,81 @@ def ramb18(depth: int, width: int) -> int:
     return min(-(-depth // d) * -(-width // w) for d, w in _RAMB18)
 
 
-def dsp(configuration: str) -> List[Item]:
-    """Return the DSP slices of a configuration, unit by unit."""
-    lanes = CONFIGURATIONS[configuration]["lanes"]
-    return [
-        Item("lanes", lanes * COMPLEX_PRODUCT, "complex product, accumulated in the DSP"),
-        Item("forward", BUTTERFLIES * COMPLEX_PRODUCT, "8 butterflies"),
-        Item("inverse", BUTTERFLIES * COMPLEX_PRODUCT, "8 butterflies"),
-        Item("scale", BEAT_WORDS, "16 x 16 bits, 8 wide"),
-        Item("slope", BEAT_WORDS, "leaky ReLU, 16 x 16 bits, 8 wide"),
-        Item("table", 1, "interpolation, one a trip"),
-        Item("mean", 2, "28 x 16 bits, one a trip"),
-        Item("addresses", 20, "row, column and channel to a word: read, product, epilogue, write"),
-    ]
+@lru_cache(maxsize=None)
+def _counted() -> Any:
+    with open(COUNTED, encoding="utf-8") as file:
+        return json.load(file)
 
 
-def bram36(configuration: str) -> List[Item]:
-    """Return the block RAM of a configuration in RAMB36, memory by memory."""
-    sizes = CONFIGURATIONS[configuration]
-    row = 2 * sizes["lanes"]
-    weights = row * ramb18(sizes["weights_words"] // row, 16)
-    activations = BANKS * ramb18(sizes["activation_words"] // BANKS, 16)
-    spectra = ramb18(sizes["spectra_words"] // row, 16 * row)
-    channel_rows = sizes["channel_words"] // BEAT_WORDS
-    scales = ramb18(channel_rows, 16 * BEAT_WORDS) + ramb18(channel_rows, 32 * BEAT_WORDS)
-    return [
-        Item("weights", weights / 2, f"{row} banks one word wide"),
-        Item("activations", activations / 2, f"{BANKS} banks one word wide"),
-        Item("spectra", spectra / 2, f"one row of {row} words wide"),
-        Item("scales and biases", scales / 2, "one row of 8 channels wide"),
-        Item("tables", 1, "sigmoid and tanh, both points of an interval at once"),
-    ]
+def digest() -> str:
+    """Return the digest of the sources that were counted."""
+    return str(_counted()["digest"])
 
 
-def fabric(configuration: str) -> Dict[str, List[Item]]:
-    """Return LUT and FF: an estimate, widths times what such logic commonly takes."""
-    sizes = CONFIGURATIONS[configuration]
-    row = 2 * sizes["lanes"]
-    layer_bits = 1200 * -(-sizes["layers"] // 64)
-    lut = [
-        Item(
-            "transform points", 2 * 3 * 16 * 68, "two of: 3 memories, 16 banks of 33 bits, RAM32M"
-        ),
-        Item("transform ways", 2 * 4800, "two of: one 16-way crossbar of 16 points, rotations"),
-        Item("butterflies", 2 * 4500, "two of: 24 add, round, saturate of complex words"),
-        Item("spread", 3 * 16 * row, "six stages of two-way switches, two a LUT"),
-        Item("lanes", 40 * sizes["lanes"], "adders before and after the multipliers"),
-        Item("sums", 1500, "8:1 multiplexer and 8 shifters of 48 bits"),
-        Item("epilogue", 2800, "8 times add, shift 32 bits, saturate, activation"),
-        Item("bytes", 1500, "16 products of 8 x 16 bits"),
-        Item("rotations", 1200, "16 banks in and out"),
-        Item("layers", layer_bits, "the layer table in distributed RAM"),
-        Item("control", 3500, "cursors, packets, CRC, registers"),
-    ]
-    ff = [
-        Item("sums", 48 * row, "sums that wait to leave"),
-        Item("pipelines", 28000, "registers of the pipelines, 16 points wide in the transforms"),
-    ]
-    return {"lut": lut, "ff": ff}
+def margin() -> float:
+    """Return the margin of error of LUT and FF, as a fraction."""
+    return float(_counted()["margin"])
 
 
-def resources(configuration: str) -> Dict[str, Dict[str, object]]:
+def rows(configuration: str) -> List[Row]:
+    """Return all rows of a configuration.
+
+    Raises
+    ------
+    ValueError
+        If the configuration was not counted.
+    """
+    counted = _counted()["configurations"]
+    if configuration not in counted:
+        raise ValueError(
+            f"configuration must be one of {', '.join(sorted(counted))}. "
+            f"Received: {configuration}. Count it with make -C hw area."
+        )
+    return [Row(**row) for row in counted[configuration]]
+
+
+def by_unit(configuration: str) -> Dict[str, Dict[str, float]]:
+    """Return DSP, block RAM, LUT and FF of every unit."""
+    found: Dict[str, Dict[str, float]] = {}
+    for row in rows(configuration):
+        unit = found.setdefault(row.unit, dict.fromkeys(KINDS, 0.0))
+        for kind in KINDS:
+            unit[kind] += getattr(row, kind)
+    return found
+
+
+def over_budget(configuration: str = BUDGET["configuration"]) -> List[str]:
+    """Return, in words, where the count exceeds what the contract's budget grants."""
+    found = []
+    granted = {row["name"]: row for row in BUDGET["units"]}
+    for unit, used in by_unit(configuration).items():
+        if unit not in granted:
+            found.append(f"{unit} is not in the budget")
+            continue
+        found += [
+            f"{unit}: {used[kind]:g} of {granted[unit][kind]} {kind}"
+            for kind in ("dsp", "bram36", "lut")
+            if used[kind] > granted[unit][kind]
+        ]
+    return found
+
+
+def resources(configuration: str) -> Dict[str, Dict[str, Any]]:
     """Return how much of its part a configuration uses, by kind.
 
-    Each kind has ``items`` (name to amount), ``used``, ``available`` and ``basis``: counted by
-    rule, or estimated.
+    Each kind has ``items`` (unit to amount), ``used``, ``available``, ``basis`` and ``margin``, the
+    fraction by which the count may be wrong.
     """
     available = PARTS[CONFIGURATIONS[configuration]["part"]]
-    items = {"dsp": dsp(configuration), "bram36": bram36(configuration), **fabric(configuration)}
+    units = by_unit(configuration)
+    basis = str(_counted()["method"])
     return {
         kind: {
-            "items": {item.name: item.amount for item in rows},
-            "used": sum(item.amount for item in rows),
+            "items": {unit: used[kind] for unit, used in units.items() if used[kind]},
+            "used": sum(used[kind] for used in units.values()),
             "available": available[kind],
-            "basis": "counted by rule" if kind in ("dsp", "bram36") else "estimated",
+            "basis": basis,
+            "margin": margin() if kind in ("lut", "ff") else 0.0,
         }
-        for kind, rows in items.items()
+        for kind in KINDS
     }
