@@ -454,7 +454,7 @@ def test_every_opcode_has_its_header(tmp_path):
     assert sorted(os.listdir(kinds)) == sorted(f"{name}.hpp" for name in OPCODES)
     write_headers(str(tmp_path), engine_headers("tiny"))
     compiler = csim_build.compiler()
-    for rule in (None, "windows", "combine"):
+    for rule in (None, "windows", "combination"):
         lines = [f'#include "{folder}/kinds.hpp"', ""]
         if rule is not None:  # the kind pad has it under another name
             lines[:0] = [f"#define {rule} other", '#include "kinds/pad.hpp"', f"#undef {rule}"]
