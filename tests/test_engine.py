@@ -159,83 +159,6 @@ def test_sources_compile_without_warnings(tmp_path, cxx):
     csim_build.build_program("z2", "fuzz.cpp", target, ("-O0", "-Werror"), path)
 
 
-# -- what the silicon's memories allow ------------------------------------------------------------
-
-SILICON = ("-O2", "-DCIRCNN_SILICON")
-
-
-@pytest.mark.parametrize("configuration", HARDWARE)
-def test_memories_are_used_as_they_can_be(configuration):
-    """No port too many and no read of a write under way, for all kinds and block sizes."""
-    done = 0
-    for network, x in random_cases(25, first=900):
-        try:
-            check_equal(network, x, configuration, flags=SILICON)
-        except CompileError:
-            continue
-        done += 1
-    assert done >= 15
-    for block in (1, 2, 4, 8, 16, 32, 64, 128, 256):
-        for units, features in ((block, block), (2 * block, 3 * block)):
-            network, x = dense_stack(units, block, 1, features)
-            try:
-                check_equal(network, x, configuration, flags=SILICON)
-            except CompileError:
-                assert configuration == "tiny" and block == 256
-
-
-@pytest.mark.parametrize("block", [2, 4, 8, 16, 64, 128, 256])
-def test_transforms_of_extreme_values(block):
-    """Saturations in every stage of the transforms, and batches that are not full."""
-    for seed in range(4):
-        rng, network = np.random.default_rng(seed), None
-        while network is None:
-            layers = [L.Input("x", (), (5, 3, 2 * block))]
-            layers.append(L.Conv2D("c", ("x",), filters=block, kernel_size=(2, 1), block=block))
-            network = random_integers(rng, layers, extreme=True)
-        check_equal(network, random_input(rng, network, 3, extreme=True), "z2", flags=SILICON)
-
-
-FAULTS = {
-    "gap": ("transform.hpp", "kHalfDistance = 6", "kHalfDistance = 7", 64, "tiny"),
-    "gap of k = 256": ("transform.hpp", "kWholeDistance = 4", "kWholeDistance = 5", 256, "tiny"),
-    "gap of a merge": ("inverse.hpp", "HalfDistance = 5", "HalfDistance = 6", 64, "tiny"),
-    "and of k = 256": ("inverse.hpp", "WholeDistance = 2", "WholeDistance = 3", 256, "tiny"),
-    "loaded": ("transform.hpp", "LATENCY_LOADED - 2", "LATENCY_LOADED - 3", 8, "tiny"),
-    "ready": ("forward.hpp", "kForwardLead = 1", "kForwardLead = 2", 128, "zcu104"),
-    "ready values": ("inverse.hpp", "kInverseLead = 4", "kInverseLead = 5", 16, "tiny"),
-    "ports": ("inverse.hpp", "work[b][to * kPointRows + staged_row] = staged;", None, 64, "tiny"),
-}
-"""Mistakes in a header: a text and what it becomes, the block size and configuration to see it."""
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_silicon_faults(tmp_path, monkeypatch, name):
-    header, text, mistake, block, configuration = FAULTS[name]
-    shutil.copytree(csim_build.source_folder(), tmp_path / "hw")
-    source = tmp_path / "hw" / "src" / header
-    lines = source.read_text()
-    assert lines.count(text) == 1
-    if mistake is None:  # twice
-        write = "CIRCNN_WRITES(work[b], to * kPointRows + (staged_row ^ 1), kInverseRam);"
-        mistake = f"{write} {text}"
-    source.write_text(lines.replace(text, mistake))
-    monkeypatch.setattr(csim_build, "source_folder", lambda: str(tmp_path / "hw"))
-    network, x = dense_stack(block, block, 1, features=block)
-    program = compile_program(network, configuration)
-    pair = [packets.program_packet(program), packets.run_packet(program, words_of(network, x))]
-    with open(tmp_path / "packets", "wb") as file:
-        for packet in pair:
-            file.write(np.array([len(packet)], "<u8").tobytes() + packet.tobytes())
-    target = str(tmp_path / "engine")
-    csim_build.build_program(configuration, "fuzz.cpp", target, SILICON)
-    command = [target, str(tmp_path / "packets"), "1", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    says = "more writes in a trip than ports" if name == "ports" else "a write is under way"
-    assert says in done.stderr
-
-
 # -- status codes -------------------------------------------------------------------------------
 
 
@@ -375,13 +298,6 @@ def test_weights_that_do_not_fit_are_streamed(block, units, layers, features):
     plan = check_equal(network, x, "tiny")
     assert any(has_bit(fields, "stream", "weights") for fields in plan.program.layers)
     check_trips(plan, x)
-
-
-def test_weights_and_channels_are_loaded_through_the_ports_of_their_memories():
-    """Compiled with the checks of ports: one write a bank and trip, inside the memory."""
-    for block, units, layers in ((1, 64, 3), (8, 160, 3), (256, 512, 1)):
-        network, x = dense_stack(units, block, layers, 64)
-        check_equal(network, x, "tiny", flags=("-O1", "-DCIRCNN_SILICON"))
 
 
 def test_input_straight_from_the_packet():
@@ -538,7 +454,7 @@ def test_every_opcode_has_its_header(tmp_path):
     assert sorted(os.listdir(kinds)) == sorted(f"{name}.hpp" for name in OPCODES)
     write_headers(str(tmp_path), engine_headers("tiny"))
     compiler = csim_build.compiler()
-    for rule in (None, "windows", "combine"):
+    for rule in (None, "windows", "combination"):
         lines = [f'#include "{folder}/kinds.hpp"', ""]
         if rule is not None:  # the kind pad has it under another name
             lines[:0] = [f"#define {rule} other", '#include "kinds/pad.hpp"', f"#undef {rule}"]

@@ -29,18 +29,10 @@ inline LaneSums recurrence_lane(const LaneSums &sums, Word re, Word im, bool cle
     return lane(1, 1, re, im, clear, sums);
 }
 
-// The total of a window, or of two operands.
-inline int32_t recurrence_total(const Combination &combination, Word w, Word v, bool first,
-                                bool second, int32_t total) {
-    OperandBeat beat;
-    for (int i = 0; i < kBeat; i++) {
-        beat.w[i] = w;
-        beat.v[i] = v;
-    }
-    beat.first = first;
-    beat.last = false;
-    beat.second = second;
-    return combined(combination, beat, 0, total);
+// The total of a window.
+inline int32_t recurrence_total(const Combination &combination, bool first, int32_t word,
+                                int32_t total) {
+    return with_pixel(combination, first, total, word);
 }
 
 // -- controls -----------------------------------------------------------------------------------

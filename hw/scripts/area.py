@@ -940,7 +940,10 @@ def layer_table(code: Sources) -> Row:
     depth = code.value("kMaxLayers") or 0
     pragmas = [p.text for file in code.files for p in file.pragmas if "layers" in p.text]
     bits = [code.bits(kind) for kind in leaf_types(code, "Layer")]
-    if any(re.match(r"AGGREGATE|ARRAY_RESHAPE|BIND_STORAGE", text, re.I) for text in pragmas):
+    if any(re.match(r"BIND_STORAGE.*impl *= *lutram", text, re.I) for text in pragmas):
+        return Row("memories", "layers", 0, lutram(depth, sum(bits)), 0, 0,
+                   f"distributed RAM, {depth} x {sum(bits)} bits")  # fmt: skip
+    if any(re.match(r"AGGREGATE|ARRAY_RESHAPE", text, re.I) for text in pragmas):
         return Row("memories", "layers", 0, 0, 0, ramb18(depth, sum(bits)) / 2,
                    f"block RAM, {depth} x {sum(bits)} bits")  # fmt: skip
     wide = [width for width in bits if depth * width > 1024]

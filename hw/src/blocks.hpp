@@ -35,7 +35,7 @@ struct BlocksJob {
 
 struct BlocksState {
     bool high;  // the second half of a beat of eight words
-    uint32_t direct;  // words of the packet that are left
+    uint32_t direct;  // words of the pixel that are left, if they come from the packet
     bool done;
     uint16_t beat, place, blocks, column, row, group, phase;
     uint32_t address;
@@ -163,7 +163,7 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
     const bool row = column && s.row == j.last_row;
     BlocksState n;
     n.high = more;
-    n.direct = more ? s.direct : s.direct - kBeat;
+    n.direct = blocks ? j.channels : more ? s.direct : s.direct > kBeat ? s.direct - kBeat : 0;
     n.done = row && s.group == j.last_group;
     n.beat = static_cast<uint16_t>(more ? s.beat : beat ? 0 : s.beat + 1);
     n.place = static_cast<uint16_t>(!beat ? s.place : place ? 0 : s.place + 1);

@@ -70,7 +70,7 @@ static void run_layer(Engine &engine, int32_t index, const Batch &batch, const P
     Count read = {0, 0}, forward = read, product = read, inverse = read, vector = read,
           epilogue = read, write = read;
     run_units(next, batch, next_plan, plan.read, plan.forward, plan.lines, plan.outputs, plan.lanes,
-              plan.results, plan.inverse, plan.vector, plan.results, plan.epilogue, plan.spectral,
+              plan.results, plan.inverse, plan.vector, plan.results, plan.ending, plan.spectral,
               batch.bytes, plan.results.beats, engine.input_bytes, engine.activations,
               engine.weights, engine.spectra, engine.channels, in, packet, read, forward, product,
               inverse, vector, epilogue, write);

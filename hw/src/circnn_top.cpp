@@ -31,6 +31,8 @@ void circnn_engine(AxiStream &in_stream, AxiStream &out_stream, uint32_t &status
 #pragma HLS ARRAY_PARTITION variable = engine.input_bytes.limited complete dim = 1
 #pragma HLS BIND_STORAGE variable = engine.input_bytes.words type = ram_s2p impl = lutram
 #pragma HLS BIND_STORAGE variable = engine.input_bytes.limited type = ram_s2p impl = lutram
+#pragma HLS AGGREGATE variable = engine.layers
+#pragma HLS BIND_STORAGE variable = engine.layers type = ram_s2p impl = lutram
     Report report;
     engine_step(engine, in_stream, out_stream, report);
     status = report.status;

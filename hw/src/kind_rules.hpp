@@ -4,9 +4,8 @@
 //
 //   Windows windows(const circnn_descriptor &d)
 //       The windows of the input from which the output pixels are computed.
-//   int32_t combine(const Combination &c, const OperandBeat &beat, int i, int32_t total)
-//       The vector unit: the total after word i of a beat; the first beat of a window begins a
-//       new total.
+//   Combination combination(const circnn_descriptor &d)
+//       What the vector unit makes of the words of a window.
 #ifndef CIRCNN_KIND_RULES_HPP
 #define CIRCNN_KIND_RULES_HPP
 
@@ -25,14 +24,19 @@ inline Windows sliding_windows(const circnn_descriptor &d) {
 
 inline Windows single_pixels() { return Windows{1, 1, 1, 1, 0, 0}; }
 
-// What the vector unit needs of a layer.
+// The vector unit's total: the largest word of a window or the sum of all, or of a single pixel the
+// word itself; shifted, with the second operand's word added to it or, if joined, in its place.
 struct Combination {
-    int32_t opcode;
-    uint8_t first_align, second_align;
+    bool maximum;
+    bool adds;  // the second operand's word
+    uint8_t first_align, second_align;  // left shifts; none in a window of many pixels
 };
 
-inline int32_t aligned(Word word, uint8_t align) {
-    return static_cast<int32_t>(static_cast<uint32_t>(static_cast<int32_t>(word)) << (align & 15));
+inline Combination unshifted(bool maximum) { return Combination{maximum, false, 0, 0}; }
+
+inline Combination shifted(const circnn_descriptor &d, bool adds) {
+    return Combination{false, adds, static_cast<uint8_t>(d.first_align),
+                       static_cast<uint8_t>(d.second_align)};
 }
 
 #endif

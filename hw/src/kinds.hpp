@@ -17,33 +17,16 @@ inline Windows windows_of(const circnn_descriptor &d) {
 #undef CIRCNN_WINDOWS
 }
 
-// The same for the second eight words of one operand, which no kind of two operands has.
-inline int32_t combined_alone(const Combination &c, const OperandBeat &beat, int i, int32_t total) {
-#pragma HLS INLINE
-#define CIRCNN_COMBINE(NAME, name)                                 \
-    case CIRCNN_OP_##NAME:                                         \
-        return circnn_opcode_traits[CIRCNN_OP_##NAME].two_operands \
-                   ? total                                         \
-                   : kinds::name::combine(c, beat, i, total);
-    switch (c.opcode) {
-        CIRCNN_FOR_OPCODES(CIRCNN_COMBINE)
+inline Combination combination_of(const circnn_descriptor &d) {
+#define CIRCNN_COMBINATION(NAME, name) \
+    case CIRCNN_OP_##NAME:             \
+        return kinds::name::combination(d);
+    switch (d.opcode) {
+        CIRCNN_FOR_OPCODES(CIRCNN_COMBINATION)
     default:
-        return total;  // an unknown opcode is never decoded
+        return unshifted(false);  // an unknown opcode is never decoded
     }
-#undef CIRCNN_COMBINE
-}
-
-inline int32_t combined(const Combination &c, const OperandBeat &beat, int i, int32_t total) {
-#pragma HLS INLINE
-#define CIRCNN_COMBINE(NAME, name) \
-    case CIRCNN_OP_##NAME:         \
-        return kinds::name::combine(c, beat, i, total);
-    switch (c.opcode) {
-        CIRCNN_FOR_OPCODES(CIRCNN_COMBINE)
-    default:
-        return total;  // an unknown opcode is never decoded
-    }
-#undef CIRCNN_COMBINE
+#undef CIRCNN_COMBINATION
 }
 
 #endif

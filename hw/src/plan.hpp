@@ -21,7 +21,7 @@ struct Plan {
     LanesJob lanes;
     ResultJob results;
     VectorJob vector;
-    EpilogueJob epilogue;
+    EpilogueJob ending;
 };
 
 inline ReadJob read_job(const Layer &layer, const Batch &batch) {
@@ -58,7 +58,7 @@ inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
     plan.lines = plan.spectral ? lines_job(layer, batch) : LinesJob();
     plan.outputs = plan.spectral ? outputs_job(layer) : OutputsJob();
     plan.vector = vector_job(layer, plan.results.beats);
-    plan.epilogue = epilogue_job(layer, plan.results.beats);
+    plan.ending = epilogue_job(layer, plan.results.beats);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define CIRCNN_READ_HPP
 
 #include "blocks.hpp"
+#include "limits.hpp"
 #include "memory.hpp"
 #include "packet.hpp"
 #include "windows.hpp"

@@ -14,9 +14,28 @@ struct VectorJob {
 inline VectorJob vector_job(const Layer &layer, uint32_t beats) {
     VectorJob j;
     j.totals = traits_of(layer).spectral ? 0 : beats;
-    j.combination = Combination{layer.d.opcode, static_cast<uint8_t>(layer.d.first_align),
-                                static_cast<uint8_t>(layer.d.second_align)};
+    j.combination = combination_of(layer.d);
     return j;
+}
+
+inline int32_t aligned(Word word, uint8_t align) {
+#pragma HLS INLINE
+    return static_cast<int32_t>(static_cast<uint32_t>(static_cast<int32_t>(word)) << (align & 15));
+}
+
+// A word of a beat, with the second operand's.
+inline int32_t operand(const Combination &c, const OperandBeat &beat, int i) {
+#pragma HLS INLINE
+    const int32_t first = aligned(beat.w[i], beat.second ? c.second_align : c.first_align);
+    const int32_t second = aligned(beat.v[i], c.second_align);
+    return first + (c.adds ? second : 0);
+}
+
+// The total after one more pixel; the first one begins it.
+inline int32_t with_pixel(const Combination &c, bool first, int32_t total, int32_t word) {
+#pragma HLS INLINE
+    const int32_t larger = word > total ? word : total;
+    return first ? word : c.maximum ? larger : total + word;
 }
 
 inline void vector_layer(const VectorJob job, OperandStream &in, TotalStream &out, Count &count) {
@@ -38,16 +57,13 @@ vector:
         trips++;
         const OperandBeat beat = in.read();
         pixels = static_cast<uint16_t>(beat.first ? 1 : pixels + 1);
-        OperandBeat upper = beat;  // the second eight words of one operand
-        for (int i = 0; i < kBeat; i++) {
-#pragma HLS UNROLL
-            upper.w[i] = beat.v[i];
-        }
         TotalBeat total;
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            totals[i] = combined(job.combination, beat, i, totals[i]);
-            totals[i + kBeat] = combined_alone(job.combination, upper, i, totals[i + kBeat]);
+            totals[i] = with_pixel(job.combination, beat.first, totals[i],
+                                   operand(job.combination, beat, i));
+            totals[i + kBeat] = with_pixel(job.combination, beat.first, totals[i + kBeat],
+                                           beat.v[i]);
         }
         for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL

@@ -9,9 +9,7 @@ namespace add {
 
 inline Windows windows(const circnn_descriptor &) { return single_pixels(); }
 
-inline int32_t combine(const Combination &c, const OperandBeat &beat, int i, int32_t) {
-    return aligned(beat.w[i], c.first_align) + aligned(beat.v[i], c.second_align);
-}
+inline Combination combination(const circnn_descriptor &d) { return shifted(d, true); }
 
 }  // namespace add
 }  // namespace kinds

@@ -9,9 +9,7 @@ namespace concatenate {
 
 inline Windows windows(const circnn_descriptor &) { return single_pixels(); }
 
-inline int32_t combine(const Combination &c, const OperandBeat &beat, int i, int32_t) {
-    return aligned(beat.w[i], beat.second ? c.second_align : c.first_align);
-}
+inline Combination combination(const circnn_descriptor &d) { return shifted(d, false); }
 
 }  // namespace concatenate
 }  // namespace kinds

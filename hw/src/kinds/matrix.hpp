@@ -12,10 +12,8 @@ namespace matrix {
 
 inline Windows windows(const circnn_descriptor &d) { return sliding_windows(d); }
 
-inline int32_t combine(const Combination &, const OperandBeat &, int, int32_t) {
-    CIRCNN_CHECK(false, "the vector unit has no rule for the kind ", "matrix");
-    return 0;  // its totals come from the lanes
-}
+// The totals come from the lanes.
+inline Combination combination(const circnn_descriptor &) { return unshifted(false); }
 
 // Rows that a block takes, as a power of two.
 inline int32_t chunks_log2(const circnn_descriptor &d) { return most(d.block_log2 - kRowLog2, 0); }

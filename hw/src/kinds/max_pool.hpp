@@ -9,9 +9,7 @@ namespace max_pool {
 
 inline Windows windows(const circnn_descriptor &d) { return sliding_windows(d); }
 
-inline int32_t combine(const Combination &, const OperandBeat &beat, int i, int32_t total) {
-    return beat.first || beat.w[i] > total ? beat.w[i] : total;
-}
+inline Combination combination(const circnn_descriptor &) { return unshifted(true); }
 
 }  // namespace max_pool
 }  // namespace kinds

@@ -11,9 +11,7 @@ inline Windows windows(const circnn_descriptor &d) {
     return Windows{1, 1, 1, 1, d.pad_top, d.pad_left};
 }
 
-inline int32_t combine(const Combination &, const OperandBeat &beat, int i, int32_t) {
-    return beat.w[i];
-}
+inline Combination combination(const circnn_descriptor &) { return unshifted(false); }
 
 }  // namespace pad
 }  // namespace kinds

@@ -9,9 +9,7 @@ namespace scale_bias {
 
 inline Windows windows(const circnn_descriptor &) { return single_pixels(); }
 
-inline int32_t combine(const Combination &, const OperandBeat &beat, int i, int32_t) {
-    return beat.w[i];
-}
+inline Combination combination(const circnn_descriptor &) { return unshifted(false); }
 
 }  // namespace scale_bias
 }  // namespace kinds
