@@ -53,7 +53,7 @@ UNITS: Dict[str, Tuple[str, str]] = {
     ),
     "read": (
         "read_layer",
-        "bool &, const InputBytes &, const ActivationBank [kBanks], ReadCommandStream &, AxiStream &, "
+        "bool &, const InputBytes &, const ActivationBank [kBanks], ReadCommandStream &, AxiStream &, "  # noqa: E501
         "PacketReader &, BlockStream &, OperandStream &, Count &",
     ),
     "inverse": ("inverse_transform", "const InverseJob &, SumStream &, ValueStream &, Count &"),

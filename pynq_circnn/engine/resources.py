@@ -1,9 +1,9 @@
 """The engine's resources, counted from its sources: ``counted.json``, and the budget of the part.
 
 ``make -C hw area`` counts the operations of every loop, the memories and the channels, with
-clang-16 (``hw/scripts/area.py`` states each cost), and writes ``counted.json``. Here the rows are read and
-summed, which needs no tool. Nothing here comes from synthesis: the margin of error of LUT and FF is
-:func:`margin`.
+clang-16 (``hw/scripts/area.py`` states each cost), and writes ``counted.json``. Here the rows are
+read and summed, which needs no tool. Nothing here comes from synthesis: the margin of error of LUT
+and FF is :func:`margin`.
 
 - A DSP48E1 multiplies 25 x 18 bits after a 25-bit pre-adder and accumulates 48 bits (UG479).
 - A RAMB36E1 is 32K x 1 ... 2K x 18, 1K x 36, or 512 x 72 in simple dual-port mode; each is two
