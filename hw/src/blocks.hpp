@@ -34,7 +34,7 @@ struct BlocksJob {
 };
 
 struct BlocksState {
-    bool high;  // the second half of a beat of eight words
+    bool more;  // this trip only takes the first half of eight words from the packet
     uint32_t direct;  // words of the pixel that are left, if they come from the packet
     bool done;
     uint16_t beat, place, blocks, column, row, group, phase;
@@ -125,7 +125,8 @@ inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
 
 inline BlocksState first_blocks(const BlocksJob &j) {
     BlocksState s;
-    s.high = s.done = false;
+    s.more = j.halves && j.channels > kBeat / 2;
+    s.done = false;
     s.direct = j.channels;
     s.beat = s.place = s.blocks = s.column = s.row = s.group = 0;
     s.phase = j.first_phase;
@@ -147,22 +148,17 @@ inline uint8_t words_at(const BlocksJob &j, const BlocksState &s) {
                                                                    : most_words);
 }
 
-// Whether eight words need a second beat of four from the packet, which the next trip takes.
-inline bool waits_for_more(const BlocksJob &j, const BlocksState &s) {
-    return j.halves && !s.high && s.direct > kBeat / 2;
-}
-
 inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
 #pragma HLS INLINE
     const bool last = s.blocks == j.last_blocks;
-    const bool more = waits_for_more(j, s);
+    const bool more = s.more;
     const bool beat = !more && s.beat == (last ? j.last_beat_last : j.last_beat_full);
     const bool place = beat && s.place == j.last_place;
     const bool blocks = place && last;
     const bool column = blocks && s.column == j.last_column;
     const bool row = column && s.row == j.last_row;
     BlocksState n;
-    n.high = more;
+    n.more = j.halves && !more && (blocks ? j.channels > kBeat / 2 : s.direct > kBeat + kBeat / 2);
     n.direct = blocks ? j.channels : more ? s.direct : s.direct > kBeat ? s.direct - kBeat : 0;
     n.done = row && s.group == j.last_group;
     n.beat = static_cast<uint16_t>(more ? s.beat : beat ? 0 : s.beat + 1);
@@ -219,9 +215,8 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
 
 inline ReadCommand command_of(const BlocksJob &j, const BlocksState &s, const BlocksState &n) {
 #pragma HLS INLINE
-    const bool more = waits_for_more(j, s);
     ReadCommand c;
-    c.use = more ? ReadUse::hold : ReadUse::block;
+    c.use = s.more ? ReadUse::hold : ReadUse::block;
     c.address = s.address;
     c.count = words_at(j, s);
     c.direct = j.direct;

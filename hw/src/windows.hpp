@@ -17,51 +17,51 @@ struct Clipped {
     bool inside;  // whether there is any
 };
 
-inline Clipped clipped(int32_t begin, int32_t kernel, int32_t size) {
+inline Clipped clipped(int32_t begin, int32_t end, int32_t last) {
 #pragma HLS INLINE
-    const int32_t end = least(begin + kernel, size) - 1;
-    const int32_t last = end - most(begin, 0);
-    return Clipped{last < 0 ? 0 : last, last >= 0};
+    const bool inside = begin <= last && end >= 0 && end >= begin;
+    const int32_t low = begin < 0 ? 0 : begin, high = end > last ? last : end;
+    return Clipped{inside ? high - low : 0, inside};
 }
 
 // Along one side of the image: where windows begin, and the first two of them.
 struct SideJob {
-    int32_t kernel, size, stride;  // in pixels
-    int32_t stride_words;
-    int32_t third, third_words;  // where the third window begins
+    int32_t end;  // the last row or column of the image
+    int32_t stride, stride_words;
+    int32_t third, third_end, third_words;  // where the third window begins and ends
     int32_t second_offset;  // of the second one's first pixel inside, in words
     Clipped first, second;
 };
 
-// A window, the one after it, and where the one after that begins.
+// A window, the one after it, and where the one after that begins and ends.
 struct SideState {
     Clipped now, next;
     int32_t next_offset;
-    int32_t after, after_words;
+    int32_t after, after_end, after_words;
 };
 
 inline SideJob side_job(int32_t pad, int32_t kernel, int32_t size, int32_t stride, int32_t words) {
     SideJob j;
-    j.kernel = kernel;
-    j.size = size;
+    j.end = size - 1;
     j.stride = stride;
     j.stride_words = stride * words;
     j.third = 2 * stride - pad;
+    j.third_end = j.third + kernel - 1;
     j.third_words = 2 * j.stride_words - pad * words;
     j.second_offset = most(j.stride_words - pad * words, 0);
-    j.first = clipped(-pad, kernel, size);
-    j.second = clipped(stride - pad, kernel, size);
+    j.first = clipped(-pad, kernel - 1 - pad, j.end);
+    j.second = clipped(stride - pad, stride + kernel - 1 - pad, j.end);
     return j;
 }
 
 inline SideState first_side(const SideJob &j) {
-    return SideState{j.first, j.second, j.second_offset, j.third, j.third_words};
+    return SideState{j.first, j.second, j.second_offset, j.third, j.third_end, j.third_words};
 }
 
 // The next window, or the first one again.
 inline SideState next_side(const SideJob &j, const SideState &s, bool step, bool again) {
 #pragma HLS INLINE
-    const Clipped after = clipped(s.after, j.kernel, j.size);
+    const Clipped after = clipped(s.after, s.after_end, j.end);
     SideState n;
     n.now.last = !step ? s.now.last : again ? j.first.last : s.next.last;
     n.now.inside = !step ? s.now.inside : again ? j.first.inside : s.next.inside;
@@ -69,6 +69,7 @@ inline SideState next_side(const SideJob &j, const SideState &s, bool step, bool
     n.next.inside = !step ? s.next.inside : again ? j.second.inside : after.inside;
     n.next_offset = !step ? s.next_offset : again ? j.second_offset : most(s.after_words, 0);
     n.after = !step ? s.after : again ? j.third : s.after + j.stride;
+    n.after_end = !step ? s.after_end : again ? j.third_end : s.after_end + j.stride;
     n.after_words = !step ? s.after_words : again ? j.third_words : s.after_words + j.stride_words;
     return n;
 }
@@ -86,7 +87,7 @@ struct WindowsState {
     bool done;
     uint16_t x, y, sample;
     int32_t u, v;  // row and column in the window
-    int32_t channel;
+    int32_t left;  // channels of the pixel
     SideState rows, columns;
     uint32_t address, row_address;  // of this pixel, and of the window's row
     uint32_t window_address;  // of the window's first pixel, at this channel
@@ -118,7 +119,8 @@ inline WindowsState first_window(const WindowsJob &j) {
     WindowsState s;
     s.done = false;
     s.x = s.y = s.sample = 0;
-    s.u = s.v = s.channel = 0;
+    s.u = s.v = 0;
+    s.left = j.channels;
     s.rows = first_side(j.rows);
     s.columns = first_side(j.columns);
     // the first window begins in the image's first pixel, or before it
@@ -131,14 +133,14 @@ inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
 #pragma HLS INLINE
     const bool v = s.v == s.columns.now.last;
     const bool u = v && s.u == s.rows.now.last;
-    const bool window = u && s.channel + kBanks >= j.channels;
+    const bool window = u && s.left <= kBanks;
     const bool line = window && s.x == j.last_x;
     const bool image = line && s.y == j.last_y;
     WindowsState n;
     n.done = image && s.sample == j.last_sample;
     n.v = v ? 0 : s.v + 1;
     n.u = !v ? s.u : u ? 0 : s.u + 1;
-    n.channel = !u ? s.channel : window ? 0 : s.channel + kBanks;
+    n.left = !u ? s.left : window ? j.channels : s.left - kBanks;
     n.x = static_cast<uint16_t>(!window ? s.x : line ? 0 : s.x + 1);
     n.y = static_cast<uint16_t>(!line ? s.y : image ? 0 : s.y + 1);
     n.sample = static_cast<uint16_t>(image ? s.sample + 1 : s.sample);
@@ -179,7 +181,7 @@ windows:
     for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
 #pragma HLS PIPELINE II = 1
         const WindowsState n = next_window(job, s);
-        const int32_t channels = least(job.channels - s.channel, kBanks);
+        const int32_t channels = least(s.left, kBanks);
         const bool inside = s.rows.now.inside && s.columns.now.inside;
         ReadCommand c = operand_at(s.address, inside ? channels : 0, ReadUse::operand);
         c.wide = channels > kBeat;
