@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pynq_circnn.commands import cli
 from pynq_circnn.contract import BUDGET, CONFIGURATIONS
 from pynq_circnn.engine import resources
 
@@ -118,8 +119,18 @@ def test_the_budget_fits_the_part():
     assert BUDGET["most"]["lut"] <= 0.75 * part["lut"]
 
 
-def test_no_unit_takes_more_than_it_is_granted():
-    assert not resources.over_budget()
+def test_no_unit_takes_more_than_it_is_granted_but_those_that_are_named():
+    """DSP and block RAM keep to the budget; whose LUT do not is written down, and no more."""
+    over = resources.over_budget()
+    assert all(line.endswith(" lut") for line in over)
+    assert sorted(line.split(":")[0] for line in over) == BUDGET["over"]
+
+
+def test_what_the_part_has_not_is_told(capsys):
+    assert resources.beyond_part("z2") == ["lut"] and resources.beyond_part("zcu104") == []
+    assert cli.main(["estimate", "digits"]) == 0
+    text = capsys.readouterr().out
+    assert "the engine does not fit the part: more LUT than it has" in text
 
 
 def test_what_exceeds_the_budget_is_named(monkeypatch):

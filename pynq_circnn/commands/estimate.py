@@ -146,7 +146,11 @@ def _resource_line(report: Dict[str, Any]) -> str:
         margin = f" +-{values['margin']:.0%}" if values["margin"] else ""
         parts.append(f"{kind.upper()} {values['used']:g}{margin} of {values['available']}")
         bases.append(values["basis"])
-    return f"engine: {', '.join(parts)} ({'; '.join(dict.fromkeys(bases))}, not synthesised)"
+    line = f"engine: {', '.join(parts)} ({'; '.join(dict.fromkeys(bases))}, not synthesised)"
+    beyond = [k.upper() for k, v in report["resources"].items() if v["used"] > v["available"]]
+    if beyond:
+        line += f"\nthe engine does not fit the part: more {' and '.join(beyond)} than it has"
+    return line
 
 
 def _estimate(arguments: argparse.Namespace) -> int:

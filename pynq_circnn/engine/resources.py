@@ -95,6 +95,11 @@ def by_unit(configuration: str) -> Dict[str, Dict[str, float]]:
     return found
 
 
+def beyond_part(configuration: str) -> List[str]:
+    """Return the kinds of resources of which the count is more than the part has."""
+    return [k for k, v in resources(configuration).items() if v["used"] > v["available"]]
+
+
 def over_budget(configuration: str = BUDGET["configuration"]) -> List[str]:
     """Return, in words, where the count exceeds what the contract's budget grants."""
     found = []
