@@ -46,7 +46,7 @@ inline Plan plan_nothing() {
     return plan;
 }
 
-// The products are made one after the other, in a few multipliers.
+// The products are made one after the other, in one multiplier.
 inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
 #pragma HLS ALLOCATION operation instances = mul limit = 1
     plan.spectral = traits_of(layer).spectral != 0;
