@@ -39,8 +39,10 @@ struct BlocksState {
     bool done;
     uint16_t beat, place, blocks, column, row, group, phase;
     uint32_t address;
-    uint32_t channel, blocks_channel;  // of this beat, and of the group of blocks
-    int32_t image_column, column_0;  // of this place, and of the first one
+    uint32_t channel;  // of this beat
+    uint32_t blocks_channel, next_channel;  // of the group of blocks, and of the next one
+    int32_t image_column;  // of this place
+    int32_t column_0, column_1;  // of the first place, now and in the next column
     uint16_t sample, sample_0;
     // in the transform's batch, in beats: of this one, of the place's and of the unit's first
     uint8_t position, place_position, unit_position;
@@ -132,7 +134,9 @@ inline BlocksState first_blocks(const BlocksJob &j) {
     s.phase = j.first_phase;
     s.address = j.first_address;
     s.channel = s.blocks_channel = 0;
+    s.next_channel = j.blocks_channels;
     s.image_column = s.column_0 = j.first_image_column;
+    s.column_1 = j.first_image_column + 1;
     s.sample = s.sample_0 = 0;
     s.position = s.place_position = s.unit_position = j.first_position;
     s.batch_begins = false;
@@ -180,15 +184,19 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
                          : !row    ? j.step_row
                                    : j.step_group;
     n.address = s.address + static_cast<uint32_t>(step);
-    const uint32_t further = s.blocks_channel + j.blocks_channels;
+    const uint32_t further = s.next_channel;
     n.blocks_channel = !place ? s.blocks_channel : blocks ? 0 : further;
+    n.next_channel = !place   ? s.next_channel
+                     : blocks ? j.blocks_channels
+                              : s.next_channel + j.blocks_channels;
     n.channel = more     ? s.channel
                 : !beat  ? s.channel + static_cast<uint32_t>(beat_words)
                 : !place ? s.blocks_channel
                 : blocks ? 0
                          : further;
-    const int32_t next_column = column ? j.first_image_column : s.column_0 + 1;
+    const int32_t next_column = column ? j.first_image_column : s.column_1;
     n.column_0 = blocks ? next_column : s.column_0;
+    n.column_1 = !blocks ? s.column_1 : column ? j.first_image_column + 1 : s.column_1 + 1;
     n.image_column = !beat    ? s.image_column
                      : !place ? s.image_column + j.place_columns
                      : blocks ? next_column
