@@ -9,7 +9,7 @@ import os
 
 from pynq_circnn import load_model, zoo
 from pynq_circnn.commands.benchmarks import report
-from pynq_circnn.contract.page import fill_marks
+from pynq_circnn.contract.page import renew_marks
 from pynq_circnn.engine.estimate import estimate
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -55,6 +55,4 @@ def read():
 
 
 if __name__ == "__main__":
-    renewed = fill_marks(read(), tables())
-    with open(README, "w", encoding="utf-8") as file:
-        file.write(renewed)
+    renew_marks(README, tables())

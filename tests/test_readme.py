@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from readme_tables import fill_marks, read, tables
+from readme_tables import read, tables
+
+from pynq_circnn.contract.page import fill_marks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -49,10 +49,10 @@ inline uint64_t leaf_finish(uint32_t a, uint32_t b, uint64_t c) {
 
 // a: shift, up to 40; c: a sum of 48 bits.
 inline uint64_t leaf_shift(uint32_t a, uint32_t, uint64_t c) {
-    uint32_t count = 0;
     const int64_t sum = static_cast<int64_t>(c << 16) >> 16;
-    const Word word = saturate64(round_shift64(sum, a % 41), count);
-    return static_cast<uint16_t>(word) | static_cast<uint64_t>(count) << 16;
+    bool limited;
+    const Word word = limit(round_shift(sum, static_cast<int>(a % 41)), limited);
+    return static_cast<uint16_t>(word) | static_cast<uint64_t>(limited ? 1 : 0) << 16;
 }
 
 inline uint64_t leaf_crc(uint32_t a, uint32_t, uint64_t c) { return crc_beat(a, c); }

@@ -37,8 +37,13 @@ import rtl
 import sources
 from sources import Function, Loop, Sources
 
-COUNTED = os.path.join(rtl.ROOT, "pynq_circnn", "engine", "counted.json")
-CONFIGURATIONS = ("z2", "zcu104", "tiny")
+sys.path.insert(0, rtl.ROOT)
+
+from pynq_circnn.contract import BUDGET, hardware_configurations
+from pynq_circnn.contract.page import PAGE, renew_marks
+from pynq_circnn.engine.resources import COUNTED, Row, ramb18
+
+CONFIGURATIONS = tuple(hardware_configurations())
 MARGIN = 0.3  # of LUT and FF; DSP and block RAM are exact but for what a tool shares or adds
 
 SLICES = (  # widest factor, narrowest factor, DSP48E1 of 25 x 18 bits, signed (UG479)
@@ -91,18 +96,6 @@ UNIT_OF_FILE = {
     "windows.hpp": "read", "plan.hpp": "plan",
 }  # fmt: skip
 """The unit that a file's loops belong to; the others are `load`: packets, programs, moves."""
-
-
-class Row(NamedTuple):
-    """A line of the count."""
-
-    unit: str
-    what: str
-    dsp: int
-    lut: int
-    ff: int
-    bram36: float
-    method: str
 
 
 class Operations(NamedTuple):
@@ -657,15 +650,13 @@ def instances(code: Sources) -> Dict[str, int]:
     reaches it, and once more if anything outside of the region does."""  # noqa: E501
     found: Dict[str, int] = {}
     inside: Set[str] = set()
-    for file in code.files:
-        for pragma in file.pragmas:
-            region = code.function_at(file, pragma.at)
-            if region is None or not re.match(r"DATAFLOW\b", pragma.text, re.I):
-                continue
-            inside.add(region.name)
-            for function, _ in lint.processes(code, region):
-                for name in {function.name} | {f.name for f in code.reached(function.body)}:
-                    found[name] = found.get(name, 0) + 1
+    for _, _, region in code.regions():
+        if region is None:
+            continue
+        inside.add(region.name)
+        for function, _ in lint.processes(code, region):
+            for name in {function.name} | {f.name for f in code.reached(function.body)}:
+                found[name] = found.get(name, 0) + 1
     todo, outside = ["engine_step"], set()  # type: List[str], Set[str]
     while todo:
         name = todo.pop()
@@ -935,8 +926,6 @@ def lutram(rows: int, bits: int, reads: int = 1) -> int:
 def layer_table(code: Sources) -> Row:
     """Return what the table of layers takes: reshaped or aggregated, block RAM of its whole width;
     else a RAMB18 for every field, as a tool that takes structures apart does by itself."""
-    from pynq_circnn.engine.resources import ramb18
-
     depth = code.value("kMaxLayers") or 0
     pragmas = [p.text for file in code.files for p in file.pragmas if "layers" in p.text]
     bits = [code.bits(kind) for kind in leaf_types(code, "Layer")]
@@ -960,9 +949,6 @@ def leaf_types(code: Sources, kind: str) -> List[str]:
 
 def memory_rows(code: Sources) -> List[Row]:
     """Return what the engine's memories take."""
-    sys.path.insert(0, rtl.ROOT)
-    from pynq_circnn.engine.resources import ramb18
-
     rows = [layer_table(code)] if "Layer" in code.structures else []
     for m in (*MEMORIES, *local_memories(code)):
         values = [code.value(text) for text in (m.rows, m.bits, m.banks)]
@@ -984,21 +970,17 @@ def memory_rows(code: Sources) -> List[Row]:
 def channel_rows(code: Sources) -> List[Row]:
     """Return what the channels of the dataflow regions take."""
     rows = []
-    for file in code.files:
-        for pragma in file.pragmas:
-            if not re.match(r"DATAFLOW\b", pragma.text, re.I):
-                continue
-            region = code.function_at(file, pragma.at)
-            if region is None:
-                continue
-            for kind, name in re.findall(r"\b(\w*Stream)\s+(\w+)\s*[(;]", region.body):
-                match = re.match(r"Stream<(.*),\s*(\w+)>$", code.aliases.get(kind, ""))
-                if match is None:
-                    raise SystemExit(f"error: {kind} must be a typedef of Stream<T, depth>")
-                bits, depth = code.bits(match[1]), code.value(match[2]) or 1
-                lut = bits * -(-depth // 32) + 12
-                method = f"SRL, {depth} x {bits} bits"
-                rows.append(Row("channels", name, 0, lut, bits + 12, 0, method))
+    for _, _, region in code.regions():
+        if region is None:
+            continue
+        for kind, name in re.findall(r"\b(\w*Stream)\s+(\w+)\s*[(;]", region.body):
+            match = re.match(r"Stream<(.*),\s*(\w+)>$", code.aliases.get(kind, ""))
+            if match is None:
+                raise SystemExit(f"error: {kind} must be a typedef of Stream<T, depth>")
+            bits, depth = code.bits(match[1]), code.value(match[2]) or 1
+            lut = bits * -(-depth // 32) + 12
+            method = f"SRL, {depth} x {bits} bits"
+            rows.append(Row("channels", name, 0, lut, bits + 12, 0, method))
     return rows
 
 
@@ -1220,18 +1202,11 @@ def write(found: Dict[str, List[Row]]) -> None:
     }
     with open(COUNTED, "w", encoding="utf-8") as stream:
         stream.write(json.dumps(content, indent=1) + "\n")
-    from pynq_circnn.contract.page import PAGE, fill_marks
-
-    with open(PAGE, encoding="utf-8") as stream:
-        page = fill_marks(stream.read(), {"evidence: units": units_table(found["z2"])})
-    with open(PAGE, "w", encoding="utf-8") as stream:
-        stream.write(page)
+    renew_marks(PAGE, {"evidence: units": units_table(found["z2"])})
 
 
 def units_table(rows: Sequence[Row]) -> str:
     """Return what each unit takes beside what the contract's budget grants it."""
-    from pynq_circnn.contract import BUDGET
-
     granted = {unit["name"]: unit for unit in BUDGET["units"]}
     lines = ["| unit | DSP48E1 | BRAM36 | LUT | FF |", "| --- | --- | --- | --- | --- |"]
     for unit in [*dict.fromkeys(row.unit for row in rows), "all"]:

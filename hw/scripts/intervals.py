@@ -572,12 +572,9 @@ def main(arguments: Sequence[str]) -> int:
 def write_page(text: str) -> None:
     """Put the table into ``hw/ENGINE.md``."""
     sys.path.insert(0, rtl.ROOT)
-    from pynq_circnn.contract.page import PAGE, fill_marks
+    from pynq_circnn.contract.page import PAGE, renew_marks
 
-    with open(PAGE, encoding="utf-8") as stream:
-        page = fill_marks(stream.read(), {"evidence: intervals": text})
-    with open(PAGE, "w", encoding="utf-8") as stream:
-        stream.write(page)
+    renew_marks(PAGE, {"evidence: intervals": text})
 
 
 if __name__ == "__main__":

@@ -477,16 +477,12 @@ def processes(code: Sources, function: Function) -> List[Tuple[Function, List[st
 @rule
 def dataflow(code: Sources) -> Iterator[Tuple[str, str]]:
     """In a DATAFLOW region, an array or structure has one reading and one writing process."""
-    for file in code.files:
-        for pragma in file.pragmas:
-            if not re.match(r"DATAFLOW\b", pragma.text, re.I):
-                continue
-            region = code.function_at(file, pragma.at)
-            if region is None:
-                yield file.place(pragma.at), "DATAFLOW must be in a function"
-                continue
-            for text in _region_faults(code, region):
-                yield file.place(pragma.at), text
+    for file, pragma, region in code.regions():
+        if region is None:
+            yield file.place(pragma.at), "DATAFLOW must be in a function"
+            continue
+        for text in _region_faults(code, region):
+            yield file.place(pragma.at), text
 
 
 def _region_faults(code: Sources, region: Function) -> Iterator[str]:

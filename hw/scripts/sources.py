@@ -387,6 +387,13 @@ class Sources:
 
     # -- loops and calls ------------------------------------------------------------------------
 
+    def regions(self) -> Iterator[Tuple[File, Pragma, Optional[Function]]]:
+        """Return every DATAFLOW pragma with its file, and the function that it is in, if any."""
+        for file in self.files:
+            for pragma in file.pragmas:
+                if re.match(r"DATAFLOW\b", pragma.text, re.I):
+                    yield file, pragma, self.function_at(file, pragma.at)
+
     def function_at(self, file: File, at: int) -> Optional[Function]:
         """Return the function that a position lies in."""
         for functions in self.functions.values():

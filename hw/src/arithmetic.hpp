@@ -11,10 +11,6 @@ constexpr int32_t kValueMax = CIRCNN_VALUE_MAX;
 
 inline int32_t ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
 
-inline int32_t padded(int32_t words, int32_t multiple) {
-    return ceil_div(words, multiple) * multiple;
-}
-
 inline int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 inline int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
@@ -22,27 +18,20 @@ inline int32_t clamp(int32_t v, int32_t low, int32_t high) {
     return v < low ? low : v > high ? high : v;
 }
 
-// Limit to +-32767, and count if that changed the value.
-inline Word saturate(int32_t v, uint32_t &count) {
-    const int32_t limited = clamp(v, -kValueMax, kValueMax);
-    count += limited != v ? 1u : 0u;
-    return static_cast<Word>(limited);
+// Limit to +-32767, and tell if that changed the value.
+inline Word limit(int64_t v, bool &limited) {
+#pragma HLS INLINE
+    const bool low = v<-kValueMax, high = v> kValueMax;
+    limited = low || high;
+    return static_cast<Word>(low ? -kValueMax : high ? kValueMax : v);
 }
 
-inline Word saturate64(int64_t v, uint32_t &count) {
-    const int64_t limited = v < -kValueMax ? -kValueMax : v > kValueMax ? kValueMax : v;
-    count += limited != v ? 1u : 0u;
-    return static_cast<Word>(limited);
-}
-
-// (v + half) >> shift with half = 2^(shift-1), or 0 for a shift of 0: halves are rounded up.
-inline int64_t round_shift64(int64_t v, int shift) {
-    return (v + ((static_cast<int64_t>(1) << shift) >> 1)) >> shift;
-}
-
-// The same for 32 bits; the rounding bit is added after the shift, so nothing overflows.
-inline int32_t round_shift(int32_t v, int shift) {
-    return shift == 0 ? v : (v >> shift) + ((v >> (shift - 1)) & 1);
+// (v + half) >> shift with half = 2^(shift-1), or 0 for a shift of 0: halves are rounded up.  The
+// rounding bit is added after the shift; v has at most 63 bits.
+inline int64_t round_shift(int64_t v, int shift) {
+#pragma HLS INLINE
+    const int64_t twice = (v * 2) >> shift;  // the last bit is the rounding bit
+    return (twice >> 1) + (twice & 1);
 }
 
 // -- complex points -----------------------------------------------------------------------------
@@ -57,8 +46,9 @@ inline Point choose(bool which, Point yes, Point no) {
     return Point{which ? yes.re : no.re, which ? yes.im : no.im, which ? yes.counted : no.counted};
 }
 
-// Limit a value of 17 bits to +-32767.  Two tests of its bits are shorter than two comparisons.
-inline Word limit(int32_t v, bool &limited) {
+// The same for 17 bits, such as a sum of two words.  Two tests of bits are shorter than two
+// comparisons; wider values are limited wrongly.
+inline Word limit_17_bits(int32_t v, bool &limited) {
     const bool negative = (v & 0x10000) != 0;
     limited = negative != ((v & 0x8000) != 0) || (v & 0x1FFFF) == 0x18000;
     const int32_t bound = negative ? -kValueMax : kValueMax;
@@ -68,7 +58,7 @@ inline Word limit(int32_t v, bool &limited) {
 // The same for a value that is halved instead: half of a sum of two words is always a word.
 inline Word halve_or_limit(int32_t v, bool halve, bool &limited) {
     bool beyond;
-    const Word word = limit(v, beyond);
+    const Word word = limit_17_bits(v, beyond);
     limited = beyond && !halve;
     return halve ? static_cast<Word>(v >> 1) : word;
 }
@@ -101,8 +91,8 @@ inline Point rotate(const Point &b, const Twiddle &w, uint8_t &count) {
     const int32_t re = b.re * w.re - b.im * w.im;
     const int32_t im = b.re * w.im + b.im * w.re;
     bool re_limited, im_limited;
-    const Word t_re = limit((re + half) >> CIRCNN_TWIDDLE_SHIFT, re_limited);
-    const Word t_im = limit((im + half) >> CIRCNN_TWIDDLE_SHIFT, im_limited);
+    const Word t_re = limit_17_bits((re + half) >> CIRCNN_TWIDDLE_SHIFT, re_limited);
+    const Word t_im = limit_17_bits((im + half) >> CIRCNN_TWIDDLE_SHIFT, im_limited);
     const Word turned_re = static_cast<Word>(w.conjugate ? -b.im : b.im);
     const Word turned_im = static_cast<Word>(w.conjugate ? b.re : -b.re);
     const bool bypass = w.one || w.quarter, counts = b.counted && !bypass;

@@ -18,8 +18,8 @@ struct BlocksJob {
     uint16_t last_beat_full, last_beat_last;  // of a group of blocks, and of a pixel's last one
     uint16_t last_place, last_blocks, last_column, last_row, last_group;
     uint32_t first_address;
-    int32_t step_place_full,
-        step_place_last;  // of the address; after the group's full and last beats
+    // of the address; to the next place from a group's full beats, and from a pixel's last ones
+    int32_t step_place_full, step_place_last;
     int32_t step_blocks, step_column, step_row, step_group;
     uint32_t channels, blocks_channels;  // of a pixel; from one group of blocks to the next
     int32_t first_image_column, place_columns;

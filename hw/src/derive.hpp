@@ -24,16 +24,6 @@ inline int64_t product_of(int64_t a, int64_t b) {
 // value / 2^log2, rounded up.
 inline int32_t ceil_shift(int32_t value, int32_t log2) { return (value + (1 << log2) - 1) >> log2; }
 
-// The logarithm of the smallest power of two that is at least `value`, but at most `most_log2`.
-inline int32_t log2_up(int32_t value, int32_t most_log2) {
-    int32_t log2 = 0;
-log2:
-    for (int32_t step = 0; step < kRowLog2; step++) {
-        if (log2 < most_log2 && (1 << log2) < value) log2++;
-    }
-    return log2;
-}
-
 // a / b, rounded down, but at most 2^most_log2: long division, a bit a step.
 inline int32_t quotient(int64_t a, int64_t b, int32_t most_log2) {
     int64_t rest = a < b << most_log2 ? a : b << most_log2;

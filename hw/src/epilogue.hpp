@@ -5,7 +5,6 @@
 #define CIRCNN_EPILOGUE_HPP
 
 #include "arithmetic.hpp"
-#include "limits.hpp"
 #include "results.hpp"
 #include "write.hpp"
 
@@ -56,13 +55,6 @@ inline uint8_t ceil_log2(uint16_t value) {
     return bits;
 }
 
-// (v + half) >> shift of 48 bits; halves are rounded up.  The rounding bit is added after the shift.
-inline int64_t rounded(int64_t v, uint8_t shift) {
-#pragma HLS INLINE
-    const int64_t twice = (v * 2) >> shift;  // the last bit is the rounding bit
-    return (twice >> 1) + (twice & 1);
-}
-
 // The points at the two ends of an interval of a table.  Even and odd points have a memory each, so
 // that both ends are read at once.
 struct Interval {
@@ -79,7 +71,7 @@ inline Interval interval(const Word *even, const Word *odd, int32_t step) {
 inline Word finished(const EpilogueJob &j, int64_t sum, uint8_t shift, bool &limited) {
 #pragma HLS INLINE
     bool over = false;
-    const Word t = limit_wide(rounded(sum, shift), over);
+    const Word t = limit(round_shift(sum, shift), over);
     const bool negative = t < 0, clips = j.clip < CIRCNN_VALUE_MAX;
     const bool table = CIRCNN_IS_TABLE(j.activation);
     // a table's interpolation and leaky ReLU's slope share the multiplier

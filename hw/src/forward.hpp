@@ -246,11 +246,7 @@ inline uint8_t front_stage(bool turned, bool halve, bool used, Point x[kTripPoin
         const Point t = choose(turned && q % 2 == 1, minus_i, b);
         sum_and_difference(a, t, halve, y[group + 2 * q], y[group + 2 * q + 1], counts[i]);
     }
-    for (int i = 0; i < kTripPoints; i++) {
-#pragma HLS UNROLL
-        x[i] = choose(used, y[i], x[i]);
-    }
-    return used ? total(counts) : static_cast<uint8_t>(0);
+    return take_stage(used, y, counts, x);
 }
 
 // The split's: E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2, which never leave

@@ -132,9 +132,9 @@ inline uint8_t store_sums(const InverseJob &job, const SumBeat &beat, int at, bo
 #pragma HLS ARRAY_PARTITION variable = counts complete
     for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-        uint32_t limited = 0;
-        w[i] = saturate64(round_shift64(beat.w[i], job.accumulate_shift), limited);
-        counts[i] = static_cast<uint8_t>(i < beat.counted ? limited : 0u);
+        bool limited;
+        w[i] = limit(round_shift(beat.w[i], job.accumulate_shift), limited);
+        counts[i] = static_cast<uint8_t>(i < beat.counted && limited);
     }
     const int first = (at & (kBatchBeats - 1)) * (kBeat / 2);
     const int row = (half ? kPointRows : 0) | first / kPointBanks;
@@ -257,11 +257,7 @@ inline uint8_t back_stage(int apart, bool halve, bool used, Point x[kTripPoints]
         const Point t = choose(apart == 2 && low == 1, times_i, b);
         sum_and_difference(x[first], t, halve, y[first], y[second], counts[i]);
     }
-    for (int i = 0; i < kTripPoints; i++) {
-#pragma HLS UNROLL
-        x[i] = choose(used, y[i], x[i]);
-    }
-    return used ? total(counts) : static_cast<uint8_t>(0);
+    return take_stage(used, y, counts, x);
 }
 
 // -- a trip of a pass ---------------------------------------------------------------------------

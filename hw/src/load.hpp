@@ -10,8 +10,8 @@
 #include "checksum.hpp"
 #include "decode.hpp"
 #include "epilogue.hpp"
+#include "memory.hpp"
 #include "packet.hpp"
-#include "silicon.hpp"
 
 constexpr int kBeatHalves = 2;  // 32-bit words of a beat of the stream
 constexpr int kBeatWords = 4;  // 16-bit words
@@ -23,12 +23,8 @@ static_assert(kWeightRows <= 1 << 16, "a row of weights must fit 16 bits");
 static_assert(kChannelRows <= 1 << 16, "a row of channels must fit 16 bits");
 
 // What is loaded is read by other loops alone, long after it has landed.
-constexpr Ram kWeightsBankRam = {"a bank of the weights", kWeightRows, 1, 1,
-                                 CIRCNN_LATENCY_SPECTRA};
-constexpr Ram kFieldsRam = {"the fields", CIRCNN_DESCRIPTOR_FIELDS, 1, 1, 1};
 constexpr Ram kHeaderRam = {"the header", CIRCNN_PROGRAM_HEADER_WORDS, 1, 1, 1};
-constexpr Ram kScalesRam = {"the scales", kChannelRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
-constexpr Ram kBiasesRam = {"the biases", kChannelRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
+constexpr Ram kFieldsRam = {"the fields", CIRCNN_DESCRIPTOR_FIELDS, 1, 1, 1};
 
 // The payload of a packet, with its checksum so far and the first error found in it.
 struct Payload {
@@ -47,7 +43,7 @@ inline void complain(Payload &payload, int32_t status, int32_t detail) {
 inline uint64_t payload_beat(Payload &payload, AxiStream &in) {
 #pragma HLS INLINE
     const uint64_t beat = packet_beat(payload.packet, in);
-    payload.crc = crc_next(payload.crc, crc_folded(beat));
+    payload.crc = crc_beat(payload.crc, beat);
     return beat;
 }
 
@@ -71,8 +67,7 @@ struct LoadWeightsState {
 };
 
 inline LoadWeightsJob weights_job(const Layer &layer) {
-    const int32_t beats_log2 = layer.d.share_log2 -
-                               2;  // of a share, which decode_layer has checked
+    const int32_t beats_log2 = layer.d.share_log2 - 2;  // of a share, which is eight words or more
     LoadWeightsJob job;
     job.beats = static_cast<uint32_t>(layer.weights_rows) << beats_log2;
     job.row = static_cast<uint16_t>(layer.weights_row);
@@ -102,7 +97,7 @@ inline void store_weights(const LoadWeightsJob &job, const LoadWeightsState &sta
     for (int bank = 0; bank < kRow; bank++) {
 #pragma HLS UNROLL
         if (((bank / kBeatWords) & job.last) == state.position) {
-            CIRCNN_WRITES(&weights[0][bank], state.row, kWeightsBankRam);
+            CIRCNN_WRITES(&weights[0][bank], state.row, kWeights);
             weights[state.row][bank] = words[bank % kBeatWords];
         }
     }
@@ -173,7 +168,7 @@ scales:
 #pragma HLS PIPELINE II = 1
         CIRCNN_TRIP();
         const uint64_t beat = payload_beat(payload, in);
-        CIRCNN_WRITES(channels.scales, state.row, kScalesRam);
+        CIRCNN_WRITES(channels.scales, state.row, kScales);
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
             const Word value = word_of(beat, i % kBeatWords);
@@ -199,7 +194,7 @@ biases:
 #pragma HLS PIPELINE II = 1
         CIRCNN_TRIP();
         const uint64_t beat = payload_beat(payload, in);
-        CIRCNN_WRITES(channels.biases, state.row, kBiasesRam);
+        CIRCNN_WRITES(channels.biases, state.row, kBiases);
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
             const int32_t value = signed_word(half_of(beat, i % kBeatHalves));
@@ -230,7 +225,7 @@ header:
         if (i % kBeatHalves == 0) {
             beat = packet_beat(payload.packet, in);
             const uint64_t summed = i == 4 ? beat & 0xFFFFFFFF00000000u : beat;
-            payload.crc = crc_next(payload.crc, crc_folded(summed));
+            payload.crc = crc_beat(payload.crc, summed);
         }
         const uint32_t word = half_of(beat, i % kBeatHalves);
         legal = legal && circnn_header_word_ok(word, i) != 0;

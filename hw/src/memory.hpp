@@ -1,5 +1,5 @@
 // The activation memory: 16 banks one word wide, so that eight or sixteen neighbouring words are
-// read or written in one trip wherever they begin.
+// read or written in one trip wherever they begin; and the ports of the weights memory.
 #ifndef CIRCNN_MEMORY_HPP
 #define CIRCNN_MEMORY_HPP
 
@@ -9,6 +9,9 @@
 typedef Word ActivationBank[kActivationRows];
 
 constexpr Ram kActivations = {"activations", kActivationRows, 1, 1, 1};
+
+// Of all banks together, which are read at one address, or of each, as they are written.
+constexpr Ram kWeights = {"weights", kWeightRows, 1, 1, 1};
 
 // The first `count` of sixteen words are those at address ... address + count - 1, the rest zeros.
 inline void read_words(const ActivationBank *memory, uint32_t address, uint8_t count,

@@ -122,8 +122,8 @@ struct OutputsJob {
     // last values of the counters of an output's terms, and of its place in a line
     uint16_t last_side, last_block, last_v, last_chunk, last_rows, last_x;
     uint16_t last_line_row, last_ring_line;
-    int32_t step_line_down, step_line_wrap;  // rows of spectra to the next line of the ring, and
-    // from the last one to the first
+    // rows of spectra to the next line of the ring, and from the last one to the first
+    int32_t step_line_down, step_line_wrap;
     uint16_t chunks;
     uint32_t terms;  // of a whole window
     int32_t step_rows, step_x;  // from a column's last chunk to the next output

@@ -7,12 +7,11 @@
 #ifndef CIRCNN_PRODUCT_HPP
 #define CIRCNN_PRODUCT_HPP
 
+#include "memory.hpp"
 #include "outputs.hpp"
 #include "results.hpp"
-#include "silicon.hpp"
 
 constexpr Ram kSpectra = {"spectra", kSpectraRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
-constexpr Ram kWeights = {"weights", kWeightRows, 1, 1, 1};
 
 // Three sums of real products, each in the accumulator of one DSP slice: the complex product is put
 // together once an output.  Two real products need only the first two.

@@ -4,7 +4,6 @@
 #define CIRCNN_READ_HPP
 
 #include "blocks.hpp"
-#include "limits.hpp"
 #include "memory.hpp"
 #include "packet.hpp"
 #include "windows.hpp"
@@ -37,7 +36,7 @@ bytes:
 #pragma HLS PIPELINE II = 1
         CIRCNN_TRIP();
         bool limited = false;
-        const Word word = limit_wide(round_shift(s.sum, h.byte_shift), limited);
+        const Word word = limit(round_shift(s.sum, h.byte_shift), limited);
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
             CIRCNN_WRITES(bytes.words[i], trip, kInputBytes);
@@ -57,6 +56,9 @@ inline uint8_t input_bytes(const InputBytes &bytes, uint64_t beat, int32_t count
     for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
         const int byte = static_cast<int>((beat >> (8 * i)) & 0xFF);
+        if (i < count) {
+            CIRCNN_READS(bytes.words[i], byte, kInputBytes);
+        }
         words[i] = i < count ? bytes.words[i][byte] : static_cast<Word>(0);
         all = static_cast<uint8_t>(all + (i < count && bytes.limited[i][byte] ? 1 : 0));
     }
@@ -70,7 +72,7 @@ inline uint8_t input_words(uint64_t low, uint64_t high, int32_t count, Word word
     for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
         bool limited = false;
-        const Word word = limit_wide(word_of(i < kBeat / 2 ? low : high, i % (kBeat / 2)), limited);
+        const Word word = limit(word_of(i < kBeat / 2 ? low : high, i % (kBeat / 2)), limited);
         words[i] = i < count ? word : static_cast<Word>(0);
         all = static_cast<uint8_t>(all + (i < count && limited ? 1 : 0));
     }

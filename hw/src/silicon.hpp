@@ -38,9 +38,14 @@ struct Row {
     uint64_t read_by;                // loop of the last read
 };
 
+// The accesses of one kind, in the last trip that had any.
+struct Port {
+    uint64_t loop, trip, uses;
+};
+
 struct Memory {
     std::vector<Row> rows;
-    uint64_t read_trip, write_trip, reads, writes, reader, writer;
+    Port reads, writes;
 };
 
 // Trips are counted for each unit, from 1 on; every start of a loop has a number of its own, so
@@ -102,21 +107,27 @@ inline Memory &memory_at(const void *memory, const Ram &ram) {
     return found;
 }
 
+inline void use(Port &port, int ports, const char *what, const Ram &ram, int64_t row) {
+    const Clock &now = clock();
+    if (port.loop != now.loop || port.trip != now.trip) port = Port{now.loop, now.trip, 0};
+    if (++port.uses > static_cast<uint64_t>(ports)) complain(what, ram, row);
+}
+
+// Whether another unit that runs now has had a row in `loop`.
+inline bool of_another(uint64_t loop) {
+    return loop != clock().loop && loop >= first_loop() && loop != 0;
+}
+
 inline void read(const void *memory, int64_t row, const Ram &ram) {
     std::lock_guard<std::mutex> guard(lock());
     const Clock &now = clock();
     if (row < 0 || row >= ram.rows) complain("a read outside the memory ", ram, row);
     Memory &m = memory_at(memory, ram);
-    if (m.reader != now.loop || m.read_trip != now.trip) m.reads = 0;
-    m.reader = now.loop;
-    m.read_trip = now.trip;
-    if (++m.reads > static_cast<uint64_t>(ram.read_ports))
-        complain("more reads in a trip than ports: ", ram, row);
+    use(m.reads, ram.read_ports, "more reads in a trip than ports: ", ram, row);
     Row &r = m.rows[static_cast<size_t>(row)];
     if (r.loop_written == now.loop && now.trip - r.written < static_cast<uint64_t>(ram.latency))
         complain("a read while a write is under way: ", ram, row);
-    if (r.loop_written != now.loop && r.loop_written >= first_loop() && r.loop_written != 0)
-        complain("a read of what another unit writes: ", ram, row);
+    if (of_another(r.loop_written)) complain("a read of what another unit writes: ", ram, row);
     r.read_by = now.loop;
 }
 
@@ -125,14 +136,9 @@ inline void write(const void *memory, int64_t row, const Ram &ram) {
     const Clock &now = clock();
     if (row < 0 || row >= ram.rows) complain("a write outside the memory ", ram, row);
     Memory &m = memory_at(memory, ram);
-    if (m.writer != now.loop || m.write_trip != now.trip) m.writes = 0;
-    m.writer = now.loop;
-    m.write_trip = now.trip;
-    if (++m.writes > static_cast<uint64_t>(ram.write_ports))
-        complain("more writes in a trip than ports: ", ram, row);
+    use(m.writes, ram.write_ports, "more writes in a trip than ports: ", ram, row);
     Row &r = m.rows[static_cast<size_t>(row)];
-    if (r.read_by != now.loop && r.read_by >= first_loop() && r.read_by != 0)
-        complain("a write of what another unit reads: ", ram, row);
+    if (of_another(r.read_by)) complain("a write of what another unit reads: ", ram, row);
     r.written = now.trip;
     r.loop_written = now.loop;
 }

@@ -284,4 +284,15 @@ inline uint8_t total(const uint8_t counts[8]) {
     return static_cast<uint8_t>((a + b) + (c + d));
 }
 
+// What a stage of adders has made of a trip's points, if it is used; returns its saturations.
+inline uint8_t take_stage(bool used, const Point y[kTripPoints], const uint8_t counts[kButterflies],
+                          Point x[kTripPoints]) {
+#pragma HLS INLINE
+    for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS UNROLL
+        x[i] = choose(used, y[i], x[i]);
+    }
+    return used ? total(counts) : static_cast<uint8_t>(0);
+}
+
 #endif

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional
 
 from ..contract import BOARDS, ENGINE
 from ..engine.estimate import estimate
+from ..engine.resources import beyond_part
 from ..model import model as models
 from .common import add_command, add_json, add_model, print_json
 
@@ -147,9 +148,9 @@ def _resource_line(report: Dict[str, Any]) -> str:
         parts.append(f"{kind.upper()} {values['used']:g}{margin} of {values['available']}")
         bases.append(values["basis"])
     line = f"engine: {', '.join(parts)} ({'; '.join(dict.fromkeys(bases))}, not synthesised)"
-    beyond = [k.upper() for k, v in report["resources"].items() if v["used"] > v["available"]]
+    beyond = " and ".join(kind.upper() for kind in beyond_part(report["resources"]))
     if beyond:
-        line += f"\nthe engine does not fit the part: more {' and '.join(beyond)} than it has"
+        line += f"\nthe engine does not fit the part: more {beyond} than it has"
     return line
 
 

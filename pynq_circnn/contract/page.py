@@ -149,15 +149,23 @@ def fill_marks(text: str, tables: Dict[str, str]) -> str:
     return text
 
 
+def renew_marks(path: str, tables: Dict[str, str]) -> None:
+    """Write a page with its tables replaced: see :func:`fill_marks`."""
+    with open(path, encoding="utf-8") as file:
+        text = fill_marks(file.read(), tables)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _contract_tables() -> Dict[str, str]:
+    return {f"contract: {name}": table for name, table in page_tables().items()}
+
+
 def fill_page(text: str) -> str:
     """Return the text of ``hw/ENGINE.md`` with its tables regenerated."""
-    tables = {f"contract: {name}": table for name, table in page_tables().items()}
-    return fill_marks(text, tables)
+    return fill_marks(text, _contract_tables())
 
 
 def renew_page() -> None:
     """Write ``hw/ENGINE.md`` with its tables regenerated."""
-    with open(PAGE, encoding="utf-8") as file:
-        text = fill_page(file.read())
-    with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(text)
+    renew_marks(PAGE, _contract_tables())

@@ -12,9 +12,8 @@ and FF is :func:`margin`.
 
 import json
 import os
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 from ..contract import BUDGET, CONFIGURATIONS
 
@@ -30,8 +29,7 @@ COUNTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "counted.json
 _RAMB18 = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))  # UG473
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of the count: a loop, a memory, a channel."""
 
     unit: str
@@ -95,9 +93,9 @@ def by_unit(configuration: str) -> Dict[str, Dict[str, float]]:
     return found
 
 
-def beyond_part(configuration: str) -> List[str]:
-    """Return the kinds of resources of which the count is more than the part has."""
-    return [k for k, v in resources(configuration).items() if v["used"] > v["available"]]
+def beyond_part(counted: Mapping[str, Mapping[str, Any]]) -> List[str]:
+    """Return the kinds of :func:`resources` of which the count is more than the part has."""
+    return [kind for kind, row in counted.items() if row["used"] > row["available"]]
 
 
 def over_budget(configuration: str = BUDGET["configuration"]) -> List[str]:
