@@ -209,7 +209,9 @@ class Sources:
             r"^#define (\w+) \(?(-?\w+?)[uUlL]*\)?\s*(?:/\*.*)?$", text, re.M
         ):
             self._expressions[name] = value
-        for kind, name in re.findall(r"^static const (\w+) (\w+)\[", text, re.M):
+        for kind, name in re.findall(
+            r"^(?:static const|CIRCNN_CONSTANT) (\w+) (\w+)\[", text, re.M
+        ):
             self.arrays[name] = kind
         for body, name in re.findall(r"typedef struct \{(.*?)\} (\w+);", text, re.S):
             body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)

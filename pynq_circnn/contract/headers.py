@@ -95,10 +95,12 @@ def c_header() -> str:
         ranges = ", ".join(f"{{{f.min}LL, {f.max}LL}}" for f in table.values())
         lines.append(f"static const circnn_range circnn_{record}_ranges[] = {{{ranges}}};")
         lines += _assignments(record, list(table.values()))
-    lines.append("")
+    lines += ["", "#ifdef __cplusplus /* a constant expression makes tables of these */"]
+    lines += ["#define CIRCNN_CONSTANT static constexpr", "#else"]
+    lines += ["#define CIRCNN_CONSTANT static const", "#endif"]
     for name, table_values in TABLES.items():
         values = ", ".join(map(str, table_values))
-        lines.append(f"static const int16_t circnn_{name}[{len(table_values)}] = {{{values}}};")
+        lines.append(f"CIRCNN_CONSTANT int16_t circnn_{name}[{len(table_values)}] = {{{values}}};")
     lines += ["", *_lists(), "", *_payloads(), "", *_rules(), ""]
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "check.h")) as file:
         lines.append(file.read())
