@@ -6,7 +6,7 @@
 #include "read.hpp"
 
 // The units whose trips are counted.
-enum Unit { kRead, kForward, kProduct, kInverse, kVector, kEpilogue, kWrite, kUnits };
+enum Unit { kRead, kForward, kSplit, kProduct, kInverse, kVector, kEpilogue, kWrite, kUnits };
 
 // The engine's reply to a packet, which its registers repeat.
 struct Report {
@@ -30,7 +30,7 @@ struct Engine {
     uint32_t saturations[kMaxLayers + 1];  // of the input and of each layer
     Word activations[kBanks][kActivationRows];
     Word weights[kWeightRows][kRow];
-    Word spectra[kSpectraRows][kRow];
+    Word spectra[kRowBeats][kSpectraRows][kBeat];
     Channels channels;
     InputBytes input_bytes;
 #ifdef CIRCNN_COUNT_TRIPS

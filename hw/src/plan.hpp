@@ -6,15 +6,19 @@
 
 #include "epilogue.hpp"
 #include "forward.hpp"
+#define MirrorRows PassRows
 #include "inverse.hpp"
+#undef MirrorRows
 #include "product.hpp"
 #include "read.hpp"
+#include "split.hpp"
 #include "vector.hpp"
 
 struct Plan {
     bool spectral;
     ReadJob read;
     ForwardJob forward;
+    SplitJob split;
     InverseJob inverse;
     LinesJob lines;
     OutputsJob outputs;
@@ -53,7 +57,9 @@ inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
     plan.read = read_job(layer, batch);
     plan.results = result_job(layer, batch);
     plan.lanes = lanes_job(layer);
-    plan.forward = forward_job(layer);
+    const uint8_t first_group = plan.spectral ? plan.read.blocks.first_position : uint8_t{0};
+    plan.forward = forward_job(layer, first_group);
+    plan.split = split_job(layer, first_group);
     plan.inverse = plan.spectral ? inverse_job(layer, batch) : InverseJob();
     plan.lines = plan.spectral ? lines_job(layer, batch) : LinesJob();
     plan.outputs = plan.spectral ? outputs_job(layer) : OutputsJob();

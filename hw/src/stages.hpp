@@ -51,6 +51,19 @@ inline void commute(Commutator<Depth> &c, bool crossed, Point x[kGroup]) {
     }
 }
 
+// What points the delays hold at first does not matter, but that they are not counted.
+template <int Depth>
+inline void begin(Commutator<Depth> &c) {
+#pragma HLS INLINE
+    CIRCNN_ANY_CONTENT(c.before);
+    CIRCNN_ANY_CONTENT(c.behind);
+    for (int i = 0; i < 2 * Depth; i++) {
+#pragma HLS UNROLL
+        c.before[i / Depth][i % Depth].counted = false;
+        c.behind[i / Depth][i % Depth].counted = false;
+    }
+}
+
 // -- a stage ------------------------------------------------------------------------------------
 
 // A twiddle factor as three products take it.  1 and a quarter turn bypass them.

@@ -18,7 +18,10 @@ from ..program.packets import STREAM_WORDS
 BATCH_WORDS = 1 << LIMITS["block_log2"]
 BATCH_BEATS = BATCH_WORDS // BEAT_WORDS
 PASS_TRIPS = 8  # of sixteen points
-FORWARD_LEAD, INVERSE_LEAD = 1, 4
+FORWARD_DELAY = 47
+"""Trips from four points of a batch to the four that leave the chain of stages then."""
+
+INVERSE_LEAD = 4
 """How many trips before the last result of a batch its first ones are complete, and so on."""
 
 _MERGE = LATENCY["transform"] + 3  # the inverse's first pass has two stages of adders more
@@ -70,7 +73,7 @@ def schedule(load: Sequence[int], compute: int, send: Sequence[int], lead: int) 
     compute : int
         Trips of a batch, see :func:`compute_trips`.
     lead : int
-        :data:`FORWARD_LEAD` or :data:`INVERSE_LEAD`.
+        :data:`INVERSE_LEAD`.
     """
     loaded: List[int] = []
     taken: List[int] = []
@@ -91,10 +94,11 @@ def schedule(load: Sequence[int], compute: int, send: Sequence[int], lead: int) 
 
 @dataclass(frozen=True)
 class Forward:
-    """The forward transform: trips of its reader and its own, and when rows are ready."""
+    """The forward transform: trips of its reader, its own, the split's, and when rows are ready."""
 
     read_trips: int
     trips: int
+    split_trips: int
     ready: np.ndarray  # for each group of units (an image row): cycles until its spectra are there
 
 
@@ -102,6 +106,9 @@ def forward_cycles(
     fields: Fields, a: Arrangement, engine: EngineSizes, groups: int, direct: bool, halves: bool
 ) -> Forward:
     """Return the trips of the forward transform of a layer.
+
+    Four points go into the chain of stages in every trip, and leave the split's memories after a
+    fixed number of trips, which the block size decides.
 
     Parameters
     ----------
@@ -118,30 +125,24 @@ def forward_cycles(
     blocks = np.minimum(fields["block_columns"] - np.arange(a.column_groups) * a.side, a.side)
     wide = not direct and a.side * a.block >= 2 * BEAT_WORDS
     beats = -(-(blocks * a.block) // (BEAT_WORDS * (2 if wide else 1))) * a.places
-    loads = np.tile(beats, groups * fields["in_height"] * a.columns)
-    reads = loads
+    reads = np.tile(beats, groups * fields["in_height"] * a.columns)
     if halves:
         words = fields["in_channels"]
         pixel = a.side * a.block
         first = np.arange(0, a.column_groups * pixel, BEAT_WORDS)
         long = (words - first > STREAM_WORDS).reshape(a.column_groups, -1).sum(axis=1)
-        reads = loads + np.tile(long, groups)
-    rows = BATCH_WORDS // engine.row_words
-    a_batch = rows // a.chunks
-    batches = ceil_div(len(loads), a_batch)
-    skipped = batches * a_batch - len(loads)  # units that the first batch leaves out
-
-    def by_batch(values: np.ndarray) -> List[int]:
-        padded = np.zeros(batches * a_batch, dtype=np.int64)
-        padded[skipped:] = values
-        sums: List[int] = padded.reshape(batches, a_batch).sum(axis=1).tolist()
-        return sums
-
-    compute = compute_trips(a, inverse=False)
-    trips = schedule(by_batch(loads), compute, [rows] * batches, FORWARD_LEAD).trips
-    sent = np.array(schedule(by_batch(reads), compute, [rows] * batches, FORWARD_LEAD).sent)
+        reads = reads + np.tile(long, groups)
+    unit = a.chunks * engine.row_beats  # groups of four points
+    rows = max(a.block // (2 * BEAT_WORDS) - 1, 0)  # from a row of four slots to its mirror image
+    split = BATCH_BEATS // 2 - 1 + LATENCY["loaded"] + rows + LATENCY["ready"]
+    fed = unit * len(reads)
+    # the chain waits for what the reader has not read yet
+    late = np.cumsum(reads) - unit * np.arange(1, len(reads) + 1)
+    waited = np.maximum.accumulate(np.maximum(late, 0))
     lines = np.arange(1, groups * fields["in_height"] + 1) * units_a_row
-    return Forward(int(reads.sum()), trips, sent[(lines + skipped - 1) // a_batch])
+    sent = unit * lines + FORWARD_DELAY + split
+    ready = sent + waited[np.minimum(sent // unit, len(reads) - 1)]
+    return Forward(int(reads.sum()), fed + FORWARD_DELAY, fed + FORWARD_DELAY + split, ready)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class Arrangement:
     ring_lines : int
         Rows of the image that the spectra memory holds, the oldest replaced first.
     pace : int
-        Product trips between two rows accepted from the transform.
+        Product trips from eight accepted words of spectra to the next.
     """
 
     block: int
@@ -248,7 +248,7 @@ def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
     last = fields["in_width"] + field(fields, "pad_left") - (strips - 1) * between
     terms = terms_of(fields)
     trips = max(terms, engine.row_beats) * strip * row_groups * chunks
-    rows = min(fields["stride_height"], fields["kernel_height"]) * line_rows
+    beats = min(fields["stride_height"], fields["kernel_height"]) * line_rows * engine.row_beats
     return Arrangement(
         block=k,
         side=side,
@@ -264,5 +264,5 @@ def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
         kept_columns=kept,
         line_rows=line_rows,
         ring_lines=2 * min(fields["kernel_height"], fields["in_height"]),
-        pace=min(max(trips // rows, 1), MAX_PACE),
+        pace=min(max(trips // beats, 1), MAX_PACE),
     )
