@@ -191,7 +191,7 @@ inline void write_work(int half, int row, const Point x[kPointBanks],
 }
 
 // The lower half of one row and the upper half of another.
-inline void write_ready(bool half, const MirrorRows &rows, const Point x[kPointBanks],
+inline void write_ready(bool half, const SixteenRows &rows, const Point x[kPointBanks],
                         Point ready[kReadyBanks][2 * kReadyRows]) {
 #pragma HLS INLINE
     for (int b = 0; b < kReadyBanks; b++) {
@@ -268,12 +268,12 @@ inline Operands split_operands(const Split &split, int bin, const Point &z, cons
 struct ForwardPass {
     bool first, last;  // the last is the split
     uint8_t stage;
-    MirrorRows rows;
+    SixteenRows rows;
     uint8_t pairing;
 };
 
 inline ForwardPass forward_pass(const ForwardJob &job, const Progress &p) {
-    const MirrorRows rows = mirror_rows(p.trip & (kPassTrips - 1), job.split.row_mask);
+    const SixteenRows rows = sixteen_rows(p.trip & (kPassTrips - 1), job.split.row_mask);
     return ForwardPass{p.pass == 0, p.pass == job.passes.last_pass,
                        static_cast<uint8_t>(p.pass + job.first_stage), rows,
                        pairing_of(job.split, rows)};

@@ -54,7 +54,7 @@ inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
     plan.results = result_job(layer, batch);
     plan.lanes = lanes_job(layer);
     plan.forward = forward_job(layer);
-    plan.inverse = plan.spectral ? inverse_job(layer, batch) : InverseJob();
+    plan.inverse = inverse_job(layer);
     plan.lines = plan.spectral ? lines_job(layer, batch) : LinesJob();
     plan.outputs = plan.spectral ? outputs_job(layer) : OutputsJob();
     plan.vector = vector_job(layer, plan.results.beats);

@@ -31,6 +31,15 @@ inline T delayed(T (&held)[Depth], const T &now) {
     return out;
 }
 
+// A point whose saturations count like those of its neighbours.
+struct Complex {
+    Word re, im;
+};
+
+inline Complex choose(bool which, Complex yes, Complex no) {
+    return Complex{which ? yes.re : no.re, which ? yes.im : no.im};
+}
+
 // Exchanges the lanes' high bit with the bit of the trip that counts for `Depth`, in `Depth` trips.
 template <int Depth, typename T = Point>
 struct Commutator {
@@ -49,6 +58,13 @@ inline void commute(Commutator<Depth, T> &c, bool crossed, T x[kGroup]) {
         x[i + 2] = choose(crossed, low, high);
         x[i] = delayed(c.behind[i], choose(crossed, high, low));
     }
+}
+
+// What the delays hold at first does not matter.
+template <int Depth, typename T>
+inline void any_content(Commutator<Depth, T> &c) {
+    CIRCNN_ANY_CONTENT(c.before);
+    CIRCNN_ANY_CONTENT(c.behind);
 }
 
 // -- a stage ------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ inline RowPair rows_apart(int trip, bool whole) {
 // The sixteen points that the split and the merge take in a trip: half of a row and half of the row
 // that mirrors it, or the first row of a block alone.  In bit-reversed order bin m and its mirror
 // image N - m lie mirrored in their octave of the slots.
-struct MirrorRows {
+struct SixteenRows {
     int low, high;
     bool mirrored;
     int low_in_block, high_in_block;  // in reversed order of bits
@@ -156,10 +156,10 @@ inline int reversed_row(int row) {
 }
 
 // `mask`: rows of a block, minus one.
-inline MirrorRows mirror_rows(int trip, int mask) {
+inline SixteenRows sixteen_rows(int trip, int mask) {
     const int row = trip & mask;
     const int octave = row >= 4 ? 3 : row >= 2 ? 1 : 0;
-    return MirrorRows{trip, trip ^ octave, row != 0, reversed_row(row), reversed_row(row ^ octave)};
+    return SixteenRows{trip, trip ^ octave, row != 0, reversed_row(row), reversed_row(row ^ octave)};
 }
 
 // Which two of the sixteen points are combined, the even slot first.
@@ -244,12 +244,12 @@ inline Split split_of(int block_log2) {
     return s;
 }
 
-inline uint8_t pairing_of(const Split &s, const MirrorRows &rows) {
+inline uint8_t pairing_of(const Split &s, const SixteenRows &rows) {
     return rows.mirrored ? static_cast<uint8_t>(kMirrored) : s.pairing;
 }
 
 // The twiddle of a pair's bin: its slot in the block, in reversed order of bits.  Zero for slot 0.
-inline int bin_of(const Split &s, const MirrorRows &rows, int pair) {
+inline int bin_of(const Split &s, const SixteenRows &rows, int pair) {
     const int slot = pair % 2 == 0 ? pair : kTripPoints - 1 - pair;
     const int row = pair % 2 == 0 ? rows.low_in_block : rows.high_in_block;
     const int mirrored = kReversed4.of[slot] << kRowBits | row;

@@ -21,10 +21,10 @@ struct SpectraRow {
     Word w[kRow];
 };
 
-// Eight sums of products on their way to the inverse transform.
+// Eight sums of products, as words, on their way to the inverse transform.  Padding is zero.
 struct SumBeat {
-    Sum w[kBeat];
-    uint8_t counted;   // how many, counted from the first, are not padding
+    Word w[kBeat];
+    bool last;  // of the layer
 };
 
 // Eight values on their way to the epilogue, from the inverse transform.

@@ -18,7 +18,9 @@ from ..program.packets import STREAM_WORDS
 BATCH_WORDS = 1 << LIMITS["block_log2"]
 BATCH_BEATS = BATCH_WORDS // BEAT_WORDS
 PASS_TRIPS = 8  # of sixteen points
-FORWARD_LEAD, INVERSE_LEAD = 1, 4
+BATCH_ROWS = BATCH_WORDS // BEAT_WORDS  # of four points
+STAGE_DELAYS = 16 + 1 + 2 + 4 + 8 + 16  # of the commutators between the inverse's stages
+FORWARD_LEAD = 1
 """How many trips before the last result of a batch its first ones are complete, and so on."""
 
 _MERGE = LATENCY["transform"] + 3  # the inverse's first pass has two stages of adders more
@@ -144,35 +146,12 @@ def forward_cycles(
     return Forward(int(reads.sum()), trips, sent[(lines + skipped - 1) // a_batch])
 
 
-@dataclass(frozen=True)
-class Inverse:
-    """The inverse transform: its trips, and those from the last sums to the last values."""
+def inverse_tail() -> int:
+    """Return the trips of the inverse transform from a row of sums to its values.
 
-    trips: int
-    tail: int
-
-
-def inverse_cycles(a: Arrangement, engine: EngineSizes, beats: int, output_trips: int) -> Inverse:
-    """Return the trips of the inverse transform of a layer.
-
-    Parameters
-    ----------
-    a, engine
-        The layer's arrangement, and the engine's sizes.
-    beats : int
-        Sums of the layer, in beats of eight.
-    output_trips : int
-        Trips of the lanes for each row of sums.
+    It is one pipeline: a row is merged when half a batch more has landed, leaves the second memory
+    when the batch's upper halves have landed as far as it needs them, and then passes the delays.
     """
-    compute = compute_trips(a, inverse=True)
-    shortest, arrives = a.chunks * engine.row_beats, a.chunks * output_trips
-    short_last = compute + shortest <= arrives + BATCH_BEATS
-    last = min(beats, shortest if short_last else BATCH_BEATS)
-    full, rest = divmod(beats - last, BATCH_BEATS)
-    loads = ([rest] if rest else []) + [BATCH_BEATS] * full + [last]
-    trips = schedule(loads, compute, loads, INVERSE_LEAD).trips
-    # the last batches, with sums no faster than the lanes make them
-    end = loads[-4:]
-    arriving = [ceil_div(n * output_trips, engine.row_beats) for n in end]
-    slow = schedule(arriving, compute, end, INVERSE_LEAD)
-    return Inverse(trips, slow.sent[-1] - slow.loaded[-1])
+    merge = BATCH_ROWS // 2 - 1 + LATENCY["loaded"]
+    merged = merge + BATCH_ROWS - 1 + LATENCY["ready"] - BATCH_ROWS // 4
+    return merged + STAGE_DELAYS
