@@ -85,8 +85,8 @@ static void run_layer(Engine &engine, int32_t index, const Batch &batch, const P
 #endif
     // input words that come straight from the packet are limited in the reader
     engine.saturations[0] += read.saturations;
-    engine.saturations[index + 1] += forward.saturations + split.saturations + inverse.saturations +
-                                     epilogue.saturations;
+    engine.saturations[index + 1] += forward.saturations + split.saturations + product.saturations +
+                                     inverse.saturations + epilogue.saturations;
     report.product_trips += product.trips;
 }
 

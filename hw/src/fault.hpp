@@ -10,6 +10,23 @@
     std::abort();
 }
 
+// What CIRCNN_ANY_CONTENT puts into a point, with or without a mark that its saturations count.
+#ifdef CIRCNN_SILICON
+constexpr int kFilling = 23130;
+#else
+constexpr int kFilling = 0;
+#endif
+
+template <typename T>
+inline auto fill(T &point, int) -> decltype(point.counted, void()) {
+    point = T{kFilling, -kFilling - 1, kFilling != 0};
+}
+
+template <typename T>
+inline void fill(T &point, long) {
+    point = T{kFilling, -kFilling - 1};
+}
+
 // Statements of the design that the simulation checks and synthesis leaves out.  They are the one
 // thing that __SYNTHESIS__ changes, and stand in bodies of functions alone.
 //
@@ -22,14 +39,9 @@
 #else
 #define CIRCNN_CHECK(holds, what, where) \
     if (!(holds)) fault(what, where)
-#ifdef CIRCNN_SILICON
-#define CIRCNN_FILLING 23130, -23131, true
-#else
-#define CIRCNN_FILLING
-#endif
 #define CIRCNN_ANY_CONTENT(banks) \
     for (auto &bank : banks)      \
-        for (auto &element : bank) element = {CIRCNN_FILLING}
+        for (auto &element : bank) fill(element, 0)
 #endif
 
 #endif

@@ -102,12 +102,6 @@ constexpr Factors<4> kForward4 = make_forward_factors<4>();
 constexpr Factors<5> kForward2 = make_forward_factors<5>();
 constexpr Factors<5> kForward1 = make_forward_factors<5>(1);
 
-template <int Bits>
-inline Factor forward_factor(const Factors<Bits> &f, int number) {
-#pragma HLS INLINE
-    return factor_at(f, number, number == 0, number == 1);
-}
-
 // The delays between the stages, named by their trips.
 struct ForwardDelays {
     Commutator<16> sixteen, again;
@@ -116,6 +110,18 @@ struct ForwardDelays {
     Commutator<2> two;
     Commutator<1> one;
 };
+
+// What points the delays hold at first does not matter, but that none is counted or kept.
+template <int Depth>
+inline void begin(Commutator<Depth> &c) {
+#pragma HLS INLINE
+    any_content(c);
+    for (int i = 0; i < 2 * Depth; i++) {
+#pragma HLS UNROLL
+        c.before[i / Depth][i % Depth].counted = false;
+        c.behind[i / Depth][i % Depth].counted = false;
+    }
+}
 
 // The two points of a half of the lanes are of one beat and have its marks.  On the way through a
 // commutator the second point has `kept` in place of `counted`.
@@ -135,13 +141,13 @@ inline void commute_marked(Commutator<Depth> &c, bool crossed, Point x[kGroup], 
 // quarter turn more.
 inline uint8_t last_stage(int number, bool turned, bool active, bool halve, Point x[kGroup]) {
 #pragma HLS INLINE
-    const Factor w = factor_at(kForward1, number, number == 0, false);
+    const Factor w = factor_at(kForward1, number);
     uint8_t rotations[2], sums[2];
 #pragma HLS ARRAY_PARTITION variable = rotations complete
 #pragma HLS ARRAY_PARTITION variable = sums complete
-    const Point t = rotated<false>(x[1], w, rotations[0]);
+    const Point t = rotated(x[1], w, rotations[0]);
     const Point b = choose(turned, quarter_turn<false>(x[3]), x[3]);
-    const Point u = rotated<false>(b, w, rotations[1]);
+    const Point u = rotated(b, w, rotations[1]);
     const Point a = x[0], c = x[2];
     sums[0] = combine(a, t, active, halve, x[0], x[1]);
     sums[1] = combine(c, u, active, halve, x[2], x[3]);
@@ -156,30 +162,43 @@ inline uint8_t forward_chain(const ForwardJob &job, int group, ForwardDelays &de
     const int at_8 = group + 8, at_4 = group + 4, at_2 = group + 2, at_1 = group + 1;
     const int mask = job.turning & 15;
     uint8_t counts[kStages];
+    bool marks[kStages];  // whether they count
 #pragma HLS ARRAY_PARTITION variable = counts complete
+#pragma HLS ARRAY_PARTITION variable = marks complete
     commute_marked(delays.sixteen, (group & 16) != 0, x, kept);
+    marks[0] = x[0].counted;
     counts[0] = plain_stage<false>(false, (job.active & 1) != 0, (job.halves & 1) != 0, x);
     commute_marked(delays.eight, (group & 8) != 0, x, kept);
+    marks[1] = x[0].counted;
     counts[1] = plain_stage<false>((at_8 & mask & 8) != 0, (job.active & 2) != 0,
                                    (job.halves & 2) != 0, x);
     commute_marked(delays.four, (group & 4) != 0, x, kept);
-    counts[2] = stage<false>(forward_factor(kForward16, (at_4 & mask) >> 2 & 3),
-                             (job.active & 4) != 0, (job.halves & 4) != 0, x);
+    marks[2] = x[0].counted;
+    counts[2] = stage(factor_at(kForward16, (at_4 & mask) >> 2 & 3), (job.active & 4) != 0,
+                      (job.halves & 4) != 0, x);
     commute_marked(delays.two, (group & 2) != 0, x, kept);
-    counts[3] = stage<false>(forward_factor(kForward8, (at_2 & mask) >> 1 & 7),
-                             (job.active & 8) != 0, (job.halves & 8) != 0, x);
+    marks[3] = x[0].counted;
+    counts[3] = stage(factor_at(kForward8, (at_2 & mask) >> 1 & 7), (job.active & 8) != 0,
+                      (job.halves & 8) != 0, x);
     commute_marked(delays.one, (group & 1) != 0, x, kept);
-    counts[4] = stage<false>(forward_factor(kForward4, at_1 & mask), (job.active & 16) != 0,
-                             (job.halves & 16) != 0, x);
+    marks[4] = x[0].counted;
+    counts[4] = stage(factor_at(kForward4, at_1 & mask), (job.active & 16) != 0,
+                      (job.halves & 16) != 0, x);
     commute_marked(delays.again, (at_1 & 16) != 0, x, kept);
     // the bits p6 ... p2 of the place
     const int number = ((at_1 & mask) << 1 | (~at_1 & job.turning & 16) >> 4);
-    counts[5] = stage<false>(forward_factor(kForward2, number), (job.active & 32) != 0,
-                             (job.halves & 32) != 0, x);
+    marks[5] = x[0].counted;
+    counts[5] = stage(factor_at(kForward2, number), (job.active & 32) != 0, (job.halves & 32) != 0,
+                      x);
+    marks[6] = x[0].counted;
     counts[6] = last_stage(number, (job.active & 32) != 0, (job.active & 64) != 0,
                            (job.halves & 64) != 0, x);
-    return static_cast<uint8_t>(((counts[0] + counts[1]) + (counts[2] + counts[3])) +
-                                ((counts[4] + counts[5]) + counts[6]));
+    for (int i = 0; i < kStages; i++) {
+#pragma HLS UNROLL
+        counts[i] = marks[i] ? counts[i] & 15 : 0;
+    }
+    const int a = counts[0] + counts[1], b = counts[2] + counts[3], c = counts[4] + counts[5];
+    return static_cast<uint8_t>(((a & 31) + (b & 31)) + ((c & 31) + counts[6]));
 }
 
 // -- the unit -----------------------------------------------------------------------------------

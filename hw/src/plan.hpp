@@ -6,9 +6,7 @@
 
 #include "epilogue.hpp"
 #include "forward.hpp"
-#define MirrorRows PassRows
 #include "inverse.hpp"
-#undef MirrorRows
 #include "product.hpp"
 #include "read.hpp"
 #include "split.hpp"
@@ -60,7 +58,7 @@ inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
     const uint8_t first_group = plan.spectral ? plan.read.blocks.first_position : uint8_t{0};
     plan.forward = forward_job(layer, first_group);
     plan.split = split_job(layer, first_group);
-    plan.inverse = plan.spectral ? inverse_job(layer, batch) : InverseJob();
+    plan.inverse = inverse_job(layer);
     plan.lines = plan.spectral ? lines_job(layer, batch) : LinesJob();
     plan.outputs = plan.spectral ? outputs_job(layer) : OutputsJob();
     plan.vector = vector_job(layer, plan.results.beats);

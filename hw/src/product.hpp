@@ -10,6 +10,7 @@
 #include "memory.hpp"
 #include "outputs.hpp"
 #include "results.hpp"
+#include "sums.hpp"
 
 // A row lies in memories of eight words each, which are read together and written one by one.
 constexpr Ram kSpectra = {"spectra", kSpectraRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
@@ -23,6 +24,7 @@ struct LaneSums {
 struct LanesJob {
     uint8_t block_log2;
     uint16_t side_mask;   // bits of a word's position that count the blocks of a place
+    uint8_t shift;  // of a sum, to a word
     bool spectral;
 };
 
@@ -32,6 +34,7 @@ inline LanesJob lanes_job(const Layer &layer) {
     j.block_log2 = static_cast<uint8_t>(layer.d.block_log2);
     const bool spread = j.spectral && layer.chunks == 1 && layer.side > 1;
     j.side_mask = static_cast<uint16_t>(spread ? (layer.side - 1) << layer.d.block_log2 : 0);
+    j.shift = static_cast<uint8_t>(layer.d.accumulate_shift);
     return j;
 }
 
@@ -116,7 +119,7 @@ inline void product(const LanesJob job, const Word weights[kWeightRows][kRow],
 #pragma HLS ARRAY_PARTITION variable = held complete
 #pragma HLS ARRAY_PARTITION variable = real complete
     SendState s = {kRowBeats};
-    uint32_t trips = 0;
+    uint32_t trips = 0, saturations = 0;
     for (int i = 0; i < kLanes; i++) {
 #pragma HLS UNROLL
         sums[i] = held[i] = LaneSums{0, 0, 0};
@@ -132,7 +135,7 @@ product:
         // send sums
         if (s.sent != kRowBeats) {
             SumBeat beat;
-            beat.counted = counted.read();
+            const uint8_t counts = counted.read();
             LaneSums chosen[kBeat / 2];
             bool chosen_real[kBeat / 2];
             for (int i = 0; i < kBeat / 2; i++) {
@@ -140,7 +143,10 @@ product:
                 chosen[i] = held[s.sent * (kBeat / 2) + i];
                 chosen_real[i] = real[s.sent * (kBeat / 2) + i];
             }
-            put_together(chosen, chosen_real, beat.w);
+            Sum whole[kBeat];
+            put_together(chosen, chosen_real, whole);
+            saturations += sum_words(whole, counts, job.shift, beat.w);
+            beat.last = c.ends;
             out.write(beat);
         }
         s = next_send(s, c.keep);
@@ -189,6 +195,7 @@ product:
         if (c.ends) break;
     }
     count.trips = trips;
+    count.saturations = saturations;
 }
 
 #endif

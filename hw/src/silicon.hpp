@@ -9,8 +9,9 @@
 //   - more reads or more writes of one memory in a trip than it has ports,
 //   - a row outside the memory,
 //   - a row that one unit writes and another one reads during the same layer.
-// A memory is announced by its address: each bank of a partitioned array is one of its own, the
-// rows of a reshaped array are one together.
+// A memory is announced by its address and its kind: each bank of a partitioned array is one of its
+// own, the rows of a reshaped array are one together.  Units that run one after the other may have
+// memories of different kinds at the same address.
 #ifndef CIRCNN_SILICON_HPP
 #define CIRCNN_SILICON_HPP
 
@@ -29,6 +30,7 @@ struct Ram {
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace silicon {
@@ -76,8 +78,10 @@ inline uint64_t &first_loop() {
     return loop;
 }
 
-inline std::map<const void *, Memory> &memories() {
-    static std::map<const void *, Memory> all;
+typedef std::pair<const void *, const Ram *> Name;
+
+inline std::map<Name, Memory> &memories() {
+    static std::map<Name, Memory> all;
     return all;
 }
 
@@ -102,7 +106,7 @@ inline void next_trip() { clock().trip++; }
 }
 
 inline Memory &memory_at(const void *memory, const Ram &ram) {
-    Memory &found = memories()[memory];
+    Memory &found = memories()[Name(memory, &ram)];
     if (found.rows.empty()) found.rows.resize(static_cast<size_t>(ram.rows), Row{0, 0, 0});
     return found;
 }

@@ -11,15 +11,11 @@
 #include "mirror.hpp"
 #include "silicon.hpp"
 
-// Four points and a mark, which is of all four in the first lane and in the second.
-struct Place {
-    Word re, im;
-    bool mark;
-};
-
-constexpr int kPlaceRows = 2 * kSlotRows;
-constexpr Ram kCameRam = {"came", kPlaceRows, 1, 1, CIRCNN_LATENCY_LOADED};
-constexpr Ram kSplitRam = {"split", kPlaceRows, 1, 1, CIRCNN_LATENCY_READY};
+// Two batches, a bank for each lane.  The marks of a row stand with its points: whether it is counted
+// in lane 0, whether it is kept in lane 1.
+constexpr int kPlaces = 2 * kSlotRows;
+constexpr Ram kCameRam = {"came", kPlaces, 1, 1, CIRCNN_LATENCY_LOADED};
+constexpr Ram kSplitRam = {"split", kPlaces, 1, 1, CIRCNN_LATENCY_READY};
 
 // Trips from the points of a batch to its first row: row 1 comes after all even rows.
 constexpr int kCameWait = kSlotRows / 2 - 1 + CIRCNN_LATENCY_LOADED;
@@ -43,7 +39,7 @@ inline SplitJob split_job(const Layer &layer, uint8_t first_group) {
     job.halve = log2 > 0 && ((layer.d.forward_shifts >> (log2 - 1)) & 1) != 0;
     const int ready_wait = CIRCNN_LATENCY_READY + job.mirror.row_mask / 2;
     const int before = kForwardDelay - first_group;
-    job.first = static_cast<uint8_t>(-before & (kPlaceRows - 1));
+    job.first = static_cast<uint8_t>(-before & (kPlaces - 1));
     job.ready_wait = static_cast<uint8_t>(ready_wait);
     job.wait = static_cast<uint8_t>(before + kCameWait + ready_wait);
     return job;
@@ -61,8 +57,8 @@ struct SplitState {
 inline SplitState first_split(const SplitJob &job) {
     const int split = job.first - kCameWait;
     return SplitState{job.first,
-                      static_cast<uint8_t>(split & (kPlaceRows - 1)),
-                      static_cast<uint8_t>((split - job.ready_wait) & (kPlaceRows - 1)),
+                      static_cast<uint8_t>(split & (kPlaces - 1)),
+                      static_cast<uint8_t>((split - job.ready_wait) & (kPlaces - 1)),
                       job.wait,
                       false,
                       static_cast<uint8_t>(kCameWait + job.ready_wait),
@@ -78,9 +74,9 @@ inline bool sends(const SplitState &s) { return s.wait == 0; }
 inline SplitState next_split(const SplitState &s, bool last) {
 #pragma HLS INLINE
     SplitState n;
-    n.came = static_cast<uint8_t>((s.came + 1) & (kPlaceRows - 1));
-    n.split = static_cast<uint8_t>((s.split + 1) & (kPlaceRows - 1));
-    n.sent = static_cast<uint8_t>((s.sent + 1) & (kPlaceRows - 1));
+    n.came = static_cast<uint8_t>((s.came + 1) & (kPlaces - 1));
+    n.split = static_cast<uint8_t>((s.split + 1) & (kPlaces - 1));
+    n.sent = static_cast<uint8_t>((s.sent + 1) & (kPlaces - 1));
     n.wait = static_cast<uint8_t>(s.wait == 0 ? 0 : s.wait - 1);
     n.ended = s.ended || last;
     n.left = static_cast<uint8_t>(s.ended ? s.left - 1 : s.left);
@@ -95,22 +91,22 @@ inline int came_row(int came) {
     return (came & kSlotRows) | (came << 1 & (kSlotRows - 2)) | (came >> 4 & 1);
 }
 
-inline void write_came(int came, const PointBeat &points, Place memory[kGroup][kPlaceRows]) {
+inline void write_came(int came, const PointBeat &points, Point memory[kGroup][kPlaces]) {
 #pragma HLS INLINE
     const int row = came_row(came);
     for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
         CIRCNN_WRITES(memory[i], row, kCameRam);
-        memory[i][row] = Place{points.w[2 * i], points.w[2 * i + 1],
+        memory[i][row] = Point{points.w[2 * i], points.w[2 * i + 1],
                                i % 2 == 0 ? points.counted : points.kept};
     }
 }
 
 // The lower half of one row and the upper half of another; returns whether the first is kept.
 inline bool read_came(int half, const MirrorRows &rows, bool used,
-                      const Place memory[kGroup][kPlaceRows], Point x[kGroup]) {
+                      const Point memory[kGroup][kPlaces], Point x[kGroup]) {
 #pragma HLS INLINE
-    Place raw[kGroup];
+    Point raw[kGroup];
 #pragma HLS ARRAY_PARTITION variable = raw complete
     for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
@@ -122,27 +118,26 @@ inline bool read_came(int half, const MirrorRows &rows, bool used,
     }
     for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
-        x[i] = Point{raw[i].re, raw[i].im, raw[0].mark};
+        x[i] = Point{raw[i].re, raw[i].im, raw[0].counted};
     }
-    return raw[1].mark;
+    return raw[1].counted;
 }
 
 inline void write_ready(int half, const MirrorRows &rows, bool kept, const Point x[kGroup],
-                        Place memory[kGroup][kPlaceRows]) {
+                        Point memory[kGroup][kPlaces]) {
 #pragma HLS INLINE
     for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
         const int row = half | (i < kGroup / 2 ? rows.low : rows.high);
         CIRCNN_WRITES(memory[i], row, kSplitRam);
-        memory[i][row] = Place{x[i].re, x[i].im, kept};
+        memory[i][row] = Point{x[i].re, x[i].im, kept};
     }
 }
 
 // Returns whether the row is kept.
-inline bool read_ready(int row, bool used, const Place memory[kGroup][kPlaceRows],
-                       SpectraBeat &beat) {
+inline bool read_ready(int row, bool used, const Point memory[kGroup][kPlaces], SpectraBeat &beat) {
 #pragma HLS INLINE
-    Place raw[kGroup];
+    Point raw[kGroup];
 #pragma HLS ARRAY_PARTITION variable = raw complete
     for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
@@ -153,51 +148,88 @@ inline bool read_ready(int row, bool used, const Place memory[kGroup][kPlaceRows
         beat.w[2 * i] = raw[i].re;
         beat.w[2 * i + 1] = raw[i].im;
     }
-    return raw[1].mark;
+    return raw[1].counted;
 }
 
 // -- arithmetic ---------------------------------------------------------------------------------
 
-constexpr Factors<5> make_split_factors(int pair) {
+// The factors of both pairs by the number of the row in its block, 1 for slot 0.  The second half of
+// the other pair's is of blocks that have a slot 0 in every second place.
+constexpr Factors<5> make_split_first() {
     Factors<5> f = {};
-    for (int row = 0; row < kSlotRows; row++) set_factor(f, row, mirror_bin(row, pair), false);
+    for (int row = 0; row < kSlotRows; row++) set_factor(f, row, mirror_bin(row, 0), false);
     return f;
 }
 
-constexpr Factors<5> kSplit0 = make_split_factors(0);
-constexpr Factors<5> kSplit1 = make_split_factors(1);
+constexpr Factors<6> make_split_second() {
+    Factors<6> f = {};
+    for (int row = 0; row < kSlotRows; row++) {
+        set_factor(f, row, mirror_bin(row, 1), false);
+        set_factor(f, kSlotRows + row, 0, false);
+    }
+    return f;
+}
 
-// A pair's two slots z and c, the even one first.  E = (Z[m] + conj Z[N-m]) / 2 and
-// O = -i (Z[m] - conj Z[N-m]) / 2 never leave 16 bits.  Slot 0 is the sum and the difference of two
-// real numbers, with the middle bin beside it; for k = 2 both are slots 0, and for k = 1 both stay
-// as they are.
+constexpr Factors<5> kSplitFirst = make_split_first();
+constexpr Factors<6> kSplitSecond = make_split_second();
+
+// A pair's two slots z and c, the even one first: E = (Z[m] + conj Z[N-m]) / 2 and
+// O = -i (Z[m] - conj Z[N-m]) / 2 never leave 16 bits, t = O times the twiddle, and E + t and
+// conj(E - t) take their place.
+//
+// Slot 0 becomes the sum and the difference of its two numbers.  That takes half of the adders; the
+// others make what lies beside it: the middle bin, conjugated and shifted, or for k = 2 another
+// slot 0.  For k = 1 nothing is added, and both points come through as they are.
 inline uint8_t split_pair(const SplitJob &job, const Factor &w, bool zero, Point &z, Point &c) {
 #pragma HLS INLINE
-    const bool single = job.mirror.single;
+    const bool single = job.mirror.single && !job.mirror.plain;
     const Word none = 0;
     const Point e = half_sum(z, c);
     const Point o = {static_cast<Word>((z.im + c.im) >> 1), static_cast<Word>((c.re - z.re) >> 1),
                      z.counted};
-    const Point re = {z.re, single ? c.re : none, z.counted};
-    const Point im = {z.im, single ? c.im : none, z.counted};
+    const Point a = choose(zero, Point{z.re, single ? c.im : c.re, z.counted}, e);
+    const Point b = choose(zero, Point{z.im, single ? c.re : none, z.counted}, o);
+    const Word a_im = zero ? c.im : e.im;  // of the difference
     uint8_t turned;
-    const Point t = rotated<false>(choose(zero, im, o), w, turned);
-    Point high, low;
-    const uint8_t added = combine(choose(zero, re, e), t, !job.mirror.plain, job.halve, high, low);
-    const Point conjugate = {low.re, static_cast<Word>(-low.im), low.counted};
-    const Point first = {high.re, low.re, high.counted}, second = {high.im, low.im, high.counted};
-    const Point beside = choose(single, second, middle_bin(c, job.halve));
-    z = choose(zero, first, high);
-    c = choose(zero, beside, conjugate);
-    return static_cast<uint8_t>(turned + added);
+    const Point t = rotated(b, w, turned);
+    const bool halve = job.halve, adds = !job.mirror.plain;
+    const int32_t up = halve ? 1 : 0, up_odd = halve && !single ? 1 : 0;
+    const int32_t carry = adds ? 1 : 0, all = adds ? -1 : 0;
+    bool limited[4];
+#pragma HLS ARRAY_PARTITION variable = limited complete
+    const Word sum_re = halve_or_limit(a.re + (t.re & all) + up, halve, limited[0]);
+    const Word sum_im = halve_or_limit(a.im + (t.im & all) + up, halve, limited[1]);
+    const Word difference_re = halve_or_limit((a.re & all) + (t.re ^ all) + carry, halve,
+                                              limited[2]);
+    // with the other sign, since it is conjugated
+    const Word difference_im = halve_or_limit((t.im & all) + (a_im ^ all) + carry + up_odd, halve,
+                                              limited[3]);
+    z = Point{sum_re, zero ? difference_re : sum_im, z.counted};
+    c = Point{zero ? sum_im : difference_re, difference_im, z.counted};
+    return static_cast<uint8_t>(turned + how_many(limited[0], limited[1], limited[2], limited[3]));
+}
+
+// The four slots of a trip, lower half of a row and upper half of its mirror; returns the
+// saturations.
+inline uint8_t split_rows(const SplitJob &job, const MirrorRows &rows, Point x[kGroup]) {
+#pragma HLS INLINE
+    const Mirror &m = job.mirror;
+    const int second = (m.twice ? kSlotRows : 0) | rows.in_block;
+    pair_up(rows.first, x);
+    const uint8_t one = split_pair(job, factor_at(kSplitFirst, rows.in_block), is_zero(m, rows, 0),
+                                   x[0], x[1]);
+    const uint8_t two = split_pair(job, factor_at(kSplitSecond, second), is_zero(m, rows, 1), x[2],
+                                   x[3]);
+    pair_up(rows.first, x);
+    return static_cast<uint8_t>(one + two);
 }
 
 // -- the unit -----------------------------------------------------------------------------------
 
 inline void split_spectra(const SplitJob job, PointStream &in, RowStream &out, Count &count) {
     if (!job.present) return;
-    Place came[kGroup][kPlaceRows];
-    Place ready[kGroup][kPlaceRows];
+    Point came[kGroup][kPlaces];
+    Point ready[kGroup][kPlaces];
 #pragma HLS ARRAY_PARTITION variable = came complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = ready complete dim = 1
 #pragma HLS BIND_STORAGE variable = came type = ram_1wnr impl = lutram
@@ -228,18 +260,10 @@ split:
         Point x[kGroup];
 #pragma HLS ARRAY_PARTITION variable = x complete
         const bool keeps = read_came(half, rows, splitting, came, x);
-        pair_up(rows.first, x);
-        uint8_t counts[kRowPairs];
-#pragma HLS ARRAY_PARTITION variable = counts complete
-        for (int i = 0; i < kRowPairs; i++) {
-#pragma HLS UNROLL
-            const bool zero = is_zero(job.mirror, rows, i);
-            const Factor w = factor_at(i == 0 ? kSplit0 : kSplit1, rows.in_block, zero, false);
-            counts[i] = split_pair(job, w, zero, x[2 * i], x[2 * i + 1]);
-        }
-        pair_up(rows.first, x);
+        const bool counts = splitting && x[0].counted;
+        const uint8_t limited = split_rows(job, rows, x);
+        saturations += counts ? limited : static_cast<uint8_t>(0);
         if (splitting) {
-            saturations += static_cast<uint8_t>(counts[0] + counts[1]);
             write_ready(half, rows, keeps, x, ready);
         }
         bool last = false;

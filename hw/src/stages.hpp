@@ -31,53 +31,53 @@ inline T delayed(T (&held)[Depth], const T &now) {
     return out;
 }
 
+// A point whose saturations count like those of its neighbours.
+struct Complex {
+    Word re, im;
+};
+
+inline Complex choose(bool which, Complex yes, Complex no) {
+    return Complex{which ? yes.re : no.re, which ? yes.im : no.im};
+}
+
 // Exchanges the lanes' high bit with the bit of the trip that counts for `Depth`, in `Depth` trips.
-template <int Depth>
+template <int Depth, typename T = Point>
 struct Commutator {
-    Point before[2][Depth];  // of the two high lanes, in front of the switch
-    Point behind[2][Depth];  // of the two low lanes
+    T before[2][Depth];  // of the two high lanes, in front of the switch
+    T behind[2][Depth];  // of the two low lanes
 };
 
 // `crossed`: whether the trip whose points come in has that bit.  Where no points come it is false:
 // the last points of a batch leave straight, as the first of the next one come in.
-template <int Depth>
-inline void commute(Commutator<Depth> &c, bool crossed, Point x[kGroup]) {
+template <int Depth, typename T>
+inline void commute(Commutator<Depth, T> &c, bool crossed, T x[kGroup]) {
 #pragma HLS INLINE
     for (int i = 0; i < kGroup / 2; i++) {
 #pragma HLS UNROLL
-        const Point high = delayed(c.before[i], x[i + 2]), low = x[i];
+        const T high = delayed(c.before[i], x[i + 2]), low = x[i];
         x[i + 2] = choose(crossed, low, high);
         x[i] = delayed(c.behind[i], choose(crossed, high, low));
     }
 }
 
-// What points the delays hold at first does not matter, but that they are not counted.
-template <int Depth>
-inline void begin(Commutator<Depth> &c) {
-#pragma HLS INLINE
+// What the delays hold at first does not matter.
+template <int Depth, typename T>
+inline void any_content(Commutator<Depth, T> &c) {
     CIRCNN_ANY_CONTENT(c.before);
     CIRCNN_ANY_CONTENT(c.behind);
-    for (int i = 0; i < 2 * Depth; i++) {
-#pragma HLS UNROLL
-        c.before[i / Depth][i % Depth].counted = false;
-        c.behind[i / Depth][i % Depth].counted = false;
-    }
 }
 
 // -- a stage ------------------------------------------------------------------------------------
 
-// A twiddle factor as three products take it.  1 and a quarter turn bypass them.
+// A twiddle factor as three products take it: 17 bits each.
 struct Factor {
-    Word re;
-    int32_t less, more;  // im - re, re + im
-    bool one, quarter;
+    int32_t re, less, more;  // im - re, re + im
 };
 
 // The factors of a stage, by their number.
 template <int Bits>
 struct Factors {
-    Word re[1 << Bits];
-    int32_t less[1 << Bits], more[1 << Bits];
+    int32_t re[1 << Bits], less[1 << Bits], more[1 << Bits];
 };
 
 // Of a number that has no more than 17 bits.
@@ -85,21 +85,25 @@ inline int32_t of_17_bits(int32_t v) {
     return static_cast<int32_t>(static_cast<uint32_t>(v) << 15) >> 15;
 }
 
-// `m` counts steps of the table's circle of 256.
+// `m` counts steps of the table's circle of 256.  1 and the quarter turn are exact here, unlike in
+// the table: their products come through rounding and limit unchanged, so that nothing bypasses the
+// multipliers.
 template <int Bits>
 constexpr void set_factor(Factors<Bits> &f, int number, int m, bool conjugate) {
-    const int32_t re = circnn_twiddles_re[m];
-    const int32_t im = conjugate ? -circnn_twiddles_im[m] : circnn_twiddles_im[m];
-    f.re[number] = static_cast<Word>(re);
+    const int32_t one = 1 << CIRCNN_TWIDDLE_SHIFT;
+    const bool whole = m == 0, quarter = m == kMaxBlock / 4;
+    const int32_t re = whole ? one : quarter ? 0 : circnn_twiddles_re[m];
+    const int32_t turned = whole ? 0 : quarter ? -one : circnn_twiddles_im[m];
+    const int32_t im = conjugate ? -turned : turned;
+    f.re[number] = re;
     f.less[number] = im - re;
     f.more[number] = re + im;
 }
 
 template <int Bits>
-inline Factor factor_at(const Factors<Bits> &f, int number, bool one, bool quarter) {
+inline Factor factor_at(const Factors<Bits> &f, int number) {
 #pragma HLS INLINE
-    return Factor{f.re[number], of_17_bits(f.less[number]), of_17_bits(f.more[number]), one,
-                  quarter};
+    return Factor{of_17_bits(f.re[number]), of_17_bits(f.less[number]), of_17_bits(f.more[number])};
 }
 
 // b times -i, or i for a conjugate.
@@ -112,7 +116,6 @@ inline Point quarter_turn(const Point &b) {
 
 // b times a factor: each component exact, one rounding, saturated.  `count` is how many of the two
 // components were.  None of the sums leaves 32 bits.
-template <bool Conjugate>
 inline Point rotated(const Point &b, const Factor &w, uint8_t &count) {
 #pragma HLS INLINE
     const int32_t both = w.re * (b.re + b.im) + (1 << (CIRCNN_TWIDDLE_SHIFT - 1));
@@ -120,10 +123,8 @@ inline Point rotated(const Point &b, const Factor &w, uint8_t &count) {
     bool re_limited, im_limited;
     const Word t_re = limit_17_bits(re >> CIRCNN_TWIDDLE_SHIFT, re_limited);
     const Word t_im = limit_17_bits(im >> CIRCNN_TWIDDLE_SHIFT, im_limited);
-    const Point turned = quarter_turn<Conjugate>(b);
-    const bool counts = b.counted && !w.one && !w.quarter;
-    count = static_cast<uint8_t>(counts ? re_limited + im_limited : 0);
-    return choose(w.one, b, choose(w.quarter, turned, Point{t_re, t_im, b.counted}));
+    count = static_cast<uint8_t>(re_limited + im_limited);
+    return Point{t_re, t_im, b.counted};
 }
 
 // high = a + t, low = a - t; or a and t as they are.  Sums are halved with rounding up, differences
@@ -140,12 +141,10 @@ inline uint8_t combine(const Point &a, const Point &t, bool active, bool halve, 
     low.im = halve_or_limit((a.im & all) + (t.im ^ all) + carry, halve, limited[3]);
     high.counted = a.counted;
     low.counted = t.counted;
-    const uint8_t four = how_many(limited[0], limited[1], limited[2], limited[3]);
-    return a.counted ? four : static_cast<uint8_t>(0);
+    return how_many(limited[0], limited[1], limited[2], limited[3]);
 }
 
 // A stage over the lanes' high bit, of which both pairs have one factor; returns its saturations.
-template <bool Conjugate>
 inline uint8_t stage(const Factor &w, bool active, bool halve, Point x[kGroup]) {
 #pragma HLS INLINE
     uint8_t turned[2], added[2];
@@ -153,7 +152,7 @@ inline uint8_t stage(const Factor &w, bool active, bool halve, Point x[kGroup]) 
 #pragma HLS ARRAY_PARTITION variable = added complete
     for (int i = 0; i < kGroup / 2; i++) {
 #pragma HLS UNROLL
-        const Point a = x[i], t = rotated<Conjugate>(x[i + 2], w, turned[i]);
+        const Point a = x[i], t = rotated(x[i + 2], w, turned[i]);
         added[i] = combine(a, t, active, halve, x[i], x[i + 2]);
     }
     return static_cast<uint8_t>((turned[0] + turned[1]) + (added[0] + added[1]));

@@ -29,10 +29,10 @@ struct SpectraBeat {
     Word w[kBeat];
 };
 
-// Eight sums of products on their way to the inverse transform.
+// Eight sums of products, as words, on their way to the inverse transform.  Padding is zero.
 struct SumBeat {
-    Sum w[kBeat];
-    uint8_t counted;   // how many, counted from the first, are not padding
+    Word w[kBeat];
+    bool last;  // of the layer
 };
 
 // Eight values on their way to the epilogue, from the inverse transform.
@@ -65,7 +65,7 @@ struct ResultBeat {
 
 typedef Stream<BlockBeat, 16> BlockStream;
 typedef Stream<PointBeat, 2> PointStream;
-typedef Stream<SpectraBeat, 32> RowStream;
+typedef Stream<SpectraBeat, 16> RowStream;
 typedef Stream<SumBeat, 16> SumStream;
 typedef Stream<ValueBeat, 16> ValueStream;
 typedef Stream<OperandBeat, 16> OperandStream;
@@ -98,7 +98,6 @@ struct Layer {
     int32_t line_rows;         // rows of spectra memory for one row of the image
     int32_t ring_lines;  // rows of the image in the spectra memory, the oldest replaced first
     int32_t pace;  // product trips from eight accepted words of spectra to the next
-    int32_t passes;  // of a transform over its batch
     int32_t first_phase;  // of the image's rows: the number of the first, modulo the stride
     int32_t weights_row;  // first row in the weights memory
     int32_t weights_rows;  // rows that its weights take

@@ -19,7 +19,7 @@ from ..layers.window import covered
 from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields, arrange, field
 from ..program.packets import STREAM_WORDS, batch_samples, sample_beats
 from ..program.program import Program
-from .transform_cycles import compute_trips, forward_cycles, inverse_cycles
+from .transform_cycles import forward_cycles, inverse_tail
 
 DEPTHS = {
     "read": 10,
@@ -151,21 +151,21 @@ def _matrix(
 
     outputs = groups * fields["out_height"] * a.strip * a.row_groups * a.chunks
     beats = outputs * engine.row_beats
-    inverse = inverse_cycles(a, engine, beats, max(a.terms, engine.row_beats))
+    tail = inverse_tail()
 
     trips = {
         "read": forward.read_trips,
         "forward": forward.trips,
         "split": forward.split_trips,
         "product": product,
-        "inverse": inverse.trips,
+        "inverse": beats + tail,
         "vector": 0,
         "epilogue": beats,
         "write": beats,
     }
-    # at the end the last sums leave, and the last batch is computed and sent
+    # at the end the last sums leave, and pass the inverse transform
     sums_end = now + engine.row_beats + DEPTHS["product"]
-    inverse_end = max(sums_end + inverse.tail, busy_from + inverse.trips) + DEPTHS["inverse"]
+    inverse_end = sums_end + tail + DEPTHS["inverse"]
     end = inverse_end + DEPTHS["epilogue"] + DEPTHS["write"]
     spans = {
         "read": (0, forward.read_trips),
@@ -173,7 +173,7 @@ def _matrix(
         "split": (DEPTHS["read"] + DEPTHS["forward"], int(forward.ready[-1]) + depth),
         "product": (busy_from, now),
         "inverse": (busy_from + engine.row_beats, inverse_end),
-        "epilogue": (busy_from + engine.row_beats + compute_trips(a, inverse=True), end),
+        "epilogue": (busy_from + engine.row_beats + tail, end),
     }
     products = groups * sum(line.products for line in lines)
     return LayerCycles(

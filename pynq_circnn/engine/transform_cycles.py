@@ -1,95 +1,19 @@
-"""The trips of the two transform units, from their batches alone.
+"""The trips of the transforms, which are pipelines: four points a trip, whatever the block size.
 
-Both run one loop: in each trip it may load a beat, compute sixteen points, and send. When they do
-is stated in ``hw/src/transform.hpp``; here are the same rules as times. Their constants are those
-of ``transform.hpp`` and ``inverse.hpp``, and a test compares the trips that follow from them with
-the ones that the C simulation counts.
+Their constants are those of ``forward.hpp``, ``split.hpp`` and ``inverse.hpp`` in ``hw/src``, and a
+test compares the trips that follow from them with the ones that the C simulation counts.
 """
 
 from dataclasses import dataclass
-from typing import List, Sequence
 
 import numpy as np
 
-from ..contract import LATENCY, LIMITS, ceil_div
+from ..contract import LATENCY, LIMITS
 from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields
 from ..program.packets import STREAM_WORDS
 
-BATCH_WORDS = 1 << LIMITS["block_log2"]
-BATCH_BEATS = BATCH_WORDS // BEAT_WORDS
-PASS_TRIPS = 8  # of sixteen points
-FORWARD_DELAY = 47
-"""Trips from four points of a batch to the four that leave the chain of stages then."""
-
-INVERSE_LEAD = 4
-"""How many trips before the last result of a batch its first ones are complete, and so on."""
-
-_MERGE = LATENCY["transform"] + 3  # the inverse's first pass has two stages of adders more
-
-
-def compute_trips(a: Arrangement, inverse: bool) -> int:
-    """Return the trips in which a batch is computed: its passes, and idle ones between them.
-
-    After a pass, as many trips are idle as its last write still takes when the first point of the
-    next pass is read.
-    """
-    whole = a.block == BATCH_WORDS
-    idle = max(LATENCY["transform"] - (4 if whole else 6), 0)
-    first_idle = max(_MERGE - (2 if whole else 5), 0) if inverse else idle
-    later = (a.passes - 2) * idle if a.passes > 1 else 0
-    return a.passes * PASS_TRIPS + (first_idle if a.passes > 1 else 0) + later
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When each batch is loaded and sent, in trips from the first one of the loop.
-
-    Parameters
-    ----------
-    loaded, sent : list of int
-        The trips after which a batch is loaded, and after which it is sent.
-    """
-
-    loaded: List[int]
-    sent: List[int]
-
-    @property
-    def trips(self) -> int:
-        """All trips of the loop."""
-        return self.sent[-1]
-
-
-def schedule(load: Sequence[int], compute: int, send: Sequence[int], lead: int) -> Schedule:
-    """Return when batches are loaded and sent.
-
-    Batches follow each other in every step, and use two halves of each memory in turn: one is
-    loaded when the first pass of the batch before the last has taken its points, and computed when
-    the results of that batch have been sent.
-
-    Parameters
-    ----------
-    load, send : sequence of int
-        Trips of each batch.
-    compute : int
-        Trips of a batch, see :func:`compute_trips`.
-    lead : int
-        :data:`INVERSE_LEAD`.
-    """
-    loaded: List[int] = []
-    taken: List[int] = []
-    computed: List[int] = []
-    sent: List[int] = []
-    for index, (load_trips, send_trips) in enumerate(zip(load, send)):
-        begin = max(loaded[-1], taken[-2] if index > 1 else 0) if index else 0
-        loaded.append(begin + load_trips)
-        begin = loaded[-1] + LATENCY["loaded"] - 1
-        if index:
-            begin = max(begin, computed[-1], sent[-2] if index > 1 else 0)
-        taken.append(begin + PASS_TRIPS)
-        computed.append(begin + compute)
-        begin = max(computed[-1] + LATENCY["ready"] - 1 - lead, sent[-1] if index else 0)
-        sent.append(begin + send_trips)
-    return Schedule(loaded, sent)
+BATCH_ROWS = (1 << LIMITS["block_log2"]) // BEAT_WORDS  # of four points
+STAGE_DELAYS = 16 + 8 + 4 + 2 + 1 + 16  # of the commutators between the stages of a transform
 
 
 @dataclass(frozen=True)
@@ -134,46 +58,23 @@ def forward_cycles(
         reads = reads + np.tile(long, groups)
     unit = a.chunks * engine.row_beats  # groups of four points
     rows = max(a.block // (2 * BEAT_WORDS) - 1, 0)  # from a row of four slots to its mirror image
-    split = BATCH_BEATS // 2 - 1 + LATENCY["loaded"] + rows + LATENCY["ready"]
+    split = BATCH_ROWS // 2 - 1 + LATENCY["loaded"] + rows + LATENCY["ready"]
     fed = unit * len(reads)
     # the chain waits for what the reader has not read yet
     late = np.cumsum(reads) - unit * np.arange(1, len(reads) + 1)
     waited = np.maximum.accumulate(np.maximum(late, 0))
     lines = np.arange(1, groups * fields["in_height"] + 1) * units_a_row
-    sent = unit * lines + FORWARD_DELAY + split
+    sent = unit * lines + STAGE_DELAYS + split
     ready = sent + waited[np.minimum(sent // unit, len(reads) - 1)]
-    return Forward(int(reads.sum()), fed + FORWARD_DELAY, fed + FORWARD_DELAY + split, ready)
+    return Forward(int(reads.sum()), fed + STAGE_DELAYS, fed + STAGE_DELAYS + split, ready)
 
 
-@dataclass(frozen=True)
-class Inverse:
-    """The inverse transform: its trips, and those from the last sums to the last values."""
+def inverse_tail() -> int:
+    """Return the trips of the inverse transform from a row of sums to its values.
 
-    trips: int
-    tail: int
-
-
-def inverse_cycles(a: Arrangement, engine: EngineSizes, beats: int, output_trips: int) -> Inverse:
-    """Return the trips of the inverse transform of a layer.
-
-    Parameters
-    ----------
-    a, engine
-        The layer's arrangement, and the engine's sizes.
-    beats : int
-        Sums of the layer, in beats of eight.
-    output_trips : int
-        Trips of the lanes for each row of sums.
+    It is one pipeline: a row is merged when half a batch more has landed, leaves the second memory
+    when the batch's upper halves have landed as far as it needs them, and then passes the delays.
     """
-    compute = compute_trips(a, inverse=True)
-    shortest, arrives = a.chunks * engine.row_beats, a.chunks * output_trips
-    short_last = compute + shortest <= arrives + BATCH_BEATS
-    last = min(beats, shortest if short_last else BATCH_BEATS)
-    full, rest = divmod(beats - last, BATCH_BEATS)
-    loads = ([rest] if rest else []) + [BATCH_BEATS] * full + [last]
-    trips = schedule(loads, compute, loads, INVERSE_LEAD).trips
-    # the last batches, with sums no faster than the lanes make them
-    end = loads[-4:]
-    arriving = [ceil_div(n * output_trips, engine.row_beats) for n in end]
-    slow = schedule(arriving, compute, end, INVERSE_LEAD)
-    return Inverse(trips, slow.sent[-1] - slow.loaded[-1])
+    merge = BATCH_ROWS // 2 - 1 + LATENCY["loaded"]
+    merged = merge + BATCH_ROWS - 1 + LATENCY["ready"] - BATCH_ROWS // 4
+    return merged + STAGE_DELAYS

@@ -73,8 +73,6 @@ class Arrangement:
         Output and input blocks of a pixel, `side` at a time.
     terms : int
         Products summed for one output.
-    passes : int
-        Passes of a transform over a batch.
     strip : int
         Output columns of a place.
     columns, kept_columns : int
@@ -95,7 +93,6 @@ class Arrangement:
     row_groups: int
     column_groups: int
     terms: int
-    passes: int
     strip: int
     columns: int
     kept_columns: int
@@ -258,7 +255,6 @@ def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
         row_groups=row_groups,
         column_groups=column_groups,
         terms=terms,
-        passes=max(log2 - 2, 1),
         strip=strip,
         columns=max(kept, last, between if strips > 1 else 1),
         kept_columns=kept,

@@ -43,7 +43,6 @@ inline void arrange_lanes(Layer &layer) {
     layer.terms = static_cast<int32_t>(
         product_of(product_of(d.kernel_height, d.kernel_width), d.block_columns));
     layer.strip = ceil_shift(d.out_width, layer.by_sample ? 0 : places_log2);
-    layer.passes = log2 > 3 ? log2 - 2 : 1;
 }
 
 // Rows of sums of one pixel.
