@@ -60,6 +60,38 @@ def test_operations_are_counted_by_what_they_need():
     assert found.ff == 64
 
 
+def additions(*lines):
+    text = "define i32 @_Z4unitiibb(i32 %0, i32 %1, i1 %2, i1 %3) {\n"
+    text += "".join(f"  {line}\n" for line in (*lines, "ret i32 %last"))
+    _, counted = body(text + "}\n")
+    return counted.count(list(counted.code)).lut
+
+
+def test_a_bit_is_the_carry_of_the_addition_beside_it():
+    bit, other = "%bit = zext i1 %2 to i32", "%other = zext i1 %3 to i32"
+    for first, second in (("%0, %1", "%sum, %bit"), ("%0, %bit", "%sum, %1")):
+        assert additions(bit, f"%sum = add i32 {first}", f"%last = add i32 {second}") == {
+            "addition": 32
+        }
+    # an addition has one carry
+    both = additions(bit, other, "%sum = add i32 %0, %bit", "%last = add i32 %sum, %other")
+    assert both == {"addition": 32}
+
+
+def test_an_addition_takes_the_selection_of_one_operand():
+    chosen = "%chosen = select i1 %2, i32 %0, i32 %1"
+    assert additions(chosen, "%last = add i32 %1, %chosen") == {"addition": 32}
+    twice = additions(chosen, "%more = add i32 %1, %chosen", "%last = xor i32 %more, %chosen")
+    assert twice["selection"] == 16  # used twice: a LUT of its own
+
+
+def test_loops_outside_of_pipelines_stay_loops():
+    code = sources.engine_sources()
+    found = [file.text[at : at + 200] for file, at in area.rolled(code)]
+    assert any("most_log2" in text for text in found), "the long division is a loop of its own"
+    assert not any("#pragma HLS UNROLL" in text.split("{")[1] for text in found if "{" in text)
+
+
 def test_branches_become_selections():
     function, _ = body()
     flat = ir.flat(function)

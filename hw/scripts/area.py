@@ -52,7 +52,8 @@ SLICES = (  # widest factor, narrowest factor, DSP48E1 of 25 x 18 bits, signed (
 WIDEST = 48  # of a sum: an int64_t of our simulation is an ap_int<48> for the vendor's tool
 
 COSTS = {
-    "addition": "a LUT a bit; none where a DSP slice has the adder before or after its multiplier",
+    "addition": "a LUT a bit, with the selection of one operand; none where a DSP slice has the "
+    "adder before or after its multiplier",
     "comparison": "half a LUT a bit, of equality a third; against a constant half as much; of a sign "  # noqa: E501
     "none",
     "selection": "half a LUT a bit: two words of a bit in one LUT6; with a constant a quarter, of two "  # noqa: E501
@@ -422,6 +423,15 @@ class Body:
                 other = self.made.get(match[4 if factors[0] else 3], "")
                 if re.match(r"select i1 \S+, i\d+ (?:0, |\S+, i\d+ 0$)", other):
                     found.add(match[4 if factors[0] else 3])
+        for name, text in self.made.items():  # an adder's LUT have room for a selection before it
+            match = _TWO.match(text)
+            if match is None or match[1] not in ("add", "sub") or name in found:
+                continue
+            for operand in (match[4], match[3]):
+                if operand.startswith("%") and len(self.uses.get(operand, [])) == 1:
+                    if re.match(r"select i1 ", self.made.get(operand, "")):
+                        found.add(operand)
+                        break
         for name, text in self.made.items():  # a constant joins the first of two products
             match = _TWO.match(text)
             if match and match[1] == "add" and match[3] in found and _constant(match[4]):
@@ -564,10 +574,15 @@ class Body:
         if _constant(right) and all(re.match(r"icmp \w+ i\d+ \S+, -?\d+$", u) for u in users):
             return True
         for one, other in ((left, right), (right, left)):
-            bit = re.match(r"zext i1 ", self.made.get(one, ""))
+            bit = re.match(r"zext i1 ", self.made.get(one, "")) or self.ones(one, 64) == 1
             match = _TWO.match(self.made.get(other, ""))
             if bit and match and match[1] in ("add", "sub") and len(self.uses.get(other, [])) == 1:
                 return True
+            after = _TWO.match(users[0]) if bit and len(users) == 1 else None
+            if after and after[1] == "add":
+                last = after[4] if after[3] == name else after[3]
+                if self.ones(last, 64) != 1:  # else that one is the carry
+                    return True
         return False
 
     def _multiply(self, name, kind, left, right, products, add):  # type: ignore[no-untyped-def]
@@ -670,12 +685,43 @@ def instances(code: Sources) -> Dict[str, int]:
     return found
 
 
+def rolled(code: Sources) -> List[Tuple[sources.File, int]]:
+    """Return where the loops stand that a tool leaves as loops: those in no pipeline, which the tool
+    unrolls, and without an UNROLL pragma of their own."""  # noqa: E501
+    loops = code.loops()
+    inside = {function.name for loop in loops for function in code.reached(loop.text)}
+    found = []
+    for functions in code.functions.values():
+        for function in functions:
+            if function.name in inside or function.constant:
+                continue
+            for match in re.finditer(r"\bfor\s*\(", function.body):
+                at = function.begin + match.start()
+                ends = sources.closing(function.file.text, function.begin + match.end() - 1)
+                block = re.match(r"\s*\{", function.file.text[ends:])
+                starts = ends + block.end() if block else ends
+                unrolled = any(
+                    re.match(r"UNROLL\b", pragma.text, re.I)
+                    and starts <= pragma.at
+                    and not function.file.text[starts : pragma.at].strip()
+                    for pragma in function.file.pragmas
+                )
+                pipelined = any(
+                    loop.function.file is function.file and loop.begin <= at < loop.end
+                    for loop in loops
+                )
+                if not unrolled and not pipelined:
+                    found.append((function.file, at))
+    return found
+
+
 def prepared(code: Sources, configuration: str, folder: str) -> None:
     """Write the sources so that clang emits every function, those with loops on their own."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(os.path.join(folder, "kinds"))
     apart = roots(code)
     loops = code.loops()
+    whole = rolled(code)
     for file in code.files:
         if not os.path.exists(os.path.join(sources.SOURCE_FOLDER, file.name)):
             continue  # generated: below
@@ -683,6 +729,9 @@ def prepared(code: Sources, configuration: str, folder: str) -> None:
             (loop.begin, '_Pragma("clang loop unroll(disable)") ')
             for loop in loops
             if loop.function.file is file and loop.begin != loop.function.begin
+        ]
+        edits += [
+            (at, '_Pragma("clang loop unroll(disable)") ') for other, at in whole if other is file
         ]
         text = file.raw
         for at, words in sorted(edits, reverse=True):
