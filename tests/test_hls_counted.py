@@ -78,11 +78,32 @@ def test_a_bit_is_the_carry_of_the_addition_beside_it():
     assert both == {"addition": 32}
 
 
-def test_an_addition_takes_the_selection_of_one_operand():
+def test_an_addition_takes_what_fits_before_it():
     chosen = "%chosen = select i1 %2, i32 %0, i32 %1"
     assert additions(chosen, "%last = add i32 %1, %chosen") == {"addition": 32}
     twice = additions(chosen, "%more = add i32 %1, %chosen", "%last = xor i32 %more, %chosen")
     assert twice["selection"] == 16  # used twice: a LUT of its own
+    gates = ["%one = and i32 %0, %1", "%all = sext i1 %2 to i32", "%other = xor i32 %0, %all"]
+    assert additions(*gates, "%last = add i32 %one, %other") == {"addition": 32}
+    # a LUT has five inputs beside the carry: two selections are one too many
+    second = "%second = select i1 %3, i32 %0, i32 7"
+    assert additions(chosen, second, "%last = add i32 %chosen, %second")["selection"] > 0
+
+
+@pytest.mark.parametrize("begins", ["undef", "0"])
+def test_states_that_only_move_on_are_a_shift_register(begins):
+    last, states = 17, []
+    for i in range(last):
+        states.append(f"%s{i} = phi i16 [ {begins}, %1 ], [ {f'%s{i - 1}' if i else '%0'}, %loop ]")
+    text = "define i16 @_Z4unitsb(i16 %0, i1 %stop) {\n  br label %loop\n\nloop:\n"
+    text += "".join(f"  {line}\n" for line in states)
+    text += "  br i1 %stop, label %end, label %loop\n\nend:\n  ret i16 %s16\n}\n"
+    _, counted = body(text)
+    found = counted.count(["loop"], ["loop"])
+    if begins == "undef":
+        assert found.lut == {"shift register": 16 / 2} and found.ff == 16
+    else:  # a value to begin with takes a reset, which a shift register has not
+        assert found.lut == {} and found.ff == 17 * 16
 
 
 def test_loops_outside_of_pipelines_stay_loops():
