@@ -60,6 +60,59 @@ def test_operations_are_counted_by_what_they_need():
     assert found.ff == 64
 
 
+def additions(*lines):
+    text = "define i32 @_Z4unitiibb(i32 %0, i32 %1, i1 %2, i1 %3) {\n"
+    text += "".join(f"  {line}\n" for line in (*lines, "ret i32 %last"))
+    _, counted = body(text + "}\n")
+    return counted.count(list(counted.code)).lut
+
+
+def test_a_bit_is_the_carry_of_the_addition_beside_it():
+    bit, other = "%bit = zext i1 %2 to i32", "%other = zext i1 %3 to i32"
+    for first, second in (("%0, %1", "%sum, %bit"), ("%0, %bit", "%sum, %1")):
+        assert additions(bit, f"%sum = add i32 {first}", f"%last = add i32 {second}") == {
+            "addition": 32
+        }
+    # an addition has one carry
+    both = additions(bit, other, "%sum = add i32 %0, %bit", "%last = add i32 %sum, %other")
+    assert both == {"addition": 32}
+
+
+def test_an_addition_takes_what_fits_before_it():
+    chosen = "%chosen = select i1 %2, i32 %0, i32 %1"
+    assert additions(chosen, "%last = add i32 %1, %chosen") == {"addition": 32}
+    twice = additions(chosen, "%more = add i32 %1, %chosen", "%last = xor i32 %more, %chosen")
+    assert twice["selection"] == 16  # used twice: a LUT of its own
+    gates = ["%one = and i32 %0, %1", "%all = sext i1 %2 to i32", "%other = xor i32 %0, %all"]
+    assert additions(*gates, "%last = add i32 %one, %other") == {"addition": 32}
+    # a LUT has five inputs beside the carry: two selections are one too many
+    second = "%second = select i1 %3, i32 %0, i32 7"
+    assert additions(chosen, second, "%last = add i32 %chosen, %second")["selection"] > 0
+
+
+@pytest.mark.parametrize("begins", ["undef", "0"])
+def test_states_that_only_move_on_are_a_shift_register(begins):
+    last, states = 17, []
+    for i in range(last):
+        states.append(f"%s{i} = phi i16 [ {begins}, %1 ], [ {f'%s{i - 1}' if i else '%0'}, %loop ]")
+    text = "define i16 @_Z4unitsb(i16 %0, i1 %stop) {\n  br label %loop\n\nloop:\n"
+    text += "".join(f"  {line}\n" for line in states)
+    text += "  br i1 %stop, label %end, label %loop\n\nend:\n  ret i16 %s16\n}\n"
+    _, counted = body(text)
+    found = counted.count(["loop"], ["loop"])
+    if begins == "undef":
+        assert found.lut == {"shift register": 16 / 2} and found.ff == 16
+    else:  # a value to begin with takes a reset, which a shift register has not
+        assert found.lut == {} and found.ff == 17 * 16
+
+
+def test_loops_outside_of_pipelines_stay_loops():
+    code = sources.engine_sources()
+    found = [file.text[at : at + 200] for file, at in area.rolled(code)]
+    assert any("most_log2" in text for text in found), "the long division is a loop of its own"
+    assert not any("#pragma HLS UNROLL" in text.split("{")[1] for text in found if "{" in text)
+
+
 def test_branches_become_selections():
     function, _ = body()
     flat = ir.flat(function)

@@ -52,7 +52,8 @@ SLICES = (  # widest factor, narrowest factor, DSP48E1 of 25 x 18 bits, signed (
 WIDEST = 48  # of a sum: an int64_t of our simulation is an ap_int<48> for the vendor's tool
 
 COSTS = {
-    "addition": "a LUT a bit; none where a DSP slice has the adder before or after its multiplier",
+    "addition": "a LUT a bit, with a selection of one operand and a gate of the other before it; "
+    "none where a DSP slice has the adder before or after its multiplier",
     "comparison": "half a LUT a bit, of equality a third; against a constant half as much; of a sign "  # noqa: E501
     "none",
     "selection": "half a LUT a bit: two words of a bit in one LUT6; with a constant a quarter, of two "  # noqa: E501
@@ -68,7 +69,8 @@ COSTS = {
     "product in fabric and a memory give",
     "lutram": "RAM32M: four LUT for 32 x 6 bits; RAM64M: four for 64 x 3 bits; each further read "
     "port a copy",
-    "channel": "SRL: a LUT a bit up to 32 deep, and twelve LUT and as many FF of control",
+    "shift register": "SRL: a LUT a bit up to 32 deep, two bits up to 16 deep (UG474)",
+    "channel": "a shift register, and twelve LUT and as many FF of control",
 }
 """What an operation takes; Yosys's counts of leaves stand beside it in ``hw/ENGINE.md``."""
 
@@ -423,6 +425,16 @@ class Body:
                 other = self.made.get(match[4 if factors[0] else 3], "")
                 if re.match(r"select i1 \S+, i\d+ (?:0, |\S+, i\d+ 0$)", other):
                     found.add(match[4 if factors[0] else 3])
+        for name, text in self.made.items():
+            match = _TWO.match(text)
+            if match is None or match[1] not in ("add", "sub") or name in found:
+                continue
+            room = 3  # inputs of an adder's LUT, of which two bits of five are the operands
+            for operand in (match[4], match[3]):
+                inputs = self._before_addition(operand)
+                if 0 < inputs <= room:
+                    found.add(operand)
+                    room -= inputs
         for name, text in self.made.items():  # a constant joins the first of two products
             match = _TWO.match(text)
             if match and match[1] == "add" and match[3] in found and _constant(match[4]):
@@ -442,12 +454,47 @@ class Body:
                     break
         return found
 
+    def _shift_registers(self, header: Sequence[str]) -> Dict[str, int]:
+        """Return the states of a loop that a shift register holds: the last of each with their
+        number, the others with 1.  Each takes the value of the one before, which nothing else
+        reads; there are three or more, and none has a value that it must begin with."""
+        before: Dict[str, str] = {}
+        states = {
+            line.split(" = ")[0]: re.findall(r"\[ ([^,]+), %([\w.$-]+) \]", line)
+            for block in header for line in self.code[block] if " = phi " in line
+        }  # fmt: skip
+        for name, values in states.items():
+            known = {value for value, _ in values if value not in ("undef", "poison")}
+            only = known.pop() if len(known) == 1 else ""
+            if only in states and self.uses.get(only) == [name] and only != name:
+                before[name] = only
+        found: Dict[str, int] = {}
+        for last in set(before) - set(before.values()):
+            chain = [last]
+            while chain[-1] in before:
+                chain.append(before[chain[-1]])
+            if len(chain) >= 3:
+                found.update(dict.fromkeys(chain, 1))
+                found[last] = len(chain)
+        return found
+
+    def _before_addition(self, operand: str) -> int:
+        """Return how many inputs more an adder's LUT need to make an operand: a selection two, a
+        gate one; 0 if it is neither, or used elsewhere too."""
+        if not operand.startswith("%") or len(self.uses.get(operand, [])) != 1:
+            return 0
+        text = self.made.get(operand, "")
+        match = _TWO.match(text)
+        if match and match[1] in ("and", "or", "xor") and not _constant(match[4]):
+            return 1
+        return 2 if re.match(r"select i1 ", text) else 0
+
     def count(self, names: Iterable[str], header: Sequence[str] = ()) -> Operations:
         """Return what the blocks of some names take; a phi of `header` is a state."""
         products: Dict[Tuple[int, int], int] = {}
         lut: Dict[str, float] = {}
         ff, divisions = 0, 0
-        absorbed = self.absorbed()
+        absorbed, chained = self.absorbed(), self._shift_registers(header)
 
         def add(what: str, amount: float) -> None:
             lut[what] = lut.get(what, 0.0) + amount
@@ -471,7 +518,8 @@ class Body:
                             add("addition", bits)
                             ff += bits
                     elif operation in ("and", "or", "xor"):
-                        if not (_constant(left) or _constant(right)) or kind == 1:
+                        gate = not (_constant(left) or _constant(right)) or kind == 1
+                        if gate and name not in absorbed:
                             both = self.ones(left, kind) & self.ones(right, kind)
                             add("logic", bin(both & ((1 << bits) - 1)).count("1") / 4)
                     elif operation in ("shl", "lshr", "ashr"):
@@ -501,7 +549,11 @@ class Body:
                 elif match := re.match(r"phi i(\d+) ", text):
                     bits = self._bits(name, int(match[1]))
                     if block in header:
-                        ff += bits
+                        if chained.get(name, 0) == 0:
+                            ff += bits
+                        elif chained[name] > 1:  # the last of a shift register
+                            add("shift register", shift_register(chained[name] - 1, bits))
+                            ff += bits
                     else:
                         add("selection", bits / 2 * (text.count("[") - 1))
                 elif match := re.match(r"load i(\d+), ptr (\S+),", text):
@@ -565,10 +617,15 @@ class Body:
         if _constant(right) and all(re.match(r"icmp \w+ i\d+ \S+, -?\d+$", u) for u in users):
             return True
         for one, other in ((left, right), (right, left)):
-            bit = re.match(r"zext i1 ", self.made.get(one, ""))
+            bit = re.match(r"zext i1 ", self.made.get(one, "")) or self.ones(one, 64) == 1
             match = _TWO.match(self.made.get(other, ""))
             if bit and match and match[1] in ("add", "sub") and len(self.uses.get(other, [])) == 1:
                 return True
+            after = _TWO.match(users[0]) if bit and len(users) == 1 else None
+            if after and after[1] == "add":
+                last = after[4] if after[3] == name else after[3]
+                if self.ones(last, 64) != 1:  # else that one is the carry
+                    return True
         return False
 
     def _multiply(self, name, kind, left, right, products, add):  # type: ignore[no-untyped-def]
@@ -671,12 +728,43 @@ def instances(code: Sources) -> Dict[str, int]:
     return found
 
 
+def rolled(code: Sources) -> List[Tuple[sources.File, int]]:
+    """Return where the loops stand that a tool leaves as loops: those in no pipeline, which the tool
+    unrolls, and without an UNROLL pragma of their own."""  # noqa: E501
+    loops = code.loops()
+    inside = {function.name for loop in loops for function in code.reached(loop.text)}
+    found = []
+    for functions in code.functions.values():
+        for function in functions:
+            if function.name in inside or function.constant:
+                continue
+            for match in re.finditer(r"\bfor\s*\(", function.body):
+                at = function.begin + match.start()
+                ends = sources.closing(function.file.text, function.begin + match.end() - 1)
+                block = re.match(r"\s*\{", function.file.text[ends:])
+                starts = ends + block.end() if block else ends
+                unrolled = any(
+                    re.match(r"UNROLL\b", pragma.text, re.I)
+                    and starts <= pragma.at
+                    and not function.file.text[starts : pragma.at].strip()
+                    for pragma in function.file.pragmas
+                )
+                pipelined = any(
+                    loop.function.file is function.file and loop.begin <= at < loop.end
+                    for loop in loops
+                )
+                if not unrolled and not pipelined:
+                    found.append((function.file, at))
+    return found
+
+
 def prepared(code: Sources, configuration: str, folder: str) -> None:
     """Write the sources so that clang emits every function, those with loops on their own."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(os.path.join(folder, "kinds"))
     apart = roots(code)
     loops = code.loops()
+    whole = rolled(code)
     for file in code.files:
         if not os.path.exists(os.path.join(sources.SOURCE_FOLDER, file.name)):
             continue  # generated: below
@@ -684,6 +772,9 @@ def prepared(code: Sources, configuration: str, folder: str) -> None:
             (loop.begin, '_Pragma("clang loop unroll(disable)") ')
             for loop in loops
             if loop.function.file is file and loop.begin != loop.function.begin
+        ]
+        edits += [
+            (at, '_Pragma("clang loop unroll(disable)") ') for other, at in whole if other is file
         ]
         text = file.raw
         for at, words in sorted(edits, reverse=True):
@@ -968,6 +1059,15 @@ def memory_rows(code: Sources) -> List[Row]:
     return rows
 
 
+def shift_register(depth: int, bits: int) -> int:
+    """Return the LUT of shift registers side by side (UG474, SLICEM: one of 32 or two of 16).
+
+    >>> shift_register(16, 33), shift_register(17, 33), shift_register(33, 1)
+    (17, 33, 2)
+    """
+    return -(-bits // 2) if depth <= 16 else bits * -(-depth // 32)
+
+
 def channel_rows(code: Sources) -> List[Row]:
     """Return what the channels of the dataflow regions take."""
     rows = []
@@ -979,7 +1079,7 @@ def channel_rows(code: Sources) -> List[Row]:
             if match is None:
                 raise SystemExit(f"error: {kind} must be a typedef of Stream<T, depth>")
             bits, depth = code.bits(match[1]), code.value(match[2]) or 1
-            lut = bits * -(-depth // 32) + 12
+            lut = shift_register(depth, bits) + 12
             method = f"SRL, {depth} x {bits} bits"
             rows.append(Row("channels", name, 0, lut, bits + 12, 0, method))
     return rows
