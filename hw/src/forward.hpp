@@ -19,17 +19,15 @@ constexpr int kForwardDelay = 47;  // trips from a group of points to the one th
 
 struct ForwardJob {
     bool present;  // whether the layer has a transform at all
-    uint8_t first;  // group of the first batch: those before it are left out
     // bit i: of the stage at a distance of 64 >> i
     uint8_t active, halves;
     uint8_t turning;  // bits p6 ... p2 of a place that number points of a block, at bits 3 ... 0, 4
 };
 
-inline ForwardJob forward_job(const Layer &layer, uint8_t first) {
+inline ForwardJob forward_job(const Layer &layer) {
     const int log2 = layer.d.block_log2, idle = kStages + 1 - (log2 > 0 ? log2 : 1);
     ForwardJob job;
     job.present = traits_of(layer).spectral != 0;
-    job.first = first;
     job.active = static_cast<uint8_t>((0x7F << idle) & 0x7F);
     job.halves = static_cast<uint8_t>((layer.d.forward_shifts << idle) & 0x7F);
     // p2 is of a block if N >= 8, p6 if N >= 128
@@ -50,17 +48,22 @@ struct ForwardState {
     bool upper;  // its lower half is
     bool kept;  // whether any window needs the row of spectra that the last beat belongs to
     bool ended;  // the layer's last beat is used up
-    bool leaving;  // its batch is complete: what is in the chain leaves
+    uint8_t filling;  // trips until the first points leave the chain
+    bool leaving;  // the last batch is complete: what is in the chain leaves
     uint8_t left;  // trips until that has left
     bool finished;
 };
 
-inline ForwardState first_forward(const ForwardJob &job) {
-    return ForwardState{job.first, false, false, false, false, false, kForwardDelay, false};
+// A layer begins with the group that its first beat brings: the first batch leaves groups out, and
+// the last one is full.
+inline ForwardState first_forward(uint8_t position) {
+    const uint8_t group = static_cast<uint8_t>(position & (kGroups - 1));
+    const uint8_t filling = static_cast<uint8_t>(kForwardDelay - group);
+    return ForwardState{group, true, false, false, false, filling, false, kForwardDelay, false};
 }
 
-// Whether the beat at hand has this trip's points.  No beat brings the blocks that a pixel does not
-// have, nor the groups of the first batch that are left out.
+// Whether the beat at hand has this trip's points: no beat brings the blocks that a pixel does not
+// have.
 inline bool fits(const ForwardState &s, const BeatMarks &beat) {
     return !s.ended && ((beat.position + (s.upper ? 1 : 0)) & (kGroups - 1)) == s.group;
 }
@@ -74,6 +77,7 @@ inline ForwardState next_forward(const ForwardState &s, const BeatMarks &beat) {
     n.upper = lower || (s.upper && !used);
     n.kept = used ? beat.kept : s.kept;
     n.ended = s.ended || (used && !lower && beat.layer_last);
+    n.filling = static_cast<uint8_t>(s.filling == 0 ? 0 : s.filling - 1);
     n.leaving = s.leaving || (n.ended && s.group == kGroups - 1);
     n.left = static_cast<uint8_t>(s.leaving ? s.left - 1 : s.left);
     n.finished = s.leaving && s.left == 1;
@@ -207,22 +211,24 @@ inline void forward_transform(const ForwardJob job, BlockStream &in, PointStream
                               Count &count) {
     if (!job.present) return;
     ForwardDelays delays;
-    BlockBeat beat;
     begin(delays.sixteen);
     begin(delays.eight);
     begin(delays.four);
     begin(delays.two);
     begin(delays.one);
     begin(delays.again);
-    ForwardState state = first_forward(job);
-    uint32_t trips = 0, saturations = 0;
+    BlockBeat beat = in.read();
+    ForwardState state = first_forward(beat.position);
+    uint32_t saturations = 0;
+    uint8_t limited = 0;  // in the trip before
+    count.trips = 0;
     CIRCNN_LOOP("forward");
 forward:
     for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
 #pragma HLS PIPELINE II = 1
         if (state.finished) break;
         CIRCNN_TRIP();
-        trips++;
+        CIRCNN_COUNT(count.trips++);
         if (!state.waits && !state.ended) beat = in.read();
         const BeatMarks marks = {beat.position, beat.wide, beat.kept, beat.layer_last};
         const ForwardState next = next_forward(state, marks);
@@ -237,7 +243,8 @@ forward:
             const Point upper = {beat.w[kBeat + 2 * i], beat.w[kBeat + 2 * i + 1], counted};
             x[i] = choose(state.upper, upper, lower);
         }
-        saturations += forward_chain(job, state.group, delays, x, kept);
+        saturations += limited;
+        limited = forward_chain(job, state.group, delays, x, kept);
         PointBeat points;
         for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
@@ -247,11 +254,10 @@ forward:
         points.counted = x[0].counted;
         points.kept = kept[0];
         points.last = next.finished;
-        out.write(points);
+        if (state.filling == 0) out.write(points);
         state = next;
     }
-    count.trips = trips;
-    count.saturations = saturations;
+    count.saturations = saturations + limited;
 }
 
 #endif

@@ -55,9 +55,8 @@ inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
     plan.read = read_job(layer, batch);
     plan.results = result_job(layer, batch);
     plan.lanes = lanes_job(layer);
-    const uint8_t first_group = plan.spectral ? plan.read.blocks.first_position : uint8_t{0};
-    plan.forward = forward_job(layer, first_group);
-    plan.split = split_job(layer, first_group);
+    plan.forward = forward_job(layer);
+    plan.split = split_job(layer);
     plan.inverse = inverse_job(layer);
     plan.lines = plan.spectral ? lines_job(layer, batch) : LinesJob();
     plan.outputs = plan.spectral ? outputs_job(layer) : OutputsJob();

@@ -26,22 +26,16 @@ struct SplitJob {
     bool present;  // whether the layer has a transform at all
     bool halve;
     Mirror mirror;
-    uint8_t first;  // place of the first points that come: those of no batch go before
     uint8_t ready_wait;  // trips from a row's split to its sending
-    uint8_t wait;  // from the first points that come to the first row that is sent
 };
 
-inline SplitJob split_job(const Layer &layer, uint8_t first_group) {
+inline SplitJob split_job(const Layer &layer) {
     const int log2 = layer.d.block_log2;
     SplitJob job;
     job.present = traits_of(layer).spectral != 0;
     job.mirror = mirror_of(log2);
     job.halve = log2 > 0 && ((layer.d.forward_shifts >> (log2 - 1)) & 1) != 0;
-    const int ready_wait = CIRCNN_LATENCY_READY + job.mirror.row_mask / 2;
-    const int before = kForwardDelay - first_group;
-    job.first = static_cast<uint8_t>(-before & (kPlaces - 1));
-    job.ready_wait = static_cast<uint8_t>(ready_wait);
-    job.wait = static_cast<uint8_t>(before + kCameWait + ready_wait);
+    job.ready_wait = static_cast<uint8_t>(CIRCNN_LATENCY_READY + job.mirror.row_mask / 2);
     return job;
 }
 
@@ -50,18 +44,18 @@ struct SplitState {
     uint8_t split, sent;  // row that is split, that is sent
     uint8_t wait;  // trips until a row is sent
     bool ended;  // all points have come
-    uint8_t left;  // trips until the last row has been sent
+    uint8_t left;  // then: trips until the last row has been sent
     bool finished;
 };
 
 inline SplitState first_split(const SplitJob &job) {
-    const int split = job.first - kCameWait;
-    return SplitState{job.first,
-                      static_cast<uint8_t>(split & (kPlaces - 1)),
-                      static_cast<uint8_t>((split - job.ready_wait) & (kPlaces - 1)),
-                      job.wait,
+    const uint8_t all = static_cast<uint8_t>(kCameWait + job.ready_wait);
+    return SplitState{0,
+                      static_cast<uint8_t>(kPlaces - kCameWait),
+                      static_cast<uint8_t>((kPlaces - all) & (kPlaces - 1)),
+                      all,
                       false,
-                      static_cast<uint8_t>(kCameWait + job.ready_wait),
+                      all,
                       false};
 }
 
@@ -238,7 +232,9 @@ inline void split_spectra(const SplitJob job, PointStream &in, RowStream &out, C
     CIRCNN_ANY_CONTENT(came);
     CIRCNN_ANY_CONTENT(ready);
     SplitState state = first_split(job);
-    uint32_t trips = 0, saturations = 0;
+    uint32_t saturations = 0;
+    uint8_t limited = 0;  // in the trip before
+    count.trips = 0;
     CIRCNN_LOOP("split");
 split:
     for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
@@ -249,7 +245,7 @@ split:
                       "the pragmas state the contract's latencies");
         if (state.finished) break;
         CIRCNN_TRIP();
-        trips++;
+        CIRCNN_COUNT(count.trips++);
         // sends, splits and takes in this order: each reads what a later part of a trip writes
         SpectraBeat beat;
         const bool kept = read_ready(state.sent, sends(state), ready, beat);
@@ -261,8 +257,9 @@ split:
 #pragma HLS ARRAY_PARTITION variable = x complete
         const bool keeps = read_came(half, rows, splitting, came, x);
         const bool counts = splitting && x[0].counted;
-        const uint8_t limited = split_rows(job, rows, x);
-        saturations += counts ? limited : static_cast<uint8_t>(0);
+        const uint8_t now = split_rows(job, rows, x);
+        saturations += limited;
+        limited = counts ? now : static_cast<uint8_t>(0);
         if (splitting) {
             write_ready(half, rows, keeps, x, ready);
         }
@@ -274,8 +271,7 @@ split:
         }
         state = next_split(state, last);
     }
-    count.trips = trips;
-    count.saturations = saturations;
+    count.saturations = saturations;  // nothing is split in the last trip
 }
 
 #endif

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..contract import LATENCY, LIMITS
+from ..contract import LATENCY, LIMITS, ceil_div
 from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields
 from ..program.packets import STREAM_WORDS
 
@@ -66,7 +66,8 @@ def forward_cycles(
     lines = np.arange(1, groups * fields["in_height"] + 1) * units_a_row
     sent = unit * lines + STAGE_DELAYS + split
     ready = sent + waited[np.minimum(sent // unit, len(reads) - 1)]
-    return Forward(int(reads.sum()), fed + STAGE_DELAYS, fed + STAGE_DELAYS + split, ready)
+    rows_sent = ceil_div(fed, BATCH_ROWS) * BATCH_ROWS
+    return Forward(int(reads.sum()), fed + STAGE_DELAYS, rows_sent + split, ready)
 
 
 def inverse_tail() -> int:
