@@ -115,8 +115,17 @@ MISTAKES = {
     "points are taken too soon": (
         "transform.hpp", "LATENCY_LOADED - 2", "LATENCY_LOADED - 3", 8, "tiny", EARLY,
     ),
+    "points are split too soon": (
+        "split.hpp", "kSlotRows / 2 - 1 + CIRC", "kSlotRows / 2 - 2 + CIRC", 16, "tiny",
+        EARLY + "came",
+    ),
     "spectra are sent too soon": (
-        "forward.hpp", "kForwardLead = 1", "kForwardLead = 2", 128, "zcu104", EARLY,
+        "split.hpp", "LATENCY_READY + job", "LATENCY_READY - 1 + job", 16, "tiny",
+        EARLY + "split",
+    ),
+    "spectra are sent before the rows that mirror them": (
+        "split.hpp", "job.mirror.row_mask / 2;", "job.mirror.row_mask / 2 - 1;", 256, "z2",
+        EARLY + "split",
     ),
     "values are sent too soon": (
         "inverse.hpp", "kInverseLead = 4", "kInverseLead = 5", 16, "tiny", EARLY,

@@ -5,7 +5,7 @@
 #include "epilogue.hpp"
 #include "load.hpp"
 #include "product.hpp"
-#include "transform.hpp"
+#include "stages.hpp"
 
 inline Word low_word(uint64_t bits) { return static_cast<Word>(static_cast<uint16_t>(bits)); }
 
@@ -15,13 +15,22 @@ inline uint64_t bits_of(const Point &p) {
     return static_cast<uint16_t>(p.re) | static_cast<uint64_t>(static_cast<uint16_t>(p.im)) << 16;
 }
 
-// c: twiddle (7 bits), conjugate, shift, and whether the saturations come back or the points.
+constexpr Factors<7> leaf_factors() {
+    Factors<7> f = {};
+    for (int m = 0; m < 128; m++) set_factor(f, m, m, false);
+    return f;
+}
+
+constexpr Factors<7> kLeafFactors = leaf_factors();
+
+// c: twiddle (7 bits), active, shift, and whether the saturations come back or the points.
 inline uint64_t leaf_butterfly(uint32_t a, uint32_t b, uint64_t c) {
     Point high, low;
-    uint8_t count;
-    butterfly(point_of(a), point_of(b), twiddle_at(c & 127, (c >> 7) & 1), (c >> 8) & 1, high, low,
-              count);
-    return (c >> 9) & 1 ? count : bits_of(high) | bits_of(low) << 32;
+    uint8_t turned;
+    const Point t = rotated(point_of(b), factor_at(kLeafFactors, c & 127), turned);
+    const bool active = ((c >> 7) & 1) != 0, halve = active && ((c >> 8) & 1) != 0;
+    const uint8_t added = combine(point_of(a), t, active, halve, high, low);
+    return (c >> 9) & 1 ? turned + added : bits_of(high) | bits_of(low) << 32;
 }
 
 // c: sum (48 bits), clear, and which of the three sums comes back (2 bits).

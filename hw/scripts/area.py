@@ -92,8 +92,9 @@ template <typename T, int Depth> struct Stream {
 #endif
 """
 UNIT_OF_FILE = {
-    "forward.hpp": "forward", "product.hpp": "product", "outputs.hpp": "product",
-    "inverse.hpp": "inverse", "vector.hpp": "vector", "epilogue.hpp": "epilogue",
+    "forward.hpp": "forward", "split.hpp": "forward", "product.hpp": "product",
+    "outputs.hpp": "product", "inverse.hpp": "inverse", "vector.hpp": "vector",
+    "epilogue.hpp": "epilogue",
     "results.hpp": "write", "write.hpp": "write", "read.hpp": "read", "blocks.hpp": "read",
     "windows.hpp": "read", "plan.hpp": "plan",
 }  # fmt: skip
@@ -962,7 +963,7 @@ class Memory(NamedTuple):
 MEMORIES: Tuple[Memory, ...] = (
     Memory("memories", "weights", "kWeightRows", "16", "kRow", "bram"),
     Memory("memories", "activations", "kActivationRows", "16", "kBanks", "bram"),
-    Memory("memories", "spectra", "kSpectraRows", "16 * kRow", "1", "bram"),
+    Memory("memories", "spectra", "kSpectraRows", "16 * kBeat", "kRowBeats", "bram"),
     Memory("memories", "scales", "kChannelRows", "16 * kBeat", "1", "bram"),
     Memory("memories", "biases", "kChannelRows", "32 * kBeat", "1", "bram"),
 )

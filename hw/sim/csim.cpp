@@ -70,7 +70,6 @@ void circnn_csim_trips(const circnn_csim *csim, uint64_t *layers, uint64_t *move
     X(row_groups, layer.row_groups)       \
     X(column_groups, layer.column_groups) \
     X(terms, layer.terms)                 \
-    X(passes, layer.passes)               \
     X(strip, layer.strip)                 \
     X(columns, layer.columns)             \
     X(kept_columns, layer.kept_columns)   \

@@ -11,18 +11,20 @@
 // the writer, which comes last.  Vitis HLS allows that for an argument of the region (UG1399,
 // "Canonical Body": read before write), and no layer overwrites what it reads.
 static void run_units(const Layer next, const Batch batch, Plan &next_plan, const ReadJob reading,
-                      const ForwardJob forward, const LinesJob line_job, const OutputsJob outputs,
-                      const LanesJob lanes, const ResultJob counting, const InverseJob inverse,
-                      const VectorJob vector, const ResultJob placing, const EpilogueJob ending,
-                      bool spectral, bool takes_bytes, uint32_t beats, const InputBytes &bytes,
-                      ActivationBank *activations, const Word weights[kWeightRows][kRow],
-                      Word spectra[kSpectraRows][kRow], const Channels &channels, AxiStream &in,
-                      PacketReader &packet, Count &read_count, Count &forward_count,
-                      Count &product_count, Count &inverse_count, Count &vector_count,
-                      Count &epilogue_count, Count &write_count) {
+                      const ForwardJob forward, const SplitJob split, const LinesJob line_job,
+                      const OutputsJob outputs, const LanesJob lanes, const ResultJob counting,
+                      const InverseJob inverse, const VectorJob vector, const ResultJob placing,
+                      const EpilogueJob ending, bool spectral, bool takes_bytes, uint32_t beats,
+                      const InputBytes &bytes, ActivationBank *activations,
+                      const Word weights[kWeightRows][kRow],
+                      Word spectra[kRowBeats][kSpectraRows][kBeat], const Channels &channels,
+                      AxiStream &in, PacketReader &packet, Count &read_count, Count &forward_count,
+                      Count &split_count, Count &product_count, Count &inverse_count,
+                      Count &vector_count, Count &epilogue_count, Count &write_count) {
 #pragma HLS DATAFLOW
     ReadCommandStream reads("reads");
     BlockStream blocks("blocks");
+    PointStream points("points");
     RowStream rows("rows");
     LineStream lines("lines");
     LaneCommandStream trips("trips");
@@ -38,7 +40,8 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_UNIT(sequence_read(reading, reads))
     CIRCNN_UNIT(read_layer(takes_bytes, bytes, activations, reads, in, packet, blocks, operands,
                            read_count))
-    CIRCNN_UNIT(forward_transform(forward, blocks, rows, forward_count))
+    CIRCNN_UNIT(forward_transform(forward, blocks, points, forward_count))
+    CIRCNN_UNIT(split_spectra(split, points, rows, split_count))
     CIRCNN_UNIT(sequence_lines(line_job, spectral, lines))
     CIRCNN_UNIT(sequence_outputs(outputs, spectral, lines, trips))
     CIRCNN_UNIT(sequence_counted(counting, spectral, counted))
@@ -51,6 +54,7 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_PARALLEL_END
     CIRCNN_CHECK(reads.empty(), "leftovers in the channel ", "reads");
     CIRCNN_CHECK(blocks.empty(), "leftovers in the channel ", "blocks");
+    CIRCNN_CHECK(points.empty(), "leftovers in the channel ", "points");
     CIRCNN_CHECK(rows.empty(), "leftovers in the channel ", "rows");
     CIRCNN_CHECK(lines.empty(), "leftovers in the channel ", "lines");
     CIRCNN_CHECK(trips.empty(), "leftovers in the channel ", "trips");
@@ -67,21 +71,21 @@ static void run_layer(Engine &engine, int32_t index, const Batch &batch, const P
                       Plan &next_plan, AxiStream &in, PacketReader &packet, Report &report) {
     const bool last = index + 1 == engine.header.layers;
     const Layer &next = engine.layers[last ? index : index + 1];
-    Count read = {0, 0}, forward = read, product = read, inverse = read, vector = read,
-          epilogue = read, write = read;
-    run_units(next, batch, next_plan, plan.read, plan.forward, plan.lines, plan.outputs, plan.lanes,
-              plan.results, plan.inverse, plan.vector, plan.results, plan.ending, plan.spectral,
-              batch.bytes, plan.results.beats, engine.input_bytes, engine.activations,
-              engine.weights, engine.spectra, engine.channels, in, packet, read, forward, product,
-              inverse, vector, epilogue, write);
+    Count read = {0, 0}, forward = read, split = read, product = read, inverse = read,
+          vector = read, epilogue = read, write = read;
+    run_units(next, batch, next_plan, plan.read, plan.forward, plan.split, plan.lines, plan.outputs,
+              plan.lanes, plan.results, plan.inverse, plan.vector, plan.results, plan.ending,
+              plan.spectral, batch.bytes, plan.results.beats, engine.input_bytes,
+              engine.activations, engine.weights, engine.spectra, engine.channels, in, packet, read,
+              forward, split, product, inverse, vector, epilogue, write);
     if (index < 0) return;
 #ifdef CIRCNN_COUNT_TRIPS
-    const Count counts[kUnits] = {read, forward, product, inverse, vector, epilogue, write};
+    const Count counts[kUnits] = {read, forward, split, product, inverse, vector, epilogue, write};
     for (int unit = 0; unit < kUnits; unit++) engine.trips[index][unit] += counts[unit].trips;
 #endif
     // input words that come straight from the packet are limited in the reader
     engine.saturations[0] += read.saturations;
-    engine.saturations[index + 1] += forward.saturations + product.saturations +
+    engine.saturations[index + 1] += forward.saturations + split.saturations + product.saturations +
                                      inverse.saturations + epilogue.saturations;
     report.product_trips += product.trips;
 }

@@ -6,20 +6,12 @@
 #include "read.hpp"
 
 // The units whose trips are counted.
-enum Unit { kRead, kForward, kProduct, kInverse, kVector, kEpilogue, kWrite, kUnits };
+enum Unit { kRead, kForward, kSplit, kProduct, kInverse, kVector, kEpilogue, kWrite, kUnits };
 
 // The engine's reply to a packet, which its registers repeat.
 struct Report {
     uint32_t status, detail, samples, saturations, product_trips, beats_in, beats_out;
 };
-
-// What is counted for our simulation alone (pynq_circnn/simulation/build.py asks for it).  No tool of
-// the vendor's sees it: what it simulates in C is what it synthesises.
-#ifdef CIRCNN_COUNT_TRIPS
-#define CIRCNN_COUNT(count) count
-#else
-#define CIRCNN_COUNT(count)
-#endif
 
 // All state that is kept from one packet to the next.
 struct Engine {
@@ -30,7 +22,7 @@ struct Engine {
     uint32_t saturations[kMaxLayers + 1];  // of the input and of each layer
     Word activations[kBanks][kActivationRows];
     Word weights[kWeightRows][kRow];
-    Word spectra[kSpectraRows][kRow];
+    Word spectra[kRowBeats][kSpectraRows][kBeat];
     Channels channels;
     InputBytes input_bytes;
 #ifdef CIRCNN_COUNT_TRIPS

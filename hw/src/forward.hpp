@@ -1,430 +1,263 @@
-// The forward transform: blocks in, rows of packed half spectra out.
+// The forward transform: blocks in, the points of half spectra out, four a trip.
 //
-// One loop loads a batch, computes the one before and sends the one before that.  A batch is
-// computed in passes of sixteen points a trip: stages 0 to 2 in the first pass, one stage in each
-// later pass, the split last; for k <= 8 all in one pass.  The passes have Pease's constant
-// geometry: points j and j + P/2 go to 2j and 2j + 1, so that after all stages a block's slots lie
-// in bit-reversed order, which is the order of the spectra and of the weights in the engine.
-//
-// There is one set of eight butterflies.  Stages 0 and 1 have twiddles 1 and -i alone: adders stand
-// in front of the set, which does stage 2 in the first pass, or the split of small blocks.
+// A chain of seven stages (stages.hpp) that takes a batch of 128 points in the order in which they
+// arrive, beat by beat: a place p6 ... p0 in the batch, of which p6 ... p2 count trips and p1, p0
+// lanes.  Commutators bring p6, p5, ..., p1 to the lanes' high bit, each in front of the stage that
+// combines points so far apart; the last stage combines neighbours.  Blocks have N = k/2 points,
+// and stages of a distance of N or more let their points pass, so that all block sizes go the same
+// way.  A block's slots leave in bit-reversed order, which is the order of the spectra and of the
+// weights in the engine, first the even rows of four slots, then the odd ones.
 #ifndef CIRCNN_FORWARD_HPP
 #define CIRCNN_FORWARD_HPP
 
-#include "transform.hpp"
+#include "stages.hpp"
+#include "types.hpp"
 
-constexpr int kForwardLead = 1;  // see next_progress
+constexpr int kForwardDelay = 47;  // trips from a group of points to the one that leaves then
 
 // -- what a layer asks for, and the state -------------------------------------------------------
 
 struct ForwardJob {
     bool present;  // whether the layer has a transform at all
-    bool whole;  // k = 256: a batch has no halves
-    bool small;  // k <= 8: one pass
-    bool plain;  // k = 1: a point is two blocks, and stays as it is
-    uint8_t adders;  // stages in front of the butterflies: 0 to 2
-    uint8_t order;  // of the first pass
-    uint8_t shifts;  // bit s: stage s halves
-    uint8_t first_stage;  // that the butterflies do in the first pass
-    Passes passes;
-    Split split;
+    // bit i: of the stage at a distance of 64 >> i
+    uint8_t active, halves;
+    uint8_t turning;  // bits p6 ... p2 of a place that number points of a block, at bits 3 ... 0, 4
 };
 
 inline ForwardJob forward_job(const Layer &layer) {
-    const int log2 = layer.d.block_log2;
+    const int log2 = layer.d.block_log2, idle = kStages + 1 - (log2 > 0 ? log2 : 1);
     ForwardJob job;
     job.present = traits_of(layer).spectral != 0;
-    job.whole = log2 == CIRCNN_LIMIT_BLOCK_LOG2;
-    job.small = log2 <= 3;
-    job.plain = log2 == 0;
-    job.adders = static_cast<uint8_t>(log2 > 2 ? 2 : log2 == 2 ? 1 : 0);
-    job.order = static_cast<uint8_t>(order_of(log2));
-    job.shifts = static_cast<uint8_t>(layer.d.forward_shifts);
-    job.first_stage = static_cast<uint8_t>(log2 > 3 ? 2 : log2 == 0 ? 0 : log2 - 1);
-    const uint8_t idle = job.whole ? idle_trips(CIRCNN_LATENCY_TRANSFORM, kWholeDistance)
-                                   : idle_trips(CIRCNN_LATENCY_TRANSFORM, kHalfDistance);
-    const uint8_t end = static_cast<uint8_t>(kPassTrips - 1 + idle);
-    job.passes = Passes{static_cast<uint8_t>(layer.passes - 1), end, end};
-    job.split = split_of(log2);
+    job.active = static_cast<uint8_t>((0x7F << idle) & 0x7F);
+    job.halves = static_cast<uint8_t>((layer.d.forward_shifts << idle) & 0x7F);
+    // p2 is of a block if N >= 8, p6 if N >= 128
+    const int inside = 0x1F >> (idle < 5 ? idle : 5);
+    job.turning = static_cast<uint8_t>((inside & 1) << 4 | inside >> 1);
     return job;
 }
 
 // What has come with a beat of blocks, apart from its words.
 struct BeatMarks {
     uint8_t position;
-    bool wide, counted, kept, batch_last, layer_last;
+    bool wide, kept, layer_last;
 };
 
 struct ForwardState {
-    Progress progress;
-    bool ended;  // the layer's last beat has been loaded
-    bool fresh;  // the next beat is a batch's first
-    uint32_t counted_0, counted_1;  // beats of the loaded points that are counted
-    uint16_t loaded_kept_0, loaded_kept_1;  // rows of spectra to be sent
-    uint16_t ready_kept_0, ready_kept_1;
-    uint8_t sent;  // rows of the batch
+    uint8_t group;  // of the batch, which goes into the chain in this trip
+    bool waits;  // a beat has come that is not used up
+    bool upper;  // its lower half is
+    bool kept;  // whether any window needs the row of spectra that the last beat belongs to
+    bool ended;  // the layer's last beat is used up
+    uint8_t filling;  // trips until the first points leave the chain
+    bool leaving;  // the last batch is complete: what is in the chain leaves
+    uint8_t left;  // trips until that has left
     bool finished;
 };
 
-inline ForwardState first_forward() {
-    return ForwardState{first_progress(), false, true, 0, 0, 0, 0, 0, 0, 0, false};
+// A layer begins with the group that its first beat brings: the first batch leaves groups out, and
+// the last one is full.
+inline ForwardState first_forward(uint8_t position) {
+    const uint8_t group = static_cast<uint8_t>(position & (kGroups - 1));
+    const uint8_t filling = static_cast<uint8_t>(kForwardDelay - group);
+    return ForwardState{group, true, false, false, false, filling, false, kForwardDelay, false};
 }
 
-inline bool loads(const ForwardState &s) { return s.progress.rooms != 0 && !s.ended; }
+// Whether the beat at hand has this trip's points: no beat brings the blocks that a pixel does not
+// have.
+inline bool fits(const ForwardState &s, const BeatMarks &beat) {
+    return !s.ended && ((beat.position + (s.upper ? 1 : 0)) & (kGroups - 1)) == s.group;
+}
 
-inline bool sends(const ForwardState &s) { return s.progress.results != 0; }
-
-inline ForwardState next_forward(const ForwardJob &job, const ForwardState &s,
-                                 const BeatMarks &beat) {
+inline ForwardState next_forward(const ForwardState &s, const BeatMarks &beat) {
 #pragma HLS INLINE
-    const Progress &p = s.progress;
-    const bool loading = loads(s), sending = sends(s);
-    const bool loaded = loading && beat.batch_last;
-    const bool sent = sending && s.sent == kMaxBatchRows - 1;
+    const bool used = fits(s, beat), lower = used && beat.wide && !s.upper;
     ForwardState n;
-    n.progress = next_progress(job.passes, p, kForwardLead, loaded, sent);
-    n.ended = s.ended || (loading && beat.layer_last);
-    n.fresh = loading ? beat.batch_last : s.fresh;
-    // marks of the batch that is being loaded
-    const uint32_t beats = static_cast<uint32_t>(beat.wide ? 3 : 1) << (beat.position & 31);
-    const uint32_t counted_now = beat.counted ? beats : 0u;
-    const int row = (beat.position & 31) / kRowBeats;
-    const uint16_t kept_now = static_cast<uint16_t>((beat.kept ? 1 : 0) << row);
-    const bool load_0 = loading && !p.load_half, load_1 = loading && p.load_half;
-    n.counted_0 = load_0 ? (s.fresh ? 0u : s.counted_0) | counted_now : s.counted_0;
-    n.counted_1 = load_1 ? (s.fresh ? 0u : s.counted_1) | counted_now : s.counted_1;
-    n.loaded_kept_0 = load_0 ? static_cast<uint16_t>((s.fresh ? 0 : s.loaded_kept_0) | kept_now)
-                             : s.loaded_kept_0;
-    n.loaded_kept_1 = load_1 ? static_cast<uint16_t>((s.fresh ? 0 : s.loaded_kept_1) | kept_now)
-                             : s.loaded_kept_1;
-    // they stay with the batch when its half of the loaded points is filled again
-    const bool taken = last_points(p) && p.pass == 0;
-    n.ready_kept_0 = taken && !p.compute_half ? s.loaded_kept_0 : s.ready_kept_0;
-    n.ready_kept_1 = taken && p.compute_half ? s.loaded_kept_1 : s.ready_kept_1;
-    n.sent = static_cast<uint8_t>(!sending ? s.sent : sent ? 0 : s.sent + 1);
-    n.finished = n.ended && all_sent(n.progress);
+    n.group = static_cast<uint8_t>((s.group + 1) & (kGroups - 1));
+    n.waits = !s.ended && (!used || lower);
+    n.upper = lower || (s.upper && !used);
+    n.kept = used ? beat.kept : s.kept;
+    n.ended = s.ended || (used && !lower && beat.layer_last);
+    n.filling = static_cast<uint8_t>(s.filling == 0 ? 0 : s.filling - 1);
+    n.leaving = s.leaving || (n.ended && s.group == kGroups - 1);
+    n.left = static_cast<uint8_t>(s.leaving ? s.left - 1 : s.left);
+    n.finished = s.leaving && s.left == 1;
     return n;
 }
 
-// -- memories -----------------------------------------------------------------------------------
+// -- the chain ----------------------------------------------------------------------------------
 
-// As many banks as a row of spectra has points, so that it is read at once.
-constexpr int kRowPoints = kRow / 2;
-constexpr int kReadyBanks = kRowPoints > kPointBanks ? kRowPoints : kPointBanks;
-constexpr int kReadyGroups = kReadyBanks / kPointBanks;  // of banks; a row of points is in one
-constexpr int kReadyRows = kMaxPoints / kReadyBanks;  // of a batch
-constexpr int kReadyParts = kReadyBanks / kRowPoints;  // rows of spectra in a row of the banks
+// A stage's factors by the bits above its distance of the place of a pair's first point: the lowest
+// of them stands for a quarter of the circle, the next for half of that.  `left_out`: how many of
+// the lowest do not number a factor.
+template <int Bits>
+constexpr Factors<Bits> make_forward_factors(int left_out = 0) {
+    Factors<Bits> f = {};
+    for (int number = 0; number < 1 << Bits; number++) {
+        int m = 0;
+        for (int bit = 0; bit < Bits; bit++) m |= ((number >> bit) & 1) << (6 - left_out - bit);
+        set_factor(f, number, m, false);
+    }
+    return f;
+}
 
-// Points between two passes, in plain rows; passes use the two halves in turn.
-constexpr Ram kForwardRam = {"forward work", 2 * kPointRows, 2, 1, CIRCNN_LATENCY_TRANSFORM};
+constexpr Factors<2> kForward16 = make_forward_factors<2>();
+constexpr Factors<3> kForward8 = make_forward_factors<3>();
+constexpr Factors<4> kForward4 = make_forward_factors<4>();
+constexpr Factors<5> kForward2 = make_forward_factors<5>();
+constexpr Factors<5> kForward1 = make_forward_factors<5>(1);
 
-// Four or eight points, side by side in one row of the banks.
-inline void store_block(const BlockBeat &beat, bool half,
-                        Point loaded[kPointBanks][2 * kPointRows]) {
+// The delays between the stages, named by their trips.
+struct ForwardDelays {
+    Commutator<16> sixteen, again;
+    Commutator<8> eight;
+    Commutator<4> four;
+    Commutator<2> two;
+    Commutator<1> one;
+};
+
+// What points the delays hold at first does not matter, but that none is counted or kept.
+template <int Depth>
+inline void begin(Commutator<Depth> &c) {
 #pragma HLS INLINE
-    const int first = (beat.position & (kBatchBeats - 1)) * (kBeat / 2);
-    const int shift = loaded_bank(first), points = beat.wide ? kBeat : kBeat / 2;
-    const int row = (half ? kPointRows : 0) | first / kPointBanks;
-    for (int b = 0; b < kPointBanks; b++) {
+    any_content(c);
+    for (int i = 0; i < 2 * Depth; i++) {
 #pragma HLS UNROLL
-        const int i = b ^ shift;
-        if (i < points) {
-            CIRCNN_WRITES(loaded[b], row, kLoadedRam);
-            loaded[b][row] = Point{beat.w[2 * (i % kBeat)], beat.w[2 * (i % kBeat) + 1], false};
-        }
+        c.before[i / Depth][i % Depth].counted = false;
+        c.behind[i / Depth][i % Depth].counted = false;
     }
 }
 
-// The sixteen points of a trip of the first pass, each group of eight in the order of its stages.
-// Points that were not loaded in this batch are not counted.
-inline void gather_loaded(const ForwardJob &job, int trip, bool half, uint32_t counted, bool used,
-                          const Point loaded[kPointBanks][2 * kPointRows], Point x[kTripPoints]) {
+// The two points of a half of the lanes are of one beat and have its marks.  On the way through a
+// commutator the second point has `kept` in place of `counted`.
+template <int Depth>
+inline void commute_marked(Commutator<Depth> &c, bool crossed, Point x[kGroup], bool kept[2]) {
 #pragma HLS INLINE
-    const int order = job.order;
-    const int trip_at = of_trip(kGather.trip_at, order, trip);
-    const int trip_bank = of_trip(kGather.trip_bank, order, trip);
-    const int trip_row = of_trip(kGather.trip_row, order, trip) | (half ? kPointRows : 0);
-    Point raw[kPointBanks];
-#pragma HLS ARRAY_PARTITION variable = raw complete
-    for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-        const int row = of_order(kGather.bank_row, order, b) ^ trip_row;
-        if (used) {
-            CIRCNN_READS(loaded[b], row, kLoadedRam);
-        }
-        raw[b] = loaded[b][row];
-    }
-    for (int lane = 0; lane < kTripPoints; lane++) {
-#pragma HLS UNROLL
-        x[lane] = raw[of_order(kGather.lane_bank, order, lane) ^ trip_bank];
-        const int at = of_order(kGather.lane_at, order, lane) ^ trip_at;
-        x[lane].counted = ((counted >> (at / (kBeat / 2))) & 1) != 0;
-    }
+    x[1].counted = kept[0];
+    x[3].counted = kept[1];
+    commute(c, crossed, x);
+    kept[0] = x[1].counted;
+    kept[1] = x[3].counted;
+    x[1].counted = x[0].counted;
+    x[3].counted = x[2].counted;
 }
 
-// Two rows at once.
-inline void read_work(int half, const RowPair &rows, bool used,
-                      const Point work[kPointBanks][2 * kPointRows], Point low[kPointBanks],
-                      Point high[kPointBanks]) {
+// The last stage combines neighbours: the factor of the second pair is that of the first and a
+// quarter turn more.
+inline uint8_t last_stage(int number, bool turned, bool active, bool halve, Point x[kGroup]) {
 #pragma HLS INLINE
-    const int low_row = half * kPointRows + rows.low, high_row = half * kPointRows + rows.high;
-    for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-        if (used) {
-            CIRCNN_READS(work[b], low_row, kForwardRam);
-            CIRCNN_READS(work[b], high_row, kForwardRam);
-        }
-        low[b] = work[b][low_row];
-        high[b] = work[b][high_row];
-    }
+    const Factor w = factor_at(kForward1, number);
+    uint8_t rotations[2], sums[2];
+#pragma HLS ARRAY_PARTITION variable = rotations complete
+#pragma HLS ARRAY_PARTITION variable = sums complete
+    const Point t = rotated(x[1], w, rotations[0]);
+    const Point b = choose(turned, quarter_turn<false>(x[3]), x[3]);
+    const Point u = rotated(b, w, rotations[1]);
+    const Point a = x[0], c = x[2];
+    sums[0] = combine(a, t, active, halve, x[0], x[1]);
+    sums[1] = combine(c, u, active, halve, x[2], x[3]);
+    return static_cast<uint8_t>((rotations[0] + rotations[1]) + (sums[0] + sums[1]));
 }
 
-inline void write_work(int half, int row, const Point x[kPointBanks],
-                       Point work[kPointBanks][2 * kPointRows]) {
+// Takes the points of group `group` of a batch and gives those that leave; returns the saturations.
+inline uint8_t forward_chain(const ForwardJob &job, int group, ForwardDelays &delays,
+                             Point x[kGroup], bool kept[2]) {
 #pragma HLS INLINE
-    const int to = half * kPointRows + row;
-    for (int b = 0; b < kPointBanks; b++) {
-#pragma HLS UNROLL
-        CIRCNN_WRITES(work[b], to, kForwardRam);
-        work[b][to] = x[b];
-    }
-}
-
-// The lower half of one row and the upper half of another.
-inline void write_ready(bool half, const SixteenRows &rows, const Point x[kPointBanks],
-                        Point ready[kReadyBanks][2 * kReadyRows]) {
-#pragma HLS INLINE
-    for (int b = 0; b < kReadyBanks; b++) {
-#pragma HLS UNROLL
-        const int place = b % kPointBanks, group = b / kPointBanks;
-        const int row = place < kPointBanks / 2 ? rows.low : rows.high;
-        const int to = (half ? kReadyRows : 0) | row / kReadyGroups;
-        if (row % kReadyGroups == group) {
-            CIRCNN_WRITES(ready[b], to, kReadyRam);
-            ready[b][to] = x[place];
-        }
-    }
-}
-
-inline SpectraRow spectra_row(bool half, int row, const Point ready[kReadyBanks][2 * kReadyRows]) {
-#pragma HLS INLINE
-    const int from = (half ? kReadyRows : 0) | row / kReadyParts, part = row % kReadyParts;
-    Point raw[kReadyBanks];
-#pragma HLS ARRAY_PARTITION variable = raw complete
-    for (int b = 0; b < kReadyBanks; b++) {
-#pragma HLS UNROLL
-        if (b / kRowPoints == part) {
-            CIRCNN_READS(ready[b], from, kReadyRam);
-        }
-        raw[b] = ready[b][from];
-    }
-    SpectraRow spectra;
-    for (int i = 0; i < kRowPoints; i++) {
-#pragma HLS UNROLL
-        const Point x = raw[part * kRowPoints + i];
-        spectra.w[2 * i] = x.re;
-        spectra.w[2 * i + 1] = x.im;
-    }
-    return spectra;
-}
-
-// -- arithmetic ---------------------------------------------------------------------------------
-
-// A stage whose twiddles are 1 and, where `turned`, -i for every second pair: in each group of
-// eight, points q and q + 4 go to 2q and 2q + 1.
-inline uint8_t front_stage(bool turned, bool halve, bool used, Point x[kTripPoints]) {
-#pragma HLS INLINE
-    Point y[kTripPoints];
-#pragma HLS ARRAY_PARTITION variable = y complete
-    uint8_t counts[kButterflies];
+    // the trips of the batch whose points are behind each delay
+    const int at_8 = group + 8, at_4 = group + 4, at_2 = group + 2, at_1 = group + 1;
+    const int mask = job.turning & 15;
+    uint8_t counts[kStages];
+    bool marks[kStages];  // whether they count
 #pragma HLS ARRAY_PARTITION variable = counts complete
-    for (int i = 0; i < kButterflies; i++) {
+#pragma HLS ARRAY_PARTITION variable = marks complete
+    commute_marked(delays.sixteen, (group & 16) != 0, x, kept);
+    marks[0] = x[0].counted;
+    counts[0] = plain_stage<false>(false, (job.active & 1) != 0, (job.halves & 1) != 0, x);
+    commute_marked(delays.eight, (group & 8) != 0, x, kept);
+    marks[1] = x[0].counted;
+    counts[1] = plain_stage<false>((at_8 & mask & 8) != 0, (job.active & 2) != 0,
+                                   (job.halves & 2) != 0, x);
+    commute_marked(delays.four, (group & 4) != 0, x, kept);
+    marks[2] = x[0].counted;
+    counts[2] = stage(factor_at(kForward16, (at_4 & mask) >> 2 & 3), (job.active & 4) != 0,
+                      (job.halves & 4) != 0, x);
+    commute_marked(delays.two, (group & 2) != 0, x, kept);
+    marks[3] = x[0].counted;
+    counts[3] = stage(factor_at(kForward8, (at_2 & mask) >> 1 & 7), (job.active & 8) != 0,
+                      (job.halves & 8) != 0, x);
+    commute_marked(delays.one, (group & 1) != 0, x, kept);
+    marks[4] = x[0].counted;
+    counts[4] = stage(factor_at(kForward4, at_1 & mask), (job.active & 16) != 0,
+                      (job.halves & 16) != 0, x);
+    commute_marked(delays.again, (at_1 & 16) != 0, x, kept);
+    // the bits p6 ... p2 of the place
+    const int number = ((at_1 & mask) << 1 | (~at_1 & job.turning & 16) >> 4);
+    marks[5] = x[0].counted;
+    counts[5] = stage(factor_at(kForward2, number), (job.active & 32) != 0, (job.halves & 32) != 0,
+                      x);
+    marks[6] = x[0].counted;
+    counts[6] = last_stage(number, (job.active & 32) != 0, (job.active & 64) != 0,
+                           (job.halves & 64) != 0, x);
+    for (int i = 0; i < kStages; i++) {
 #pragma HLS UNROLL
-        const int group = i / 4 * 8, q = i % 4;
-        const Point a = x[group + q], b = x[group + q + 4];
-        const Point minus_i = {b.im, negative(b.re), b.counted};
-        const Point t = choose(turned && q % 2 == 1, minus_i, b);
-        sum_and_difference(a, t, halve, y[group + 2 * q], y[group + 2 * q + 1], counts[i]);
+        counts[i] = marks[i] ? counts[i] & 15 : 0;
     }
-    return take_stage(used, y, counts, x);
-}
-
-// The split's: E = (Z[m] + conj Z[N-m]) / 2 and O = -i (Z[m] - conj Z[N-m]) / 2, which never leave
-// 16 bits.  Slot 0 is the sum and the difference of two real numbers; for k = 2 of both points.
-inline Operands split_operands(const Split &split, int bin, const Point &z, const Point &c) {
-    const bool zero = bin == 0;
-    const Point e = {static_cast<Word>((z.re + c.re + 1) >> 1),
-                     static_cast<Word>((z.im - c.im + 1) >> 1), z.counted};
-    const Point o = {static_cast<Word>((z.im + c.im) >> 1), static_cast<Word>((c.re - z.re) >> 1),
-                     z.counted};
-    const Word none = 0;
-    const Point re = {z.re, split.single ? c.re : none, z.counted};
-    const Point im = {z.im, split.single ? c.im : none, z.counted};
-    return Operands{choose(zero, re, e), choose(zero, im, o), static_cast<uint8_t>(bin)};
-}
-
-// -- a trip of a pass ---------------------------------------------------------------------------
-
-struct ForwardPass {
-    bool first, last;  // the last is the split
-    uint8_t stage;
-    SixteenRows rows;
-    uint8_t pairing;
-};
-
-inline ForwardPass forward_pass(const ForwardJob &job, const Progress &p) {
-    const SixteenRows rows = sixteen_rows(p.trip & (kPassTrips - 1), job.split.row_mask);
-    return ForwardPass{p.pass == 0, p.pass == job.passes.last_pass,
-                       static_cast<uint8_t>(p.pass + job.first_stage), rows,
-                       pairing_of(job.split, rows)};
-}
-
-// The twiddle of a stage from 3 on: the sums and differences before it, the first of them in the
-// highest bit.
-inline int forward_twiddle(int pair, int trip, int stage) {
-    const int before = (stage > 3 ? (trip & 1) << 3 : 0) | (stage > 4 ? (trip & 2) << 1 : 0) |
-                       (stage > 5 ? (trip & 4) >> 1 : 0);
-    return kReversed3.of[pair] << 4 | before;
-}
-
-// What the butterfly of a pair takes in a first pass, in a stage and in the split.
-inline Operands lane_operands(const ForwardJob &job, const ForwardPass &pass, int trip, int pair,
-                              const Point x[kTripPoints], const Point low[kPointBanks],
-                              const Point high[kPointBanks], const Point z[kTripPoints]) {
-#pragma HLS INLINE
-    const int group = pair / 4 * 8, q = pair % 4;
-    const bool upper = trip % 2 == 1;  // half of the rows
-    const Operands first = {x[group + q], x[group + q + 4],
-                            static_cast<uint8_t>(kReversed2.of[q] << 5)};
-    const Operands stage = {choose(upper, low[pair + 8], low[pair]),
-                            choose(upper, high[pair + 8], high[pair]),
-                            static_cast<uint8_t>(forward_twiddle(pair, trip, pass.stage))};
-    const Operands split = split_operands(job.split, bin_of(job.split, pass.rows, pair),
-                                          even_of(z, pass.pairing, pair),
-                                          odd_of(z, pass.pairing, pair));
-    return choose(pass.last, split, choose(pass.first, first, stage));
-}
-
-// The spectra at a pair's two places: high, and conj(E - t).
-struct EvenOdd {
-    Point even, odd;
-};
-
-inline EvenOdd split_results(const ForwardJob &job, bool zero, bool halve, const Point &high,
-                             const Point &low, const Point &beside) {
-#pragma HLS INLINE
-    const Point conjugate = {low.re, negative(low.im), low.counted};
-    const Point first = {high.re, low.re, high.counted}, second = {high.im, low.im, high.counted};
-    const Point other = choose(job.split.single, second, middle(beside, halve));
-    return EvenOdd{choose(zero, first, high), choose(zero, other, conjugate)};
+    const int a = counts[0] + counts[1], b = counts[2] + counts[3], c = counts[4] + counts[5];
+    return static_cast<uint8_t>(((a & 31) + (b & 31)) + ((c & 31) + counts[6]));
 }
 
 // -- the unit -----------------------------------------------------------------------------------
 
-inline void forward_transform(const ForwardJob job, BlockStream &in, RowStream &out, Count &count) {
+inline void forward_transform(const ForwardJob job, BlockStream &in, PointStream &out,
+                              Count &count) {
     if (!job.present) return;
-    Point loaded[kPointBanks][2 * kPointRows];
-    Point work[kPointBanks][2 * kPointRows];
-    Point ready[kReadyBanks][2 * kReadyRows];
-#pragma HLS ARRAY_PARTITION variable = loaded complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = work complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = ready complete dim = 1
-#pragma HLS BIND_STORAGE variable = loaded type = ram_1wnr impl = lutram
-#pragma HLS BIND_STORAGE variable = circnn_twiddles_re type = rom_np impl = lutram
-#pragma HLS BIND_STORAGE variable = circnn_twiddles_im type = rom_np impl = lutram
-#pragma HLS BIND_STORAGE variable = work type = ram_1wnr impl = lutram
-#pragma HLS BIND_STORAGE variable = ready type = ram_1wnr impl = lutram
-    // points that no beat brings are computed too, but neither counted nor used
-    CIRCNN_ANY_CONTENT(loaded);
-    CIRCNN_ANY_CONTENT(work);
-    CIRCNN_ANY_CONTENT(ready);
-    ForwardState state = first_forward();
-    uint32_t trips = 0, saturations = 0;
+    ForwardDelays delays;
+    begin(delays.sixteen);
+    begin(delays.eight);
+    begin(delays.four);
+    begin(delays.two);
+    begin(delays.one);
+    begin(delays.again);
+    BlockBeat beat = in.read();
+    ForwardState state = first_forward(beat.position);
+    uint32_t saturations = 0;
+    uint8_t limited = 0;  // in the trip before
+    count.trips = 0;
     CIRCNN_LOOP("forward");
 forward:
     for (uint32_t turn = 0; turn < kMaxTrips; turn++) {
 #pragma HLS PIPELINE II = 1
-#pragma HLS DEPENDENCE variable = loaded inter RAW distance = 6 true
-#pragma HLS DEPENDENCE variable = work inter RAW distance = 8 true
-#pragma HLS DEPENDENCE variable = ready inter RAW distance = 12 true
-        static_assert(CIRCNN_LATENCY_LOADED == 6 && CIRCNN_LATENCY_TRANSFORM == 8 &&
-                          CIRCNN_LATENCY_READY == 12,
-                      "the pragmas state the contract's latencies");
         if (state.finished) break;
         CIRCNN_TRIP();
-        trips++;
-        const Progress &p = state.progress;
-        // sends, computes and loads in this order: each reads what a later part of a trip writes
-        if (sends(state)) {
-            const SpectraRow spectra = spectra_row(p.send_half, state.sent, ready);
-            const uint16_t kept = p.send_half ? state.ready_kept_1 : state.ready_kept_0;
-            if (((kept >> (state.sent & 15)) & 1) != 0) out.write(spectra);
-        }
-        if (computes(p)) {
-            const ForwardPass pass = forward_pass(job, p);
-            const int trip = p.trip & (kPassTrips - 1), to = p.pass & 1;
-            const bool halve = ((job.shifts >> (pass.stage & 7)) & 1) != 0;
-            Point x[kTripPoints], low[kPointBanks], high[kPointBanks];
+        CIRCNN_COUNT(count.trips++);
+        if (!state.waits && !state.ended) beat = in.read();
+        const BeatMarks marks = {beat.position, beat.wide, beat.kept, beat.layer_last};
+        const ForwardState next = next_forward(state, marks);
+        const bool counted = fits(state, marks) && beat.counted;
+        Point x[kGroup];
+        bool kept[2] = {next.kept, next.kept};
 #pragma HLS ARRAY_PARTITION variable = x complete
-#pragma HLS ARRAY_PARTITION variable = low complete
-#pragma HLS ARRAY_PARTITION variable = high complete
-            gather_loaded(job, trip, p.compute_half,
-                          p.compute_half ? state.counted_1 : state.counted_0, pass.first, loaded,
-                          x);
-            const bool one = pass.first && job.adders > 0, two = pass.first && job.adders > 1;
-            const uint8_t limited_0 = front_stage(false, (job.shifts & 1) != 0, one, x);
-            const uint8_t limited_1 = front_stage(true, (job.shifts & 2) != 0, two, x);
-            const RowPair apart = rows_apart(trip, job.whole);
-            const RowPair rows = {pass.last ? pass.rows.low : apart.low,
-                                  pass.last ? pass.rows.high : apart.high};
-            read_work(1 - to, rows, !pass.first, work, low, high);
-            Point z[kTripPoints], row[kPointBanks], even[kButterflies], odd[kButterflies];
-            uint8_t counts[kButterflies];
-#pragma HLS ARRAY_PARTITION variable = z complete
-#pragma HLS ARRAY_PARTITION variable = row complete
-#pragma HLS ARRAY_PARTITION variable = even complete
-#pragma HLS ARRAY_PARTITION variable = odd complete
-#pragma HLS ARRAY_PARTITION variable = counts complete
-            for (int i = 0; i < kTripPoints; i++) {
+#pragma HLS ARRAY_PARTITION variable = kept complete
+        for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
-                z[i] = choose(job.small, x[i], i < kPointBanks / 2 ? low[i] : high[i]);
-            }
-            for (int i = 0; i < kButterflies; i++) {
-#pragma HLS UNROLL
-                const Operands o = lane_operands(job, pass, trip, i, x, low, high, z);
-                butterfly(o.a, o.b, twiddle_at(o.twiddle, false), halve, row[2 * i], row[2 * i + 1],
-                          counts[i]);
-                // only the first row of a block has a slot 0, and beside it the middle bin
-                const EvenOdd spectra = split_results(job, o.twiddle == 0, halve, row[2 * i],
-                                                      row[2 * i + 1], z[2 * i + 1]);
-                even[i] = spectra.even;
-                odd[i] = spectra.odd;
-            }
-            const uint8_t limited_2 = job.plain ? static_cast<uint8_t>(0) : total(counts);
-            saturations += static_cast<uint8_t>(limited_0 + limited_1 + limited_2);
-            if (pass.last) {
-                Point spectra[kTripPoints];
-#pragma HLS ARRAY_PARTITION variable = spectra complete
-                for (int i = 0; i < kTripPoints; i++) {
-#pragma HLS UNROLL
-                    spectra[i] = choose(job.plain, x[i], placed(even, odd, pass.pairing, i));
-                }
-                write_ready(p.compute_half, pass.rows, spectra, ready);
-            } else {
-                write_work(to, trip, row, work);
-            }
+            const Point lower = {beat.w[2 * i], beat.w[2 * i + 1], counted};
+            const Point upper = {beat.w[kBeat + 2 * i], beat.w[kBeat + 2 * i + 1], counted};
+            x[i] = choose(state.upper, upper, lower);
         }
-        BeatMarks marks = {0, false, false, false, false, false};
-        if (loads(state)) {
-            const BlockBeat beat = in.read();
-            marks = BeatMarks{beat.position, beat.wide,       beat.counted,
-                              beat.kept,     beat.batch_last, beat.layer_last};
-            store_block(beat, p.load_half, loaded);
+        saturations += limited;
+        limited = forward_chain(job, state.group, delays, x, kept);
+        PointBeat points;
+        for (int i = 0; i < kGroup; i++) {
+#pragma HLS UNROLL
+            points.w[2 * i] = x[i].re;
+            points.w[2 * i + 1] = x[i].im;
         }
-        state = next_forward(job, state, marks);
+        points.counted = x[0].counted;
+        points.kept = kept[0];
+        points.last = next.finished;
+        if (state.filling == 0) out.write(points);
+        state = next;
     }
-    count.trips = trips;
-    count.saturations = saturations;
+    count.saturations = saturations + limited;
 }
 
 #endif

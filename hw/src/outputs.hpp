@@ -1,9 +1,9 @@
 // The order in which the lanes compute the outputs of a layer, and in which they accept spectra.
 //
 // An image is computed a line of windows at a time.  While the rows of the image under one line are
-// read, those that only the next line needs are accepted, one row of spectra every `pace` trips;
-// the spectra memory is a ring of rows of the image, and a row is read only after its write has
-// landed.  Two sequences make this: `lines`, one step a line, and `outputs`, one step a trip.
+// read, those that only the next line needs are accepted, eight words of spectra every `pace`
+// trips; the spectra memory is a ring of rows of the image, and a row is read only after its write
+// has landed.  Two sequences make this: `lines`, one step a line, and `outputs`, one step a trip.
 #ifndef CIRCNN_OUTPUTS_HPP
 #define CIRCNN_OUTPUTS_HPP
 
@@ -144,10 +144,11 @@ struct OutputsState {
     bool ahead, ahead_last, ahead_empty;
     uint16_t ahead_last_u, ahead_ring_line, ahead_ring_row;
     uint32_t ahead_weights;
-    // accepting: lines and rows that are missing for the next line, and where the next row goes
+    // accepting: lines and rows that are missing for the next line, and where the next words go
     uint16_t lines_left, line_row, write_row, write_line;
-    uint16_t pace;  // trips until a row may be accepted
-    uint8_t settling;  // trips until the last one has landed
+    uint8_t write_beat;
+    uint16_t pace;  // trips until eight words may be accepted
+    uint8_t settling;  // trips until the last ones have landed
     // the output: its trip, up to the beats of a row, its term and its place
     uint8_t trip;
     uint16_t side, block, v, u, chunk, rows, x;
@@ -161,17 +162,18 @@ struct OutputsState {
 struct LaneCommand {
     bool multiply;
     bool clear;  // the accumulators begin anew
-    bool accept;  // a row of spectra
+    bool accept;  // eight words of spectra
     bool keep;  // the sums are complete
     bool ends;
     bool first_chunk;
     uint16_t side;  // the term's block within its group
     uint16_t weights_row, spectra_row, write_row;
+    uint8_t write_beat;
 };
 
 typedef Stream<LaneCommand, 16> LaneCommandStream;
 
-// Trips from the one after an accepted row to the first that may decide to begin a line: the line's
+// Trips from the one after the last words of a row to the first that may decide to begin a line: the line's
 // first trip is the one after that.
 constexpr uint8_t kSettling = CIRCNN_LATENCY_SPECTRA - 2;
 
@@ -205,7 +207,7 @@ inline OutputsState first_output() {
     s.line_weights = s.ahead_weights = 0;
     s.ahead_last_u = s.ahead_ring_line = s.ahead_ring_row = 0;
     s.lines_left = s.line_row = s.write_row = s.write_line = s.pace = 0;
-    s.settling = s.trip = 0;
+    s.write_beat = s.settling = s.trip = 0;
     s.side = s.block = s.v = s.u = s.chunk = s.rows = s.x = 0;
     s.weights_row = s.output_weights = 0;
     s.spectra_row = s.window_row = s.output_row = s.ring_line = 0;
@@ -231,13 +233,15 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
                                 const LineCommand &line) {
 #pragma HLS INLINE
     OutputsState n;
-    // accept a row
+    // accept eight words
     const bool accept = accepts(s);
-    const bool line_row = accept && s.line_row == j.last_line_row;
+    const bool row = accept && s.write_beat == kRowBeats - 1;
+    const bool line_row = row && s.line_row == j.last_line_row;
     const bool ring = line_row && s.write_line == j.last_ring_line;
     const bool learn = wants_line(s);
-    n.line_row = static_cast<uint16_t>(!accept ? s.line_row : line_row ? 0 : s.line_row + 1);
-    n.write_row = static_cast<uint16_t>(!accept ? s.write_row : ring ? 0 : s.write_row + 1);
+    n.write_beat = static_cast<uint8_t>((s.write_beat + (accept ? 1 : 0)) & (kRowBeats - 1));
+    n.line_row = static_cast<uint16_t>(!row ? s.line_row : line_row ? 0 : s.line_row + 1);
+    n.write_row = static_cast<uint16_t>(!row ? s.write_row : ring ? 0 : s.write_row + 1);
     n.write_line = static_cast<uint16_t>(!line_row ? s.write_line : ring ? 0 : s.write_line + 1);
     n.lines_left = static_cast<uint16_t>(learn      ? line.fresh
                                          : line_row ? s.lines_left - 1
@@ -327,6 +331,7 @@ inline LaneCommand command_of(const OutputsJob &j, const OutputsState &s) {
     c.weights_row = static_cast<uint16_t>(s.weights_row);
     c.spectra_row = s.spectra_row;
     c.write_row = s.write_row;
+    c.write_beat = s.write_beat;
     return c;
 }
 

@@ -9,12 +9,14 @@
 #include "inverse.hpp"
 #include "product.hpp"
 #include "read.hpp"
+#include "split.hpp"
 #include "vector.hpp"
 
 struct Plan {
     bool spectral;
     ReadJob read;
     ForwardJob forward;
+    SplitJob split;
     InverseJob inverse;
     LinesJob lines;
     OutputsJob outputs;
@@ -54,6 +56,7 @@ inline void plan_layer(const Layer &layer, const Batch &batch, Plan &plan) {
     plan.results = result_job(layer, batch);
     plan.lanes = lanes_job(layer);
     plan.forward = forward_job(layer);
+    plan.split = split_job(layer);
     plan.inverse = inverse_job(layer);
     plan.lines = plan.spectral ? lines_job(layer, batch) : LinesJob();
     plan.outputs = plan.spectral ? outputs_job(layer) : OutputsJob();

@@ -12,6 +12,7 @@
 #include "results.hpp"
 #include "sums.hpp"
 
+// A row lies in memories of eight words each, which are read together and written one by one.
 constexpr Ram kSpectra = {"spectra", kSpectraRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
 
 // Three sums of real products, each in the accumulator of one DSP slice: the complex product is put
@@ -107,8 +108,8 @@ inline SendState next_send(const SendState &s, bool keep) {
 }
 
 inline void product(const LanesJob job, const Word weights[kWeightRows][kRow],
-                    Word spectra[kSpectraRows][kRow], LaneCommandStream &commands, RowStream &in,
-                    CountedStream &counted, SumStream &out, Count &count) {
+                    Word spectra[kRowBeats][kSpectraRows][kBeat], LaneCommandStream &commands,
+                    RowStream &in, CountedStream &counted, SumStream &out, Count &count) {
     count.trips = count.saturations = 0;
     if (!job.spectral) return;
 #pragma HLS DEPENDENCE variable = spectra inter RAW distance = CIRCNN_LATENCY_SPECTRA true
@@ -152,12 +153,18 @@ product:
         // multiply and accumulate
         Word row[kRow], x[kRow];
         if (c.multiply) {
-            CIRCNN_READS(spectra, c.spectra_row, kSpectra);
             CIRCNN_READS(weights, c.weights_row, kWeights);
         }
-        for (int i = 0; i < kRow; i++) {
+        for (int beat = 0; beat < kRowBeats; beat++) {
 #pragma HLS UNROLL
-            row[i] = c.multiply ? spectra[c.spectra_row][i] : static_cast<Word>(0);
+            if (c.multiply) {
+                CIRCNN_READS(spectra[beat], c.spectra_row, kSpectra);
+            }
+            for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+                row[beat * kBeat + i] = c.multiply ? spectra[beat][c.spectra_row][i]
+                                                   : static_cast<Word>(0);
+            }
         }
         spread(job, c.side, row, x);
     lanes:
@@ -171,13 +178,18 @@ product:
                 real[i] = real_lane(i, job.block_log2, c.first_chunk);
             }
         }
-        // accept a row
+        // accept eight words
         if (c.accept) {
-            const SpectraRow fresh = in.read();
-            CIRCNN_WRITES(spectra, c.write_row, kSpectra);
-            for (int i = 0; i < kRow; i++) {
+            const SpectraBeat fresh = in.read();
+            for (int beat = 0; beat < kRowBeats; beat++) {
 #pragma HLS UNROLL
-                spectra[c.write_row][i] = fresh.w[i];
+                if (beat == c.write_beat) {
+                    CIRCNN_WRITES(spectra[beat], c.write_row, kSpectra);
+                    for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+                        spectra[beat][c.write_row][i] = fresh.w[i];
+                    }
+                }
             }
         }
         if (c.ends) break;

@@ -9,14 +9,23 @@
 //   - more reads or more writes of one memory in a trip than it has ports,
 //   - a row outside the memory,
 //   - a row that one unit writes and another one reads during the same layer.
-// A memory is announced by its address: each bank of a partitioned array is one of its own, the
-// rows of a reshaped array are one together.
+// A memory is announced by its address and its kind: each bank of a partitioned array is one of its
+// own, the rows of a reshaped array are one together.  Units that run one after the other may have
+// memories of different kinds at the same address.
 #ifndef CIRCNN_SILICON_HPP
 #define CIRCNN_SILICON_HPP
 
 #include <stdint.h>
 
 #include "fault.hpp"
+
+// What is counted for our simulation alone (pynq_circnn/simulation/build.py asks for it).  No tool of
+// the vendor's sees it: what it simulates in C is what it synthesises.
+#ifdef CIRCNN_COUNT_TRIPS
+#define CIRCNN_COUNT(count) count
+#else
+#define CIRCNN_COUNT(count)
+#endif
 
 // A kind of memory: its ports, and the trips from a write to the first read that sees it.
 struct Ram {
@@ -29,6 +38,7 @@ struct Ram {
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace silicon {
@@ -76,8 +86,10 @@ inline uint64_t &first_loop() {
     return loop;
 }
 
-inline std::map<const void *, Memory> &memories() {
-    static std::map<const void *, Memory> all;
+typedef std::pair<const void *, const Ram *> Name;
+
+inline std::map<Name, Memory> &memories() {
+    static std::map<Name, Memory> all;
     return all;
 }
 
@@ -102,7 +114,7 @@ inline void next_trip() { clock().trip++; }
 }
 
 inline Memory &memory_at(const void *memory, const Ram &ram) {
-    Memory &found = memories()[memory];
+    Memory &found = memories()[Name(memory, &ram)];
     if (found.rows.empty()) found.rows.resize(static_cast<size_t>(ram.rows), Row{0, 0, 0});
     return found;
 }

@@ -123,7 +123,7 @@ inline Point rotated(const Point &b, const Factor &w, uint8_t &count) {
     bool re_limited, im_limited;
     const Word t_re = limit_17_bits(re >> CIRCNN_TWIDDLE_SHIFT, re_limited);
     const Word t_im = limit_17_bits(im >> CIRCNN_TWIDDLE_SHIFT, im_limited);
-    count = static_cast<uint8_t>(b.counted ? re_limited + im_limited : 0);
+    count = static_cast<uint8_t>(re_limited + im_limited);
     return Point{t_re, t_im, b.counted};
 }
 
@@ -141,8 +141,7 @@ inline uint8_t combine(const Point &a, const Point &t, bool active, bool halve, 
     low.im = halve_or_limit((a.im & all) + (t.im ^ all) + carry, halve, limited[3]);
     high.counted = a.counted;
     low.counted = t.counted;
-    const uint8_t four = how_many(limited[0], limited[1], limited[2], limited[3]);
-    return a.counted ? four : static_cast<uint8_t>(0);
+    return how_many(limited[0], limited[1], limited[2], limited[3]);
 }
 
 // A stage over the lanes' high bit, of which both pairs have one factor; returns its saturations.

@@ -16,9 +16,17 @@ struct BlockBeat {
     bool batch_last, layer_last;
 };
 
-// One row of the spectra memory: as many words as the lanes take.
-struct SpectraRow {
-    Word w[kRow];
+// Four points between the stages of the forward transform and the split.
+struct PointBeat {
+    Word w[kBeat];
+    bool counted;  // whether their saturations count
+    bool kept;     // whether any window needs what comes of them
+    bool last;     // of the layer
+};
+
+// Eight words of a row of the spectra memory.
+struct SpectraBeat {
+    Word w[kBeat];
 };
 
 // Eight sums of products, as words, on their way to the inverse transform.  Padding is zero.
@@ -56,7 +64,8 @@ struct ResultBeat {
 };
 
 typedef Stream<BlockBeat, 16> BlockStream;
-typedef Stream<SpectraRow, 4> RowStream;
+typedef Stream<PointBeat, 2> PointStream;
+typedef Stream<SpectraBeat, 16> RowStream;
 typedef Stream<SumBeat, 16> SumStream;
 typedef Stream<ValueBeat, 16> ValueStream;
 typedef Stream<OperandBeat, 16> OperandStream;
@@ -88,8 +97,7 @@ struct Layer {
     int32_t kept_columns;      // windows reach only the first so many of these columns
     int32_t line_rows;         // rows of spectra memory for one row of the image
     int32_t ring_lines;  // rows of the image in the spectra memory, the oldest replaced first
-    int32_t pace;  // product trips between two rows accepted
-    int32_t passes;  // of a transform over its batch
+    int32_t pace;  // product trips from eight accepted words of spectra to the next
     int32_t first_phase;  // of the image's rows: the number of the first, modulo the stride
     int32_t weights_row;  // first row in the weights memory
     int32_t weights_rows;  // rows that its weights take

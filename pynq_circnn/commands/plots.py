@@ -15,6 +15,7 @@ UNIT_COLOURS = {
     "input": "#9aa7af",
     "read": "#8fb8d0",
     "forward": "#2f7fb0",
+    "split": "#1c5375",
     "product": "#c0504d",
     "inverse": "#5a9e58",
     "vector": "#8a6d3b",

@@ -23,7 +23,8 @@ from .transform_cycles import forward_cycles, inverse_tail
 
 DEPTHS = {
     "read": 10,
-    "forward": 4,
+    "forward": 16,
+    "split": 4,
     "product": 12,
     "inverse": 4,
     "vector": 4,
@@ -42,6 +43,7 @@ a transform and the rows of spectra take besides is in the contract's latencies.
 LOOPS = {
     "read": ("read", "blocks", "windows", "joined", "pairs"),
     "forward": ("forward",),
+    "split": ("split",),
     "product": ("product", "outputs", "counted"),
     "inverse": ("inverse",),
     "vector": ("vector",),
@@ -90,6 +92,7 @@ def _lines(fields: Fields, a: Arrangement, engine: EngineSizes) -> Tuple[List[_L
     """Return the lines of one group, and the trips before the very first one."""
     lines: List[Tuple[int, int, int, int]] = []
     seen = 0
+    line_beats = a.line_rows * engine.row_beats
     outputs = a.strip * a.row_groups * a.chunks
     for y in range(fields["out_height"]):
         top = y * fields["stride_height"] - field(fields, "pad_top")
@@ -102,24 +105,24 @@ def _lines(fields: Fields, a: Arrangement, engine: EngineSizes) -> Tuple[List[_L
         seen = end
     result = []
     for index, (fresh, last, products, trips) in enumerate(lines):
-        following = lines[(index + 1) % len(lines)][0] * a.line_rows
+        following = lines[(index + 1) % len(lines)][0] * line_beats
         result.append(_Line(fresh, last, products, trips, _waits(following, trips, a.pace)))
-    return result, lines[0][0] * a.line_rows + LATENCY["spectra"]
+    return result, lines[0][0] * line_beats + LATENCY["spectra"]
 
 
-def _waits(rows: int, trips: int, pace: int) -> int:
-    """Return the trips between a line and the next, for which `rows` rows are accepted.
+def _waits(beats: int, trips: int, pace: int) -> int:
+    """Return the trips between a line and the next, for which `beats` of eight words are accepted.
 
     One is accepted every `pace` trips of the line, the first not in its first trip, in which the
     engine learns how many there are; those that are missing then in as many trips. A row can be
     read some trips after it was accepted.
     """
     late = 1 if pace == 1 else 0
-    accepted = min(rows, (trips - late) // pace)
-    if accepted < rows:
-        return rows - accepted + LATENCY["spectra"] - 1
-    after = trips - late - rows * pace  # trips after the last row
-    return max(0, LATENCY["spectra"] - 1 - after) if rows else 0
+    accepted = min(beats, (trips - late) // pace)
+    if accepted < beats:
+        return beats - accepted + LATENCY["spectra"] - 1
+    after = trips - late - beats * pace  # trips after the last one
+    return max(0, LATENCY["spectra"] - 1 - after) if beats else 0
 
 
 def _matrix(
@@ -131,7 +134,8 @@ def _matrix(
     lines, first_rows = _lines(fields, a, engine)
 
     product = first_rows
-    now, busy_from = DEPTHS["read"] + DEPTHS["forward"], 0
+    depth = DEPTHS["read"] + DEPTHS["forward"] + DEPTHS["split"]
+    now, busy_from = depth, 0
     height = fields["in_height"]
     for group in range(groups):
         for index, line in enumerate(lines):
@@ -140,7 +144,7 @@ def _matrix(
             product += line.trips + extra
             row = group * height + line.last if line.last >= 0 else -1
             ready = int(forward.ready[row]) if row >= 0 else 0
-            start = max(now, ready + DEPTHS["read"] + DEPTHS["forward"] + LATENCY["spectra"])
+            start = max(now, ready + depth + LATENCY["spectra"])
             busy_from = busy_from or start
             now = start + line.trips + extra
     product += engine.row_beats
@@ -152,6 +156,7 @@ def _matrix(
     trips = {
         "read": forward.read_trips,
         "forward": forward.trips,
+        "split": forward.split_trips,
         "product": product,
         "inverse": beats + tail,
         "vector": 0,
@@ -164,7 +169,8 @@ def _matrix(
     end = inverse_end + DEPTHS["epilogue"] + DEPTHS["write"]
     spans = {
         "read": (0, forward.read_trips),
-        "forward": (DEPTHS["read"], int(forward.ready[-1]) + DEPTHS["read"]),
+        "forward": (DEPTHS["read"], DEPTHS["read"] + forward.trips),
+        "split": (DEPTHS["read"] + DEPTHS["forward"], int(forward.ready[-1]) + depth),
         "product": (busy_from, now),
         "inverse": (busy_from + engine.row_beats, inverse_end),
         "epilogue": (busy_from + engine.row_beats + tail, end),

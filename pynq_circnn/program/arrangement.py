@@ -73,8 +73,6 @@ class Arrangement:
         Output and input blocks of a pixel, `side` at a time.
     terms : int
         Products summed for one output.
-    passes : int
-        Passes of a transform over a batch.
     strip : int
         Output columns of a place.
     columns, kept_columns : int
@@ -84,7 +82,7 @@ class Arrangement:
     ring_lines : int
         Rows of the image that the spectra memory holds, the oldest replaced first.
     pace : int
-        Product trips between two rows accepted from the transform.
+        Product trips from eight accepted words of spectra to the next.
     """
 
     block: int
@@ -95,7 +93,6 @@ class Arrangement:
     row_groups: int
     column_groups: int
     terms: int
-    passes: int
     strip: int
     columns: int
     kept_columns: int
@@ -248,7 +245,7 @@ def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
     last = fields["in_width"] + field(fields, "pad_left") - (strips - 1) * between
     terms = terms_of(fields)
     trips = max(terms, engine.row_beats) * strip * row_groups * chunks
-    rows = min(fields["stride_height"], fields["kernel_height"]) * line_rows
+    beats = min(fields["stride_height"], fields["kernel_height"]) * line_rows * engine.row_beats
     return Arrangement(
         block=k,
         side=side,
@@ -258,11 +255,10 @@ def arrange(fields: Fields, engine: EngineSizes) -> Arrangement:
         row_groups=row_groups,
         column_groups=column_groups,
         terms=terms,
-        passes=max(log2 - 2, 1),
         strip=strip,
         columns=max(kept, last, between if strips > 1 else 1),
         kept_columns=kept,
         line_rows=line_rows,
         ring_lines=2 * min(fields["kernel_height"], fields["in_height"]),
-        pace=min(max(trips // rows, 1), MAX_PACE),
+        pace=min(max(trips // beats, 1), MAX_PACE),
     )

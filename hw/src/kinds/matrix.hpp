@@ -43,7 +43,6 @@ inline void arrange_lanes(Layer &layer) {
     layer.terms = static_cast<int32_t>(
         product_of(product_of(d.kernel_height, d.kernel_width), d.block_columns));
     layer.strip = ceil_shift(d.out_width, layer.by_sample ? 0 : places_log2);
-    layer.passes = log2 > 3 ? log2 - 2 : 1;
 }
 
 // Rows of sums of one pixel.
@@ -74,10 +73,11 @@ inline bool arrange_ring(Layer &layer) {
     layer.columns = most(most(layer.kept_columns, last), places > 1 ? between : 1);
     const int32_t output = most(layer.terms, kRowBeats);
     const int64_t trips = product_of(product_of(output, output_rows(layer)), layer.strip);
-    const int64_t rows = product_of(least(d.stride_height, d.kernel_height), layer.line_rows);
+    const int64_t beats = product_of(least(d.stride_height, d.kernel_height), layer.line_rows)
+                          << (kRowLog2 - kBeatLog2);
     const int32_t strides = quotient(d.pad_top, d.stride_height, 16);
     layer.first_phase = d.pad_top - static_cast<int32_t>(product_of(strides, d.stride_height));
-    layer.pace = most(quotient(trips, rows, log2_of(kMaxPace)), 1);
+    layer.pace = most(quotient(trips, beats, log2_of(kMaxPace)), 1);
     return true;
 }
 
