@@ -46,11 +46,11 @@ inline Point choose(bool which, Point yes, Point no) {
     return Point{which ? yes.re : no.re, which ? yes.im : no.im, which ? yes.counted : no.counted};
 }
 
-// The same for 17 bits, such as a sum of two words.  Two tests of bits are shorter than two
-// comparisons; wider values are limited wrongly.
+// The same for 17 bits, such as a sum of two words.  Tests of bits are shorter than comparisons; wider
+// values are limited wrongly.
 inline Word limit_17_bits(int32_t v, bool &limited) {
-    const bool negative = (v & 0x10000) != 0;
-    limited = negative != ((v & 0x8000) != 0) || (v & 0x1FFFF) == 0x18000;
+    const bool negative = (v & 0x10000) != 0, high = (v & 0x8000) != 0, low = (v & 0x7FFF) != 0;
+    limited = negative ? !(high && low) : high;
     const int32_t bound = negative ? -kValueMax : kValueMax;
     return static_cast<Word>(limited ? bound : v);
 }

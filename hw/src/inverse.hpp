@@ -83,7 +83,7 @@ inline uint8_t row_before(const InverseState &s, int trips) {
 
 // The saturations of what came `trips` ago: none before the first row.
 inline uint8_t counted_after(const InverseState &s, int trips, uint8_t count) {
-    return (s.age & 127) >= trips ? count : static_cast<uint8_t>(0);
+    return static_cast<uint8_t>((s.age & 127) >= trips ? count & 15 : 0);
 }
 
 // -- memories -----------------------------------------------------------------------------------
@@ -323,15 +323,15 @@ inverse:
             }
             out.write(values);
         }
-        const uint8_t early = static_cast<uint8_t>(
-            counted_after(state, kMergeTrip, limited_merge) +
-            counted_after(state, kMergedTrip, static_cast<uint8_t>(limited_0 + limited_1)));
-        const uint8_t middle = static_cast<uint8_t>(counted_after(state, kStageTrip[2], limited_2) +
-                                                    counted_after(state, kStageTrip[3], limited_3) +
-                                                    counted_after(state, kStageTrip[4], limited_4));
-        const uint8_t late = static_cast<uint8_t>(counted_after(state, kStageTrip[5], limited_5) +
-                                                  counted_after(state, kStageTrip[6], limited_6));
-        saturations += static_cast<uint8_t>((early + middle) + late);
+        const int first = counted_after(state, kMergeTrip, limited_merge) +
+                          counted_after(state, kStageTrip[0], limited_0);
+        const int second = counted_after(state, kStageTrip[1], limited_1) +
+                           counted_after(state, kStageTrip[2], limited_2);
+        const int third = counted_after(state, kStageTrip[3], limited_3) +
+                          counted_after(state, kStageTrip[4], limited_4);
+        const int fourth = counted_after(state, kStageTrip[5], limited_5) +
+                           counted_after(state, kStageTrip[6], limited_6);
+        saturations += static_cast<uint8_t>((first + second) + (third + fourth));
         state = next_inverse(state, beat.last);
     }
     count.trips = trips;

@@ -1,8 +1,8 @@
 // Sums of products become words: a rounding shift by as much as the layer says, and a limit.
 //
-// The shift goes from the coarsest step to the finest, and each step keeps only the bits that the
-// finer ones still need: 17 in the end, the word and the bit that rounds it.  What a step drops must
-// be copies of the sign; where it is not, the sum is beyond the limits.
+// The shift goes from the coarsest step to the finest, and each step makes only the bits that the
+// finer ones still need: 16 in the end, of which the last one rounds.  What a step without a shift
+// leaves above must be copies of the sign; where it is not, the sum is beyond the limits.
 #ifndef CIRCNN_SUMS_HPP
 #define CIRCNN_SUMS_HPP
 
@@ -11,29 +11,37 @@
 
 static_assert(CIRCNN_ACCUMULATOR_BITS == 48, "the steps of the shift are written for 48 bits");
 
-// The lowest bits of a value, and whether they are all of it.
-template <int Bits>
-inline int32_t lowest(int64_t v, bool &all) {
-    const int64_t top = v >> (Bits - 1);
-    all = top == 0 || top == -1;
-    return static_cast<int32_t>(static_cast<uint32_t>(v) << (32 - Bits)) >> (32 - Bits);
+// Whether the `Bits` bits of a value from bit `From` on are no copies of the sign.
+template <int From, int Bits>
+inline bool differs(int64_t v, int64_t sign) {
+    return (((v >> From) ^ sign) & ((1 << Bits) - 1)) != 0;
 }
 
-// The same as limit(round_shift(sum, shift)) for a shift of less than 64.
+// The lowest bits of a value.
+template <int Bits>
+inline uint32_t lowest(int64_t v) {
+    return static_cast<uint32_t>(v) & ((1u << Bits) - 1);
+}
+
+// The same as limit(round_shift(sum, shift)) for a shift of less than 48.
 inline Word shifted_sum(int64_t sum, uint8_t shift, bool &limited) {
 #pragma HLS INLINE
-    const int64_t twice = sum * 2;  // the last bit that remains is the one that rounds
-    const int64_t s32 = (shift & 32) != 0 ? twice >> 32 : twice;
-    const int64_t s16 = (shift & 16) != 0 ? s32 >> 16 : s32;
-    bool all_32, all_24, all_20, all_18, all_17;
-    const int32_t of_32 = lowest<32>(s16, all_32);
-    const int32_t of_24 = lowest<24>((shift & 8) != 0 ? of_32 >> 8 : of_32, all_24);
-    const int32_t of_20 = lowest<20>((shift & 4) != 0 ? of_24 >> 4 : of_24, all_20);
-    const int32_t of_18 = lowest<18>((shift & 2) != 0 ? of_20 >> 2 : of_20, all_18);
-    const int32_t of_17 = lowest<17>((shift & 1) != 0 ? of_18 >> 1 : of_18, all_17);
-    const bool within = all_32 && all_24 && all_20 && all_18 && all_17;
-    const uint16_t word = static_cast<uint16_t>((of_17 >> 1) + (of_17 & 1));
-    limited = !within || word == 0x8000;  // -32768, or 32768 after rounding
+    const bool by_32 = (shift & 32) != 0, by_16 = (shift & 16) != 0, by_8 = (shift & 8) != 0;
+    const bool by_4 = (shift & 4) != 0, by_2 = (shift & 2) != 0, by_1 = (shift & 1) != 0;
+    const int64_t twice = sum * 2, sign = sum < 0 ? -1 : 0;
+    const uint32_t of_31 = by_32   ? lowest<31>(twice >> 32)
+                           : by_16 ? lowest<31>(twice >> 16)
+                                   : lowest<31>(twice);
+    const uint32_t of_23 = lowest<23>(by_8 ? of_31 >> 8 : of_31);
+    const uint32_t of_19 = lowest<19>(by_4 ? of_23 >> 4 : of_23);
+    const uint32_t of_17 = lowest<17>(by_2 ? of_19 >> 2 : of_19);
+    const uint32_t of_16 = lowest<16>(by_1 ? of_17 >> 1 : of_17);
+    const bool beyond =
+        (!by_32 && (by_16 ? differs<47, 1>(twice, sign) : differs<31, 17>(twice, sign))) ||
+        (!by_8 && differs<23, 8>(of_31, sign)) || (!by_4 && differs<19, 4>(of_23, sign)) ||
+        (!by_2 && differs<17, 2>(of_19, sign)) || (!by_1 && differs<16, 1>(of_17, sign));
+    const uint16_t word = static_cast<uint16_t>((of_16 >> 1 | (sign & 0x8000)) + (of_16 & 1));
+    limited = beyond || word == 0x8000;  // -32768, or 32768 after rounding
     const Word bound = static_cast<Word>(sum < 0 ? -kValueMax : kValueMax);
     return limited ? bound : static_cast<Word>(word);
 }
