@@ -30,9 +30,8 @@ inline LaneSums recurrence_lane(const LaneSums &sums, Word re, Word im, bool cle
 }
 
 // The total of a window.
-inline int32_t recurrence_total(const Combination &combination, bool first, int32_t word,
-                                int32_t total) {
-    return with_pixel(combination, first, total, word);
+inline Total recurrence_total(bool maximum, bool first, Word word, Total total) {
+    return with_pixel(maximum, first, total, word);
 }
 
 // -- controls -----------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ UNITS: Dict[str, Tuple[str, str]] = {
         "const OutputsJob &, bool &, LineStream &, LaneCommandStream &",
     ),
     "results": ("sequence_results", "const ResultJob &, ResultCommandStream &"),
-    "vector": ("vector_layer", "const VectorJob &, OperandStream &, TotalStream &, Count &"),
+    "vector": ("vector_layer", "const VectorJob &, OperandStream &, TotalStream &, UpperStream &, Count &"),
     "write": (
         "write_layer",
         "const uint32_t &, ResultStream &, ActivationBank [kBanks], Count &",
@@ -49,7 +49,7 @@ UNITS: Dict[str, Tuple[str, str]] = {
     "epilogue": (
         "epilogue",
         "const EpilogueJob &, const Channels &, ValueStream &, TotalStream &, "
-        "ResultCommandStream &, ResultStream &, Count &",
+        "UpperStream &, ResultCommandStream &, ResultStream &, Count &",
     ),
     "read": (
         "read_layer",

@@ -25,6 +25,9 @@ typedef hls::stream<AxiWord> AxiStream;
 // What a DSP48E1 accumulates.
 typedef ap_int<48> Sum;
 
+// A total of the vector unit: the sum of a pool's words.
+typedef ap_int<28> Total;
+
 #else
 
 #ifdef __SYNTHESIS__
@@ -46,6 +49,7 @@ struct AxiWord {
 typedef Stream<AxiWord, 1 << 30> AxiStream;
 
 typedef int64_t Sum;
+typedef int32_t Total;
 
 #endif
 

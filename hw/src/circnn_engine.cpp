@@ -31,6 +31,7 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     ValueStream values("values");
     OperandStream operands("operands");
     TotalStream totals("totals");
+    UpperStream uppers("uppers");
     ResultCommandStream places("places");
     ResultStream results("results");
     CIRCNN_PARALLEL_BEGIN
@@ -44,9 +45,10 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_UNIT(sequence_counted(counting, spectral, counted))
     CIRCNN_UNIT(product(lanes, weights, spectra, trips, rows, counted, sums, product_count))
     CIRCNN_UNIT(inverse_transform(inverse, sums, values, inverse_count))
-    CIRCNN_UNIT(vector_layer(vector, operands, totals, vector_count))
+    CIRCNN_UNIT(vector_layer(vector, operands, totals, uppers, vector_count))
     CIRCNN_UNIT(sequence_results(placing, places))
-    CIRCNN_UNIT(epilogue(ending, channels, values, totals, places, results, epilogue_count))
+    CIRCNN_UNIT(epilogue(ending, channels, values, totals, uppers, places, results,
+                         epilogue_count))
     CIRCNN_UNIT(write_layer(beats, results, activations, write_count))
     CIRCNN_PARALLEL_END
     CIRCNN_CHECK(reads.empty(), "leftovers in the channel ", "reads");
@@ -59,6 +61,7 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_CHECK(values.empty(), "leftovers in the channel ", "values");
     CIRCNN_CHECK(operands.empty(), "leftovers in the channel ", "operands");
     CIRCNN_CHECK(totals.empty(), "leftovers in the channel ", "totals");
+    CIRCNN_CHECK(uppers.empty(), "leftovers in the channel ", "uppers");
     CIRCNN_CHECK(places.empty(), "leftovers in the channel ", "places");
     CIRCNN_CHECK(results.empty(), "leftovers in the channel ", "results");
 }

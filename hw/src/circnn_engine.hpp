@@ -13,14 +13,6 @@ struct Report {
     uint32_t status, detail, samples, saturations, product_trips, beats_in, beats_out;
 };
 
-// What is counted for our simulation alone (pynq_circnn/simulation/build.py asks for it).  No tool of
-// the vendor's sees it: what it simulates in C is what it synthesises.
-#ifdef CIRCNN_COUNT_TRIPS
-#define CIRCNN_COUNT(count) count
-#else
-#define CIRCNN_COUNT(count)
-#endif
-
 // All state that is kept from one packet to the next.
 struct Engine {
     bool loaded;

@@ -18,6 +18,14 @@
 
 #include "fault.hpp"
 
+// What is counted for our simulation alone (pynq_circnn/simulation/build.py asks for it).  No tool of
+// the vendor's sees it: what it simulates in C is what it synthesises.
+#ifdef CIRCNN_COUNT_TRIPS
+#define CIRCNN_COUNT(count) count
+#else
+#define CIRCNN_COUNT(count)
+#endif
+
 // A kind of memory: its ports, and the trips from a write to the first read that sees it.
 struct Ram {
     const char *name;

@@ -309,8 +309,10 @@ inline PairsJob pairs_job(const Layer &layer, const Batch &batch) {
     PairsJob j;
     j.words = static_cast<uint32_t>(layer.out_words);
     j.samples = static_cast<uint16_t>(batch.samples);
-    j.first_address = static_cast<uint32_t>(layer.d.input_address);
-    j.second_address = static_cast<uint32_t>(layer.d.second_address);
+    const bool swapped = combination_of(layer.d).swapped;
+    const int32_t first = layer.d.input_address, second = layer.d.second_address;
+    j.first_address = static_cast<uint32_t>(swapped ? second : first);
+    j.second_address = static_cast<uint32_t>(swapped ? first : second);
     j.sample_words = static_cast<uint32_t>(batch.stride);
     return j;
 }

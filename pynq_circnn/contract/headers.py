@@ -355,10 +355,28 @@ def configuration_header(name: str) -> str:
         if isinstance(value, int):
             lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({value})")
     lines += [f"#define CIRCNN_CONFIG_DIGEST (0x{configuration_digest(name):08X}u)", ""]
-    lines += ["/* The tables' even and odd points: an interval's ends lie one in each. */"]
-    for table in TABLE_ACTIVATIONS:
-        for half, points in (("even", TABLES[table][::2]), ("odd", TABLES[table][1::2])):
-            values = ", ".join(map(str, points))
-            head = f"static const int16_t circnn_{table}_{half}[{len(points)}]"
-            lines.append(f"{head} = {{{values}}};")
+    lines += ["/* The tables' even and odd points from zero on, by table: an interval's ends lie one",
+              " * in each.  Zero is no point (2^14 for sigmoid): the last one stands in its place. */"]  # fmt: skip
+    halves = [half_table(table) for table in TABLE_ACTIVATIONS]
+    evens = [[p[-1], *p[2:-1:2]] for p in halves]
+    for half, points in (("even", evens), ("odd", [p[1::2] for p in halves])):
+        values = ", ".join("{" + ", ".join(map(str, p)) + "}" for p in points)
+        head = f"static const int16_t circnn_tables_{half}[{len(points)}][{len(points[0])}]"
+        lines.append(f"{head} = {{{values}}};")
     return "\n".join([*lines, ""])
+
+
+def half_table(name: str) -> List[int]:
+    """Return the points of a table from zero on: the others are their mirror image.
+
+    Raises
+    ------
+    ValueError
+        If the points below zero are not -y (tanh) or 2^15 - y (sigmoid) for each y above it.
+    """
+    points = TABLES[name]
+    zero = len(points) // 2
+    whole = 2 * points[zero]  # 2^15 or 0
+    if whole not in (0, 1 << 15) or any(a + b != whole for a, b in zip(points, points[::-1])):
+        raise ValueError(f"the table of {name} must be its own mirror image about zero")
+    return points[zero:]
