@@ -25,8 +25,8 @@ inline PacketReader recurrence_packet(const PacketReader &state, uint64_t data, 
 }
 
 // A lane's accumulators; its product is what the factor of one leaves of it.
-inline LaneSums recurrence_lane(const LaneSums &sums, Word re, Word im, bool clear) {
-    return lane(1, 1, re, im, clear, sums);
+inline LaneSums recurrence_lane(const LaneSums &sums, Word re, Word im, bool real, bool clear) {
+    return lane(1, 1, re, im, real, clear, sums);
 }
 
 // The total of a window.

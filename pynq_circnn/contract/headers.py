@@ -354,6 +354,8 @@ def configuration_header(name: str) -> str:
     for key, value in CONFIGURATIONS[name].items():
         if isinstance(value, int):
             lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({value})")
+    for key, bits in widths(name).items():
+        lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({bits})")
     lines += [f"#define CIRCNN_CONFIG_DIGEST (0x{configuration_digest(name):08X}u)", ""]
     lines += ["/* The tables' even and odd points from zero on, by table: an interval's ends lie one",
               " * in each.  Zero is no point (2^14 for sigmoid): the last one stands in its place. */"]  # fmt: skip
@@ -364,6 +366,20 @@ def configuration_header(name: str) -> str:
         head = f"static const int16_t circnn_tables_{half}[{len(points)}][{len(points[0])}]"
         lines.append(f"{head} = {{{values}}};")
     return "\n".join([*lines, ""])
+
+
+def widths(name: str) -> Dict[str, int]:
+    """Return the bits of an address of the activation memory, and of a lane's sum of products.
+
+    A product is one of a word and of a sum or difference of two; a sum has a term for each row of
+    weights at most.
+    """
+    sizes = CONFIGURATIONS[name]
+    found = {"address_bits": (sizes["activation_words"] - 1).bit_length()}
+    if "lanes" in sizes:
+        rows = sizes["weights_words"] // (2 * sizes["lanes"])
+        found["sum_bits"] = 32 + (rows - 1).bit_length()
+    return found
 
 
 def half_table(name: str) -> List[int]:
