@@ -146,14 +146,8 @@ input:
         CIRCNN_COUNT(engine.input_trips++);
         const uint8_t count = words_of(job, s);
         const uint64_t beat = packet_beat(packet, in);
-        Word scaled[kBeat], words[kBeat];
-        const uint8_t limited_bytes = input_bytes(engine.input_bytes, beat, count, scaled);
-        const uint8_t limited_words = input_words(beat, 0, count, words);
-        for (int i = 0; i < kBeat; i++) {
-#pragma HLS UNROLL
-            words[i] = batch.bytes ? scaled[i] : words[i];
-        }
-        limited += batch.bytes ? limited_bytes : limited_words;
+        Word words[kBeat];
+        limited += input_beat(engine.input_bytes, batch.bytes, beat, beat, count, words);
         write_words(engine.activations, s.address, words, count);
         s = next_move(job, s);
     }
