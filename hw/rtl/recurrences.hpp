@@ -25,12 +25,13 @@ inline PacketReader recurrence_packet(const PacketReader &state, uint64_t data, 
 }
 
 // A lane's accumulators; its product is what the factor of one leaves of it.
-inline LaneSums recurrence_lane(const LaneSums &sums, Word re, Word im, bool real, bool clear) {
-    return lane(1, 1, re, im, real, clear, sums);
+inline LaneSums recurrence_lane(const LaneSums &sums, int32_t a, int32_t b, int32_t c, bool clear) {
+    return LaneSums{accumulated(clear, sums.both, a, 1), accumulated(clear, sums.up, b, 1),
+                    accumulated(clear, sums.down, c, 1)};
 }
 
 // The total of a window.
-inline Total recurrence_total(bool maximum, bool first, Word word, Total total) {
+inline int32_t recurrence_total(bool maximum, bool first, Word word, int32_t total) {
     return with_pixel(maximum, first, total, word);
 }
 

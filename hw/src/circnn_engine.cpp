@@ -167,11 +167,13 @@ output:
         CIRCNN_TRIP();
         CIRCNN_COUNT(engine.output_trips++);
         Word words[kBanks];
-        read_words(engine.activations, s.address, words_of(job, s), words);
+        const uint8_t count = words_of(job, s);
+        read_banks<kBeat / 2>(engine.activations, s.address, count, words);
         uint64_t beat = 0;
         for (int i = 0; i < kBeat / 2; i++) {
 #pragma HLS UNROLL
-            beat |= static_cast<uint64_t>(static_cast<uint16_t>(words[i])) << (16 * i);
+            const Word word = i < count ? words[i] : static_cast<Word>(0);
+            beat |= static_cast<uint64_t>(static_cast<uint16_t>(word)) << (16 * i);
         }
         send(out, beat, false, report.beats_out);
         s = next_move(job, s);

@@ -55,7 +55,7 @@ inline EpilogueJob epilogue_job(const Layer &layer, uint32_t beats) {
 inline uint8_t ceil_log2(uint16_t less_one) {
 #pragma HLS INLINE
     uint8_t bits = 0;
-    for (int i = 0; i < log2_of(CIRCNN_LIMIT_POOL_AREA); i++) {
+    for (int i = 0; 1 << i < CIRCNN_LIMIT_POOL_AREA; i++) {
 #pragma HLS UNROLL
         bits = (less_one & (1 << i)) != 0 ? static_cast<uint8_t>(i + 1) : bits;
     }

@@ -32,8 +32,9 @@ inline BankRows bank_rows(uint32_t address) {
 
 inline uint32_t row_of(const BankRows &r, uint32_t bank) { return bank < r.first ? r.next : r.row; }
 
-// Sixteen words from an address on, of which the first `count` must lie in the memory; the rest may
-// be any.  The words turn in four steps, by half as far each.
+// Words from an address on, of which the first `count` must lie in the memory; the rest may be any.
+// They turn in four steps, by half as far each.
+template <int Words>
 inline void read_banks(const ActivationBank *memory, uint32_t address, uint8_t count,
                        Word words[kBanks]) {
 #pragma HLS INLINE
@@ -47,28 +48,19 @@ inline void read_banks(const ActivationBank *memory, uint32_t address, uint8_t c
         }
         words[bank] = memory[bank][row_of(rows, bank)];
     }
-    for (int step = kBanks / 2; step >= 1; step /= 2) {
+    for (int level = 0; 1 << level < kBanks; level++) {
 #pragma HLS UNROLL
+        const int step = (kBanks / 2) >> level;
         Word turned[kBanks];
         for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
-            turned[i] = (rows.first & step) != 0 ? words[(i + step) % kBanks] : words[i];
+            if (i < Words + step - 1)  // later steps need no more
+                turned[i] = (rows.first & step) != 0 ? words[(i + step) % kBanks] : words[i];
         }
         for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
-            words[i] = turned[i];
+            if (i < Words + step - 1) words[i] = turned[i];
         }
-    }
-}
-
-// The same with zeros for the rest.
-inline void read_words(const ActivationBank *memory, uint32_t address, uint8_t count,
-                       Word words[kBanks]) {
-#pragma HLS INLINE
-    read_banks(memory, address, count, words);
-    for (int i = 0; i < kBanks; i++) {
-#pragma HLS UNROLL
-        words[i] = i < count ? words[i] : static_cast<Word>(0);
     }
 }
 
@@ -87,8 +79,9 @@ inline void write_words(ActivationBank *memory, uint32_t address, const Word wor
 #pragma HLS UNROLL
         now[i] = words[i];
     }
-    for (int step = kBeat / 2; step >= 1; step /= 2) {
+    for (int level = 0; 1 << level < kBeat; level++) {
 #pragma HLS UNROLL
+        const int step = (kBeat / 2) >> level;
         const bool turns = (rows.first & step) != 0;
         valid = turns ? (valid << step | valid >> (kBeat - step)) & all : valid;
         Word turned[kBeat];

@@ -77,16 +77,16 @@ inline void spread(const LanesJob &job, uint16_t block, const Word from[kRow], W
 #pragma HLS UNROLL
         to[i] = from[i];
     }
-    for (int level = kRowLog2 - 1; level >= 0; level--) {
+    for (int level = 0; 1 << level < kRow; level++) {
 #pragma HLS UNROLL
-        const int bit = 1 << level, above = most(kBeat - 2 * bit, 0);  // bits of a beat
+        const int bit = (kRow / 2) >> level, above = most(kBeat - 2 * bit, 0);  // bits of a beat
         const bool one = (chosen & bit) != 0;
         for (int i = 0; i < kRow; i++) {
 #pragma HLS UNROLL
             if ((i & (bit | above)) == 0) to[i] = one ? to[i | bit] : to[i];
         }
     }
-    for (int level = 0; level < kRowLog2; level++) {
+    for (int level = 0; 1 << level < kRow; level++) {
 #pragma HLS UNROLL
         const int bit = 1 << level, above = most(kBeat - 2 * bit, 0);
         const bool replaced = (job.side_mask & bit) != 0;

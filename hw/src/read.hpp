@@ -134,7 +134,7 @@ read:
         ends = c.ends;
         const bool pair = c.use == ReadUse::pair, block = c.use == ReadUse::block;
         Word words[kBanks], own[kBeat];
-        read_banks(memory, c.address, c.direct ? static_cast<uint8_t>(0) : c.count, words);
+        read_banks<kBanks>(memory, c.address, c.direct ? static_cast<uint8_t>(0) : c.count, words);
         const uint64_t beat = c.direct && c.count > 0 ? packet_beat(packet, in) : 0;
         const uint8_t limited = input_beat(bytes, takes_bytes, low_waits ? low : beat, beat, c.count,
                                            own);
