@@ -16,6 +16,13 @@ inline int32_t ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
 inline int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 inline int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
+// One of two values, both of which are there: a choice without a branch.
+template <typename T>
+inline T mux(bool which, T yes, T no) {
+#pragma HLS INLINE
+    return which ? yes : no;
+}
+
 inline int32_t clamp(int32_t v, int32_t low, int32_t high) {
     return v < low ? low : v > high ? high : v;
 }

@@ -44,6 +44,7 @@ constexpr int32_t log2_of(int32_t power) { return power == 1 ? 0 : 1 + log2_of(p
 // Bits of an address of the activation memory, and of a sum: of products of a word and of a sum or
 // difference of two, a term for each row of weights at most.
 constexpr int kAddressBits = CIRCNN_CONFIG_ADDRESS_BITS;
+constexpr int kWordsBits = kAddressBits + 1;      // of a number of words
 constexpr int kSumBits = CIRCNN_CONFIG_SUM_BITS;
 
 static_assert(kActivationWords <= 1 << kAddressBits, "an address must reach every word");
