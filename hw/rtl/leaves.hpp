@@ -33,13 +33,15 @@ inline uint64_t leaf_butterfly(uint32_t a, uint32_t b, uint64_t c) {
     return (c >> 9) & 1 ? turned + added : bits_of(high) | bits_of(low) << 32;
 }
 
-// c: sum (48 bits), clear, and which of the three sums comes back (2 bits).
+// c: sum (as many bits as it has), clear, which of the three sums comes back (2 bits), real.
 inline uint64_t leaf_lane(uint32_t a, uint32_t b, uint64_t c) {
-    const Sum sum = static_cast<int64_t>(c << 16) >> 16;
+    // as much smaller as a product is
+    const Sum sum = (static_cast<int64_t>(c << (64 - kSumBits)) >> (64 - kSumBits)) / 2;
     const Point w = point_of(a), x = point_of(b);
-    const LaneSums sums = lane(w.re, w.im, x.re, x.im, (c >> 48) & 1, LaneSums{sum, sum, sum});
+    const bool clear = (c >> 48) & 1, real = (c >> 51) & 1;
+    const LaneSums sums = lane(w.re, w.im, x.re, x.im, real, clear, LaneSums{sum, sum, sum});
     const int which = (c >> 49) & 3;
-    return static_cast<uint64_t>(which == 0 ? sums.re : which == 1 ? sums.im : sums.both);
+    return static_cast<uint64_t>(which == 0 ? sums.both : which == 1 ? sums.up : sums.down);
 }
 
 // a: a value, times the low half of b plus its high half; c: activation (3 bits), shift (6), clip
@@ -51,8 +53,10 @@ inline uint64_t leaf_finish(uint32_t a, uint32_t b, uint64_t c) {
     job.slope = static_cast<Word>((c >> 24) & 0x7FFF);
     const int64_t sum = static_cast<int64_t>(static_cast<int32_t>(a)) * low_word(b) +
                         low_word(b >> 16);
-    bool limited = false;
-    const Word word = finished(job, sum, static_cast<uint8_t>((c >> 3) % 44), limited);
+    const uint8_t shift = static_cast<uint8_t>((c >> 3) % 44);
+    bool over = false, limited = false;
+    const Word t = shift_and_limit(sum, shift, bits_above(shift), over);
+    const Word word = finished(ending_of(job), t, over, limited);
     return static_cast<uint16_t>(word) | static_cast<uint64_t>(limited ? 1 : 0) << 16;
 }
 

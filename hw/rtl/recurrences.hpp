@@ -25,14 +25,14 @@ inline PacketReader recurrence_packet(const PacketReader &state, uint64_t data, 
 }
 
 // A lane's accumulators; its product is what the factor of one leaves of it.
-inline LaneSums recurrence_lane(const LaneSums &sums, Word re, Word im, bool clear) {
-    return lane(1, 1, re, im, clear, sums);
+inline LaneSums recurrence_lane(const LaneSums &sums, int32_t a, int32_t b, int32_t c, bool clear) {
+    return LaneSums{accumulated(clear, sums.both, a, 1), accumulated(clear, sums.up, b, 1),
+                    accumulated(clear, sums.down, c, 1)};
 }
 
 // The total of a window.
-inline int32_t recurrence_total(const Combination &combination, bool first, int32_t word,
-                                int32_t total) {
-    return with_pixel(combination, first, total, word);
+inline int32_t recurrence_total(bool maximum, bool first, Word word, int32_t total) {
+    return with_pixel(maximum, first, total, word);
 }
 
 // -- controls -----------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ COSTS = {
     "comparison": "half a LUT a bit, of equality a third; against a constant half as much; of a sign "  # noqa: E501
     "none",
     "selection": "half a LUT a bit: two words of a bit in one LUT6; with a constant a quarter, of two "  # noqa: E501
-    "constants none",
+    "constants none; if a state takes a new value: none, a register has an enable",
     "logic": "a quarter of a LUT a bit",
     "shift": "by a variable amount: half a LUT a bit and stage",
     "table": "a LUT for 64 entries of a bit, in a copy for each read of a trip",
@@ -478,6 +478,22 @@ class Body:
                 found[last] = len(chain)
         return found
 
+    def _enabled(self, name: str, states: Set[str]) -> bool:
+        """Return whether a selection only decides if a state takes a new value: one of its values is
+        the state's own, and only that state takes the result, perhaps through others of the kind."""
+        chain = [name]
+        while chain[-1] not in states:
+            users = self.uses.get(chain[-1], [])
+            if len(users) != 1 or users[0] in chain or not users[0]:
+                return False
+            chain.append(users[0])
+        own = rf"{re.escape(chain[-1])}(?![\w.$-])"
+        return all(
+            re.match(r"select i1 |phi ", self.made.get(link, ""))
+            and re.search(own, self.made[link])
+            for link in chain[:-1]
+        )
+
     def _before_addition(self, operand: str) -> int:
         """Return how many inputs more an adder's LUT need to make an operand: a selection two, a
         gate one; 0 if it is neither, or used elsewhere too."""
@@ -495,6 +511,9 @@ class Body:
         lut: Dict[str, float] = {}
         ff, divisions = 0, 0
         absorbed, chained = self.absorbed(), self._shift_registers(header)
+        states = {
+            line.split(" = ")[0] for block in header for line in self.code[block] if " = phi " in line
+        }
 
         def add(what: str, amount: float) -> None:
             lut[what] = lut.get(what, 0.0) + amount
@@ -539,7 +558,7 @@ class Body:
                 elif match := re.match(r"icmp (\w+) i(\d+) (\S+), (\S+)", text):
                     add("comparison", self._compare(match[1], int(match[2]), match[3], match[4]))
                 elif match := re.match(r"select i1 \S+, i(\d+) (\S+), i\d+ (\S+)", text):
-                    if name not in absorbed:
+                    if name not in absorbed and not self._enabled(name, states):
                         add("selection", self._select(name, int(match[1]), match[2], match[3]))
                 elif match := re.match(_LIMIT, text):
                     kind = int(re.search(r"call i(\d+)", text)[1])  # type: ignore[index]
@@ -554,7 +573,7 @@ class Body:
                         elif chained[name] > 1:  # the last of a shift register
                             add("shift register", shift_register(chained[name] - 1, bits))
                             ff += bits
-                    else:
+                    elif not self._enabled(name, states):
                         add("selection", bits / 2 * (text.count("[") - 1))
                 elif match := re.match(r"load i(\d+), ptr (\S+),", text):
                     bits = self._bits(name, int(match[1]))
@@ -963,7 +982,7 @@ class Memory(NamedTuple):
 MEMORIES: Tuple[Memory, ...] = (
     Memory("memories", "weights", "kWeightRows", "16", "kRow", "bram"),
     Memory("memories", "activations", "kActivationRows", "16", "kBanks", "bram"),
-    Memory("memories", "spectra", "kSpectraRows", "16 * kBeat", "kRowBeats", "bram"),
+    Memory("memories", "spectra", "kSpectraRows", "16 * kRow", "1", "bram"),
     Memory("memories", "scales", "kChannelRows", "16 * kBeat", "1", "bram"),
     Memory("memories", "biases", "kChannelRows", "32 * kBeat", "1", "bram"),
 )

@@ -57,7 +57,6 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("*", "beats"): "counted",
     ("*", "report"): "counted",  # the beats out
     ("*", "limited"): "counted",
-    ("*", "pixels"): "counted",
     ("*", "legal"): "one AND",
     ("*", "packet"): "packet",
     ("*", "reader"): "packet",
@@ -71,7 +70,7 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("read_layer.read", "low_waits"): REGISTER,
     ("read_layer.read", "upper"): REGISTER,
     ("read_layer.read", "upper_waits"): REGISTER,
-    ("epilogue", "total"): REGISTER,
+    ("epilogue", "window"): REGISTER,
     ("vector_layer.vector", "totals"): "total",
     ("sequence_outputs.outputs", "line"): "from a channel",
 }

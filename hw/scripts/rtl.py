@@ -41,7 +41,7 @@ UNITS: Dict[str, Tuple[str, str]] = {
         "const OutputsJob &, bool &, LineStream &, LaneCommandStream &",
     ),
     "results": ("sequence_results", "const ResultJob &, ResultCommandStream &"),
-    "vector": ("vector_layer", "const VectorJob &, OperandStream &, TotalStream &, Count &"),
+    "vector": ("vector_layer", "const VectorJob &, OperandStream &, TotalStream &, UpperStream &, Count &"),
     "write": (
         "write_layer",
         "const uint32_t &, ResultStream &, ActivationBank [kBanks], Count &",
@@ -49,7 +49,7 @@ UNITS: Dict[str, Tuple[str, str]] = {
     "epilogue": (
         "epilogue",
         "const EpilogueJob &, const Channels &, ValueStream &, TotalStream &, "
-        "ResultCommandStream &, ResultStream &, Count &",
+        "UpperStream &, ResultCommandStream &, ResultStream &, Count &",
     ),
     "read": (
         "read_layer",
@@ -74,6 +74,7 @@ NOT_COUNTED = ("engine",)  # too large for Yosys: it did not end in 18 minutes
 
 FAULT = (
     "#define CIRCNN_CHECK(holds, what, where)\n"
+    "#define CIRCNN_ADDRESS(value) ((value) & ((1u << kAddressBits) - 1))\n"
     "#define CIRCNN_ANY_CONTENT(banks) \\\n"
     "    for (auto &bank : banks) for (auto &element : bank) element = {}\n"
 )

@@ -4,15 +4,24 @@
 #define CIRCNN_ARITHMETIC_HPP
 
 #include "config.hpp"
+#include "fault.hpp"
 
 static_assert((-3 >> 1) == -2, "right shift of a negative number must round down");
 
 constexpr int32_t kValueMax = CIRCNN_VALUE_MAX;
+constexpr int kWordBits = 16;
 
 inline int32_t ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
 
 inline int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 inline int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
+
+// One of two values, both of which are there: a choice without a branch.
+template <typename T>
+inline T mux(bool which, T yes, T no) {
+#pragma HLS INLINE
+    return which ? yes : no;
+}
 
 inline int32_t clamp(int32_t v, int32_t low, int32_t high) {
     return v < low ? low : v > high ? high : v;
@@ -34,6 +43,23 @@ inline int64_t round_shift(int64_t v, int shift) {
     return (twice >> 1) + (twice & 1);
 }
 
+// A value that `Bits` bits hold, sign included, so that a tool builds no more of them.
+template <int Bits>
+inline int32_t in_bits(int32_t v) {
+    const uint32_t left = static_cast<uint32_t>(v) << (32 - Bits);
+    const int32_t low = static_cast<int32_t>(left) >> (32 - Bits);
+    CIRCNN_CHECK(low == v, "a value has more bits than it should in ", "in_bits");
+    return low;
+}
+
+// The same of a value without sign.
+template <int Bits>
+inline uint32_t in_unsigned_bits(uint32_t v) {
+    const uint32_t low = v & ((1u << Bits) - 1);
+    CIRCNN_CHECK(low == v, "a value has more bits than it should in ", "in_unsigned_bits");
+    return low;
+}
+
 // -- complex points -----------------------------------------------------------------------------
 
 struct Point {
@@ -46,11 +72,17 @@ inline Point choose(bool which, Point yes, Point no) {
     return Point{which ? yes.re : no.re, which ? yes.im : no.im, which ? yes.counted : no.counted};
 }
 
-// The same for 17 bits, such as a sum of two words.  Tests of bits are shorter than comparisons; wider
-// values are limited wrongly.
-inline Word limit_17_bits(int32_t v, bool &limited) {
+// Whether a value of 17 bits, such as a sum of two words, is larger than a word may be.  Tests of bits
+// are shorter than comparisons.
+inline bool over_17_bits(int32_t v) {
     const bool negative = (v & 0x10000) != 0, high = (v & 0x8000) != 0, low = (v & 0x7FFF) != 0;
-    limited = negative ? !(high && low) : high;
+    return negative ? !(high && low) : high;
+}
+
+// The same as limit() for 17 bits; wider values are limited wrongly.
+inline Word limit_17_bits(int32_t v, bool &limited) {
+    const bool negative = (v & 0x10000) != 0;
+    limited = over_17_bits(v);
     const int32_t bound = negative ? -kValueMax : kValueMax;
     return static_cast<Word>(limited ? bound : v);
 }
@@ -61,6 +93,25 @@ inline Word halve_or_limit(int32_t v, bool halve, bool &limited) {
     const Word word = limit_17_bits(v, beyond);
     limited = beyond && !halve;
     return halve ? static_cast<Word>(v >> 1) : word;
+}
+
+// Bits of v that equal its sign if v, shifted by `shift`, is no larger than a word: what several
+// values that are shifted together share.
+inline int64_t bits_above(uint8_t shift) {
+    return static_cast<int64_t>(~uint64_t{0} << (kWordBits - 1) << shift);
+}
+
+// limit(round_shift(v, shift)), where `above` is bits_above(shift): only 17 bits of what is shifted
+// are kept, the rest only tells whether the value is limited.
+inline Word shift_and_limit(int64_t v, uint8_t shift, int64_t above, bool &limited) {
+#pragma HLS INLINE
+    const bool negative = v < 0;
+    const bool beyond = ((negative ? ~v : v) & above) != 0;
+    const int32_t twice = static_cast<int32_t>((v * 2) >> shift);  // the last bit rounds
+    const int32_t rounded = static_cast<Word>(twice >> 1) + (twice & 1);
+    limited = beyond || over_17_bits(rounded);
+    const bool low = beyond ? negative : rounded < 0;
+    return static_cast<Word>(limited ? (low ? -kValueMax : kValueMax) : rounded);
 }
 
 // How many of four, so that a trip adds narrow numbers.

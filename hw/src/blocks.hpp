@@ -37,7 +37,8 @@ struct BlocksState {
     bool more;  // this trip only takes the first half of eight words from the packet
     uint32_t direct;  // words of the pixel that are left, if they come from the packet
     bool done;
-    uint16_t beat, place, blocks, column, row, group, phase;
+    uint8_t beat, place;
+    uint16_t blocks, column, row, group, phase;
     uint32_t address;
     uint32_t channel;  // of this beat
     uint32_t blocks_channel, next_channel;  // of the group of blocks, and of the next one
@@ -48,6 +49,9 @@ struct BlocksState {
     uint8_t position, place_position, unit_position;
     bool batch_begins;  // with this beat
 };
+
+// Of a column: the places of a layer reach a few windows behind the image.
+constexpr int kColumnBits = 20;
 
 // -- the job ------------------------------------------------------------------------------------
 
@@ -135,8 +139,9 @@ inline BlocksState first_blocks(const BlocksJob &j) {
     s.address = j.first_address;
     s.channel = s.blocks_channel = 0;
     s.next_channel = j.blocks_channels;
-    s.image_column = s.column_0 = j.first_image_column;
-    s.column_1 = j.first_image_column + 1;
+    // the first column is no further left than 65,535
+    s.image_column = s.column_0 = in_bits<17>(j.first_image_column);
+    s.column_1 = in_bits<18>(j.first_image_column + 1);
     s.sample = s.sample_0 = 0;
     s.position = s.place_position = s.unit_position = j.first_position;
     s.batch_begins = false;
@@ -145,79 +150,78 @@ inline BlocksState first_blocks(const BlocksJob &j) {
 
 // Words at the state's place.
 inline uint8_t words_at(const BlocksJob &j, const BlocksState &s) {
-    const uint32_t left = j.channels - s.channel, most_words = j.wide ? kBanks : kBeat;
-    const bool exists = s.image_column >= 0 && s.image_column < j.in_width && s.sample < j.samples;
-    return static_cast<uint8_t>(!exists || s.channel >= j.channels ? 0
-                                : left < most_words                ? left
-                                                                   : most_words);
+    const int32_t left = in_bits<kWordsBits + 1>(static_cast<int32_t>(j.channels - s.channel));
+    const int32_t most_words = j.wide ? kBanks : kBeat;
+    const bool exists = (s.image_column >= 0) & (s.image_column < j.in_width) &
+                        (s.sample < j.samples) & (left > 0);
+    const int32_t words = left < most_words ? left : most_words;
+    return static_cast<uint8_t>(exists ? words & (2 * kBanks - 1) : 0);
 }
 
 inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
 #pragma HLS INLINE
     const bool last = s.blocks == j.last_blocks;
     const bool more = s.more;
-    const bool beat = !more && s.beat == (last ? j.last_beat_last : j.last_beat_full);
-    const bool place = beat && s.place == j.last_place;
-    const bool blocks = place && last;
-    const bool column = blocks && s.column == j.last_column;
-    const bool row = column && s.row == j.last_row;
+    const uint8_t last_beat = static_cast<uint8_t>(mux(last, j.last_beat_last, j.last_beat_full));
+    const bool beat = !more & (s.beat == last_beat);
+    const bool place = beat & (s.place == static_cast<uint8_t>(j.last_place));
+    const bool blocks = place & last;
+    const bool column = blocks & (s.column == j.last_column);
+    const bool row = column & (s.row == j.last_row);
     BlocksState n;
-    n.more = j.halves && !more && (blocks ? j.channels > kBeat / 2 : s.direct > kBeat + kBeat / 2);
-    n.direct = blocks ? j.channels : more ? s.direct : s.direct > kBeat ? s.direct - kBeat : 0;
-    n.done = row && s.group == j.last_group;
-    n.beat = static_cast<uint16_t>(more ? s.beat : beat ? 0 : s.beat + 1);
-    n.place = static_cast<uint16_t>(!beat ? s.place : place ? 0 : s.place + 1);
-    n.blocks = static_cast<uint16_t>(!place ? s.blocks : blocks ? 0 : s.blocks + 1);
-    n.column = static_cast<uint16_t>(!blocks ? s.column : column ? 0 : s.column + 1);
-    n.row = static_cast<uint16_t>(!column ? s.row : row ? 0 : s.row + 1);
-    n.group = static_cast<uint16_t>(!row ? s.group : s.group + 1);
-    n.phase = static_cast<uint16_t>(!column                   ? s.phase
-                                    : row                     ? j.first_phase
-                                    : s.phase == j.last_phase ? 0
-                                                              : s.phase + 1);
+    // of the packet
+    const bool many = s.direct > kBeat, two = s.direct > kBeat + kBeat / 2;
+    n.more = j.halves & !more & mux(blocks, j.channels > kBeat / 2, two);
+    const uint32_t direct = mux(many, s.direct - kBeat, 0u);
+    n.direct = in_unsigned_bits<kWordsBits>(mux(blocks, j.channels, mux(more, s.direct, direct)));
+    n.done = row & (s.group == j.last_group);
+    n.beat = static_cast<uint8_t>(counted_on(s.beat, !more, beat));
+    n.place = static_cast<uint8_t>(counted_on(s.place, beat, place));
+    n.blocks = counted_on(s.blocks, place, blocks);
+    n.column = counted_on(s.column, blocks, column);
+    n.row = counted_on(s.row, column, row);
+    n.group = counted_on(s.group, row, false);
+    const uint16_t phase = counted_on(s.phase, column, column & (s.phase == j.last_phase));
+    n.phase = mux(row, j.first_phase, phase);
     const int32_t beat_words = j.wide ? kBanks : kBeat;
-    const int32_t step = more      ? 0
-                         : !beat   ? beat_words
-                         : !place  ? (last ? j.step_place_last : j.step_place_full)
-                         : !blocks ? j.step_blocks
-                         : !column ? j.step_column
-                         : !row    ? j.step_row
-                                   : j.step_group;
-    n.address = s.address + static_cast<uint32_t>(step);
-    const uint32_t further = s.next_channel;
-    n.blocks_channel = !place ? s.blocks_channel : blocks ? 0 : further;
-    n.next_channel = !place   ? s.next_channel
-                     : blocks ? j.blocks_channels
-                              : s.next_channel + j.blocks_channels;
-    n.channel = more     ? s.channel
-                : !beat  ? s.channel + static_cast<uint32_t>(beat_words)
-                : !place ? s.blocks_channel
-                : blocks ? 0
-                         : further;
-    const int32_t next_column = column ? j.first_image_column : s.column_1;
-    n.column_0 = blocks ? next_column : s.column_0;
-    n.column_1 = !blocks ? s.column_1 : column ? j.first_image_column + 1 : s.column_1 + 1;
-    n.image_column = !beat    ? s.image_column
-                     : !place ? s.image_column + j.place_columns
-                     : blocks ? next_column
-                              : s.column_0;
+    const int32_t no = 0, at_beat = mux(more, no, beat_words);
+    const int32_t at_place = mux(last, j.step_place_last, j.step_place_full);
+    const int32_t at_column = mux(row, j.step_group, mux(column, j.step_row, j.step_column));
+    const int32_t at_blocks = mux(blocks, at_column, j.step_blocks);
+    const int32_t step = mux(beat, mux(place, at_blocks, at_place), at_beat);
+    n.address = CIRCNN_ADDRESS(s.address + static_cast<uint32_t>(step));
+    // channels
+    const uint32_t first = 0, further = s.next_channel + j.blocks_channels;
+    const uint32_t next_blocks = mux(blocks, first, s.next_channel);
+    const uint32_t next_beat = s.channel + static_cast<uint32_t>(at_beat);
+    const uint32_t next_further = mux(blocks, j.blocks_channels, further);
+    const uint32_t channel = mux(place, next_blocks, s.blocks_channel);
+    n.blocks_channel = in_unsigned_bits<kWordsBits>(channel);
+    n.next_channel = in_unsigned_bits<kWordsBits>(mux(place, next_further, s.next_channel));
+    n.channel = in_unsigned_bits<kWordsBits>(mux(beat, channel, next_beat));
+    // columns of the image, samples
+    const int32_t next_column = mux(column, j.first_image_column, s.column_1);
+    n.column_0 = in_bits<kColumnBits>(mux(blocks, next_column, s.column_0));
+    const int32_t one_more = next_column + 1;
+    n.column_1 = in_bits<kColumnBits>(mux(blocks, one_more, s.column_1));
+    const int32_t next_place_column = s.image_column + j.place_columns;
+    const int32_t image_column = mux(place, n.column_0, next_place_column);
+    n.image_column = in_bits<kColumnBits>(mux(beat, image_column, s.image_column));
     const uint16_t next_sample = static_cast<uint16_t>(s.sample + 1);
-    n.sample_0 = row ? next_sample : s.sample_0;
-    n.sample = !beat    ? s.sample
-               : !place ? (j.by_sample ? next_sample : s.sample)
-               : row    ? next_sample
-                        : s.sample_0;
+    n.sample_0 = mux(row, next_sample, s.sample_0);
+    const uint16_t place_sample = mux(j.by_sample, next_sample, s.sample);
+    n.sample = mux(beat, mux(place, n.sample_0, place_sample), s.sample);
+    // the batch
     const uint8_t unit = static_cast<uint8_t>(s.unit_position + j.unit_beats);
     const uint8_t next_place = static_cast<uint8_t>(s.place_position + j.place_beats);
     const bool batch = unit == j.batch_beats;
-    const uint8_t next_unit = batch ? static_cast<uint8_t>(0) : unit;
-    n.batch_begins = place && (batch || n.done);
-    n.unit_position = place ? next_unit : s.unit_position;
-    n.place_position = !beat ? s.place_position : place ? next_unit : next_place;
-    n.position = static_cast<uint8_t>(more     ? s.position
-                                      : !beat  ? s.position + (j.wide ? 2 : 1)
-                                      : !place ? next_place
-                                               : next_unit);
+    const uint8_t next_unit = mux(batch, uint8_t{0}, unit);
+    n.batch_begins = place & (batch | n.done);
+    n.unit_position = mux(place, next_unit, s.unit_position);
+    n.place_position = mux(beat, mux(place, next_unit, next_place), s.place_position);
+    const uint8_t more_beats = static_cast<uint8_t>(more ? 0 : j.wide ? 2 : 1);
+    const uint8_t next_position = static_cast<uint8_t>(s.position + more_beats);
+    n.position = mux(beat, n.place_position, next_position);
     return n;
 }
 
@@ -225,13 +229,13 @@ inline ReadCommand command_of(const BlocksJob &j, const BlocksState &s, const Bl
 #pragma HLS INLINE
     ReadCommand c;
     c.use = s.more ? ReadUse::hold : ReadUse::block;
-    c.address = s.address;
+    c.address = CIRCNN_ADDRESS(s.address);
     c.count = words_at(j, s);
     c.direct = j.direct;
     c.wide = j.wide;
     c.position = s.position;
-    c.counted = s.place == j.last_place || s.column < j.owned_columns;
-    c.kept = s.column < j.kept_columns && s.phase < j.kernel_height && s.row < j.kept_rows;
+    c.counted = (s.place == j.last_place) | (s.column < j.owned_columns);
+    c.kept = (s.column < j.kept_columns) & (s.phase < j.kernel_height) & (s.row < j.kept_rows);
     c.batch_last = n.batch_begins;
     c.first = c.last = c.second = false;
     c.ends = n.done;
@@ -241,11 +245,10 @@ inline ReadCommand command_of(const BlocksJob &j, const BlocksState &s, const Bl
 inline void sequence_blocks(const BlocksJob &job, ReadCommandStream &out) {
     BlocksState s = first_blocks(job);
 blocks:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (!s.done) {
 #pragma HLS PIPELINE II = 1
         const BlocksState n = next_blocks(job, s);
         out.write(command_of(job, s, n));
-        if (n.done) break;
         s = n;
     }
 }

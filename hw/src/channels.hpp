@@ -10,6 +10,8 @@
 #ifndef CIRCNN_CHANNELS_HPP
 #define CIRCNN_CHANNELS_HPP
 
+#include "config.hpp"
+
 #ifdef CIRCNN_VENDOR
 
 #include <ap_axi_sdata.h>
@@ -22,8 +24,11 @@ using Stream = hls::stream<T, Depth>;
 typedef ap_axiu<64, 0, 0, 0> AxiWord;
 typedef hls::stream<AxiWord> AxiStream;
 
-// What a DSP48E1 accumulates.
-typedef ap_int<48> Sum;
+// What a lane accumulates; a DSP48E1 has 48 bits.
+typedef ap_int<kSumBits> Sum;
+
+// A total of the vector unit: the sum of a pool's words.
+typedef ap_int<28> Total;
 
 #else
 
@@ -46,6 +51,7 @@ struct AxiWord {
 typedef Stream<AxiWord, 1 << 30> AxiStream;
 
 typedef int64_t Sum;
+typedef int32_t Total;
 
 #endif
 

@@ -16,11 +16,11 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
                       const InverseJob inverse, const VectorJob vector, const ResultJob placing,
                       const EpilogueJob ending, bool spectral, bool takes_bytes, uint32_t beats,
                       const InputBytes &bytes, ActivationBank *activations,
-                      const Word weights[kWeightRows][kRow],
-                      Word spectra[kRowBeats][kSpectraRows][kBeat], const Channels &channels,
-                      AxiStream &in, PacketReader &packet, Count &read_count, Count &forward_count,
-                      Count &split_count, Count &product_count, Count &inverse_count,
-                      Count &vector_count, Count &epilogue_count, Count &write_count) {
+                      const Word weights[kWeightRows][kRow], Word spectra[kSpectraRows][kRow],
+                      const Channels &channels, AxiStream &in, PacketReader &packet,
+                      Count &read_count, Count &forward_count, Count &split_count,
+                      Count &product_count, Count &inverse_count, Count &vector_count,
+                      Count &epilogue_count, Count &write_count) {
 #pragma HLS DATAFLOW
     ReadCommandStream reads("reads");
     BlockStream blocks("blocks");
@@ -33,6 +33,7 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     ValueStream values("values");
     OperandStream operands("operands");
     TotalStream totals("totals");
+    UpperStream uppers("uppers");
     ResultCommandStream places("places");
     ResultStream results("results");
     CIRCNN_PARALLEL_BEGIN
@@ -47,9 +48,9 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_UNIT(sequence_counted(counting, spectral, counted))
     CIRCNN_UNIT(product(lanes, weights, spectra, trips, rows, counted, sums, product_count))
     CIRCNN_UNIT(inverse_transform(inverse, sums, values, inverse_count))
-    CIRCNN_UNIT(vector_layer(vector, operands, totals, vector_count))
+    CIRCNN_UNIT(vector_layer(vector, operands, totals, uppers, vector_count))
     CIRCNN_UNIT(sequence_results(placing, places))
-    CIRCNN_UNIT(epilogue(ending, channels, values, totals, places, results, epilogue_count))
+    CIRCNN_UNIT(epilogue(ending, channels, values, totals, uppers, places, results, epilogue_count))
     CIRCNN_UNIT(write_layer(beats, results, activations, write_count))
     CIRCNN_PARALLEL_END
     CIRCNN_CHECK(reads.empty(), "leftovers in the channel ", "reads");
@@ -63,6 +64,7 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_CHECK(values.empty(), "leftovers in the channel ", "values");
     CIRCNN_CHECK(operands.empty(), "leftovers in the channel ", "operands");
     CIRCNN_CHECK(totals.empty(), "leftovers in the channel ", "totals");
+    CIRCNN_CHECK(uppers.empty(), "leftovers in the channel ", "uppers");
     CIRCNN_CHECK(places.empty(), "leftovers in the channel ", "places");
     CIRCNN_CHECK(results.empty(), "leftovers in the channel ", "results");
 }
@@ -147,14 +149,8 @@ input:
         CIRCNN_COUNT(engine.input_trips++);
         const uint8_t count = words_of(job, s);
         const uint64_t beat = packet_beat(packet, in);
-        Word scaled[kBeat], words[kBeat];
-        const uint8_t limited_bytes = input_bytes(engine.input_bytes, beat, count, scaled);
-        const uint8_t limited_words = input_words(beat, 0, count, words);
-        for (int i = 0; i < kBeat; i++) {
-#pragma HLS UNROLL
-            words[i] = batch.bytes ? scaled[i] : words[i];
-        }
-        limited += batch.bytes ? limited_bytes : limited_words;
+        Word words[kBeat];
+        limited += input_beat(engine.input_bytes, batch.bytes, beat, beat, count, words);
         write_words(engine.activations, s.address, words, count);
         s = next_move(job, s);
     }
@@ -174,11 +170,13 @@ output:
         CIRCNN_TRIP();
         CIRCNN_COUNT(engine.output_trips++);
         Word words[kBanks];
-        read_words(engine.activations, s.address, words_of(job, s), words);
+        const uint8_t count = words_of(job, s);
+        read_banks<kBeat / 2>(engine.activations, s.address, count, words);
         uint64_t beat = 0;
         for (int i = 0; i < kBeat / 2; i++) {
 #pragma HLS UNROLL
-            beat |= static_cast<uint64_t>(static_cast<uint16_t>(words[i])) << (16 * i);
+            const Word word = i < count ? words[i] : static_cast<Word>(0);
+            beat |= static_cast<uint64_t>(static_cast<uint16_t>(word)) << (16 * i);
         }
         send(out, beat, false, report.beats_out);
         s = next_move(job, s);

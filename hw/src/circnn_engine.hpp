@@ -22,7 +22,7 @@ struct Engine {
     uint32_t saturations[kMaxLayers + 1];  // of the input and of each layer
     Word activations[kBanks][kActivationRows];
     Word weights[kWeightRows][kRow];
-    Word spectra[kRowBeats][kSpectraRows][kBeat];
+    Word spectra[kSpectraRows][kRow];
     Channels channels;
     InputBytes input_bytes;
 #ifdef CIRCNN_COUNT_TRIPS

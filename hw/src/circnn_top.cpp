@@ -24,8 +24,7 @@ void circnn_engine(AxiStream &in_stream, AxiStream &out_stream, uint32_t &status
     static Engine engine;
 #pragma HLS ARRAY_PARTITION variable = engine.activations complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = engine.weights complete dim = 2
-#pragma HLS ARRAY_PARTITION variable = engine.spectra complete dim = 1
-#pragma HLS ARRAY_RESHAPE variable = engine.spectra complete dim = 3
+#pragma HLS ARRAY_RESHAPE variable = engine.spectra complete dim = 2
 #pragma HLS ARRAY_RESHAPE variable = engine.channels.scales complete dim = 2
 #pragma HLS ARRAY_RESHAPE variable = engine.channels.biases complete dim = 2
 #pragma HLS ARRAY_PARTITION variable = engine.input_bytes.words complete dim = 1

@@ -4,6 +4,13 @@
 
 #include "types.hpp"
 
+// A counter of a sequence that goes on, or turns over.
+inline uint16_t counted_on(uint16_t count, bool on, bool over) {
+#pragma HLS INLINE
+    const uint16_t next = static_cast<uint16_t>(count + 1);
+    return mux(over, uint16_t{0}, mux(on, next, count));
+}
+
 // What becomes of the words that a trip reads.
 enum class ReadUse : uint8_t {
     hold,     // half a beat from the packet, or the first of a pair of operands: the next trip

@@ -38,6 +38,18 @@ constexpr int kMaxStride = CIRCNN_ENGINE_STRIDE_MAX;
 constexpr int kMaxPace = CIRCNN_ENGINE_PACE_MAX;
 constexpr uint32_t kMaxTrips = 0xFFFFFFFFu;       // bound of loops that end by themselves
 
+// The logarithm of a constant, a power of two.
+constexpr int32_t log2_of(int32_t power) { return power == 1 ? 0 : 1 + log2_of(power / 2); }
+
+// Bits of an address of the activation memory, and of a sum: of products of a word and of a sum or
+// difference of two, a term for each row of weights at most.
+constexpr int kAddressBits = CIRCNN_CONFIG_ADDRESS_BITS;
+constexpr int kWordsBits = kAddressBits + 1;      // of a number of words
+constexpr int kSumBits = CIRCNN_CONFIG_SUM_BITS;
+
+static_assert(kActivationWords <= 1 << kAddressBits, "an address must reach every word");
+static_assert(kSumBits <= 48 && kWeightRows <= 1 << (kSumBits - 32), "a sum must fit");
+
 static_assert(kRow >= 16 && kRow <= 128 && (kRow & (kRow - 1)) == 0, "lanes: 8, 16, 32 or 64");
 static_assert(CIRCNN_CONFIG_WEIGHTS_WORDS % kRow == 0, "weights must fill whole rows");
 static_assert(CIRCNN_CONFIG_SPECTRA_WORDS % kRow == 0, "spectra must fill whole rows");

@@ -6,9 +6,6 @@
 #include "arithmetic.hpp"
 #include "fault.hpp"
 
-// The logarithm of a constant, a power of two.
-constexpr int32_t log2_of(int32_t power) { return power == 1 ? 0 : 1 + log2_of(power / 2); }
-
 constexpr int32_t kRowLog2 = log2_of(kRow);
 constexpr int32_t kBeatLog2 = log2_of(kBeat);
 

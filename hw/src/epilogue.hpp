@@ -22,6 +22,8 @@ struct EpilogueJob {
     bool spectral;  // the words come from the inverse transform, not from the vector unit
     bool scaled;  // a scale and a bias for each channel
     bool averaged;  // the factor is the reciprocal of the window's pixels
+    bool adds;  // the second operand's words
+    uint16_t first_factor, second_factor;  // of the operands; of a sum, the first one's
     uint16_t reciprocals;  // where in the scales those for 1, 2, ... pixels begin
     uint8_t shift;
     uint8_t activation;
@@ -31,11 +33,15 @@ struct EpilogueJob {
 inline EpilogueJob epilogue_job(const Layer &layer, uint32_t beats) {
     const circnn_descriptor &d = layer.d;
     const circnn_traits traits = traits_of(layer);
+    const Combination combination = combination_of(d);
     EpilogueJob j;
     j.beats = beats;
     j.spectral = traits.spectral != 0;
     j.scaled = traits.scaled != 0;
     j.averaged = traits.averaged != 0;
+    j.adds = combination.adds;
+    j.first_factor = static_cast<uint16_t>(1 << combination.first_align);
+    j.second_factor = static_cast<uint16_t>(1 << combination.second_align);
     j.reciprocals = static_cast<uint16_t>(d.scales_offset);
     const bool shifts = traits.activated != 0 || traits.averaged != 0;
     j.shift = static_cast<uint8_t>(shifts ? d.output_shift : 0);
@@ -45,144 +51,194 @@ inline EpilogueJob epilogue_job(const Layer &layer, uint32_t beats) {
     return j;
 }
 
-inline uint8_t ceil_log2(uint16_t value) {
+// The logarithm of a number of pixels, given less one, rounded up.
+inline uint8_t ceil_log2(uint16_t less_one) {
 #pragma HLS INLINE
     uint8_t bits = 0;
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; 1 << i < CIRCNN_LIMIT_POOL_AREA; i++) {
 #pragma HLS UNROLL
-        bits = (1 << i) < value ? static_cast<uint8_t>(i + 1) : bits;
+        bits = (less_one & (1 << i)) != 0 ? static_cast<uint8_t>(i + 1) : bits;
     }
     return bits;
 }
 
-// The points at the two ends of an interval of a table.  Even and odd points have a memory each, so
-// that both ends are read at once.
-struct Interval {
-    Word left, right;
+// -- the activation -----------------------------------------------------------------------------
+
+// What a layer's activation does.
+struct Ending {
+    bool table, tanh;
+    bool rectifies;  // negative values become zero,
+    bool sloped;  // or are multiplied
+    bool counted;  // whether saturations count: not below a clip
+    Word clip, slope;
 };
 
-inline Interval interval(const Word *even, const Word *odd, int32_t step) {
-#pragma HLS INLINE
-    const Word e = even[(step + 1) >> 1], o = odd[step >> 1];
-    return (step & 1) == 0 ? Interval{e, o} : Interval{o, e};
+inline Ending ending_of(const EpilogueJob &j) {
+    const bool clips = j.activation == CIRCNN_ACTIVATION_RELU6;
+    Ending e;
+    e.table = CIRCNN_IS_TABLE(j.activation);
+    e.tanh = j.activation == CIRCNN_ACTIVATION_TANH;
+    e.rectifies = clips || j.activation == CIRCNN_ACTIVATION_RELU;
+    e.sloped = j.activation == CIRCNN_ACTIVATION_LEAKY_RELU;
+    e.clip = clips ? j.clip : static_cast<Word>(CIRCNN_VALUE_MAX);
+    e.slope = j.slope;
+    e.counted = !e.table && e.clip == CIRCNN_VALUE_MAX;
+    return e;
 }
 
-// What follows the sum of a channel; `limited` tells of a saturation that counts.
-inline Word finished(const EpilogueJob &j, int64_t sum, uint8_t shift, bool &limited) {
+// An interval of a table: what its left end is, and how far the right one is above it.
+struct Interval {
+    int32_t left, rise;
+};
+
+constexpr int kTableStep = 1 << CIRCNN_TABLE_STEP_BITS;
+constexpr int kTableEnd = (1 << (kWordBits - 2 - CIRCNN_TABLE_STEP_BITS)) - 1;
+
+// The interval in which a value lies.  The tables have the points from zero on, even and odd ones in
+// a memory each, so that both ends are read at once; those below zero are the mirror image, less
+// than zero (tanh) or modulo 2^15 (sigmoid).
+inline Interval interval(bool tanh, Word value) {
 #pragma HLS INLINE
-    bool over = false;
-    const Word t = limit(round_shift(sum, shift), over);
-    const bool negative = t < 0, clips = j.clip < CIRCNN_VALUE_MAX;
-    const bool table = CIRCNN_IS_TABLE(j.activation);
+    const bool negative = value < 0;
+    const int32_t at = (negative ? ~value : value) >> CIRCNN_TABLE_STEP_BITS;
+    const int table = tanh ? 1 : 0;
+    const Word at_zero = static_cast<Word>(tanh ? 0 : 1 << (kWordBits - 2));
+    const Word stored = circnn_tables_even[table][((at + 1) >> 1) & kTableEnd];
+    const Word even = at == 0 ? at_zero : stored;
+    const Word odd = circnn_tables_odd[table][(at >> 1) & kTableEnd];
+    const bool odd_first = (at & 1) != 0;  // counted from zero on
+    const int32_t turn = odd_first ? 0 : -1, rise = (even ^ turn) - (odd ^ turn);
+    const int32_t edge = odd_first != negative ? odd : even;
+    const int32_t below = negative && tanh ? -(1 << (kWordBits - 1)) : 0;
+    const int32_t mirrored = negative ? -edge : edge;
+    return Interval{(mirrored & ((1 << (kWordBits - 1)) - 1)) | below, rise};
+}
+
+// What follows the sum of a channel, shifted and limited, `over` if that was; `limited` tells of a
+// saturation that counts.
+inline Word finished(const Ending &e, Word t, bool over, bool &limited) {
+#pragma HLS INLINE
+    const bool negative = t < 0;
+    limited = over && e.counted && !(e.rectifies && negative);
     // a table's interpolation and leaky ReLU's slope share the multiplier
-    const int bits = CIRCNN_TABLE_STEP_BITS;
-    const int32_t at = (1 << (15 - bits)) + (t >> bits);
-    const Interval sigmoid = interval(circnn_sigmoid_even, circnn_sigmoid_odd, at);
-    const Interval tanh = interval(circnn_tanh_even, circnn_tanh_odd, at);
-    const bool is_tanh = j.activation == CIRCNN_ACTIVATION_TANH;
-    const Word left = is_tanh ? tanh.left : sigmoid.left;
-    const Word right = is_tanh ? tanh.right : sigmoid.right;
-    const int32_t a = table ? right - left : t;
-    const int32_t b = table ? t & ((1 << bits) - 1) : j.slope;
-    const int32_t product = a * b;
-    const int32_t sloped = (product + (1 << (CIRCNN_SLOPE_SHIFT - 1))) >> CIRCNN_SLOPE_SHIFT;
-    const int32_t between = left + ((product + (1 << (bits - 1))) >> bits);
-    const Word positive = negative ? static_cast<Word>(0) : t;
-    const Word clipped = positive > j.clip ? j.clip : positive;
-    switch (j.activation) {
-    case CIRCNN_ACTIVATION_RELU:
-        limited = over && !negative;
-        return positive;
-    case CIRCNN_ACTIVATION_RELU6:
-        limited = over && !negative && !clips;
-        return clipped;
-    case CIRCNN_ACTIVATION_LEAKY_RELU:
-        limited = over;
-        return negative ? static_cast<Word>(sloped) : t;
-    case CIRCNN_ACTIVATION_SIGMOID:
-    case CIRCNN_ACTIVATION_TANH:
-        limited = false;
-        return static_cast<Word>(between);
-    default:
-        limited = over;
-        return t;
-    }
+    const Interval i = interval(e.tanh, t);
+    const int32_t a = e.table ? i.rise : t;
+    const int32_t b = e.table ? t & (kTableStep - 1) : e.slope;
+    const int32_t half = 1 << (CIRCNN_SLOPE_SHIFT - 1);
+    const int32_t c = e.table ? i.left * kTableStep + kTableStep / 2 : half;
+    const int32_t sum = a * b + c;
+    const Word product = static_cast<Word>(e.table ? sum >> CIRCNN_TABLE_STEP_BITS
+                                                   : sum >> CIRCNN_SLOPE_SHIFT);
+    const Word value = e.table || (e.sloped && negative) ? product : t;
+    const Word clipped = value > e.clip ? e.clip : value;
+    return e.rectifies && negative ? static_cast<Word>(0) : clipped;
 }
 
-inline bool next_upper(bool upper, bool wide) { return wide && !upper; }
+// -- the unit -----------------------------------------------------------------------------------
+
+struct EpilogueState {
+    uint32_t left;  // beats
+    bool upper;  // the second eight of the totals come next
+};
+
+inline EpilogueState next_epilogue(const EpilogueState &s, bool wide) {
+#pragma HLS INLINE
+    return EpilogueState{s.left - 1, wide && !s.upper};
+}
 
 inline void epilogue(const EpilogueJob job, const Channels &channels, ValueStream &values,
-                     TotalStream &totals, ResultCommandStream &commands, ResultStream &out,
-                     Count &count) {
-#pragma HLS BIND_STORAGE variable = circnn_sigmoid_even type = rom_np impl = lutram
-#pragma HLS BIND_STORAGE variable = circnn_sigmoid_odd type = rom_np impl = lutram
-#pragma HLS BIND_STORAGE variable = circnn_tanh_even type = rom_np impl = lutram
-#pragma HLS BIND_STORAGE variable = circnn_tanh_odd type = rom_np impl = lutram
-    CountdownState s = {job.beats};
-    TotalBeat total;
-    bool upper = false;  // the second eight of the totals come next
+                     TotalStream &totals, UpperStream &uppers, ResultCommandStream &commands,
+                     ResultStream &out, Count &count) {
+#pragma HLS BIND_STORAGE variable = circnn_tables_even type = rom_np impl = lutram
+#pragma HLS BIND_STORAGE variable = circnn_tables_odd type = rom_np impl = lutram
+    const Ending ending = ending_of(job);
+    EpilogueState s = {job.beats, false};
+    WindowEnd window = {0, false, false};
     uint32_t saturations = 0;
     CIRCNN_LOOP("epilogue");
 epilogue:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (s.left != 0) {
 #pragma HLS PIPELINE II = 1
-        if (s.left == 0) break;
         CIRCNN_TRIP();
         const ResultCommand c = commands.read();
-        int32_t value[kBeat];
-        uint16_t pixels = 1;
+        // the second eight totals, or the second operand's words
+        int32_t value[kBeat], rest[kBeat];
+        for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+            rest[i] = 0;
+        }
+        const bool upper = s.upper;
+        if (upper | (job.adds & !job.spectral)) {
+            const UpperBeat beat = uppers.read();
+            for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+                rest[i] = in_bits<kTotalBits>(beat.w[i]);
+            }
+        }
         if (job.spectral) {
             const ValueBeat beat = values.read();
             for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
                 value[i] = beat.w[i];
             }
-        } else {
-            if (!upper) total = totals.read();
-            pixels = total.pixels;
+        } else if (upper) {
             for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-                value[i] = upper ? total.w[i + kBeat] : total.w[i];
+                value[i] = rest[i];
             }
-            upper = next_upper(upper, total.wide);
+        } else {
+            const TotalBeat beat = totals.read();
+            window = beat.end;
+            for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+                value[i] = in_bits<kTotalBits>(beat.w[i]);
+            }
         }
-        const uint16_t reciprocal = static_cast<uint16_t>(job.reciprocals + pixels - 1);
+        s = next_epilogue(s, window.wide);
+        const uint16_t reciprocal = static_cast<uint16_t>(job.reciprocals + window.pixels);
         const uint16_t parameters = static_cast<uint16_t>(reciprocal / kBeat);
-        const uint16_t scales_row = job.averaged ? parameters : c.scales_row;
         const bool exists = c.count > 0;
         const bool reads_scales = job.averaged || (job.scaled && exists);
         const bool reads_biases = job.scaled && exists;
+        // without use, the first row: no place outside of the memories is read
+        const uint16_t own_row = static_cast<uint16_t>(reads_biases ? c.scales_row : 0);
+        const uint16_t scales_row = job.averaged ? parameters : own_row;
+        const uint16_t biases_row = static_cast<uint16_t>(reads_biases ? c.biases_row : 0);
         if (reads_scales) {
             CIRCNN_READS(&channels.scales, scales_row, kScales);
         }
         if (reads_biases) {
-            CIRCNN_READS(&channels.biases, c.biases_row, kBiases);
+            CIRCNN_READS(&channels.biases, biases_row, kBiases);
         }
         Word scales[kBeat];
         int32_t biases[kBeat];
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            scales[i] = reads_scales ? channels.scales[scales_row][i] : static_cast<Word>(1);
-            biases[i] = reads_biases ? channels.biases[c.biases_row][i] : 0;
+            scales[i] = channels.scales[scales_row][i];
+            biases[i] = channels.biases[biases_row][i];
         }
-        const Word multiplier = scales[reciprocal % kBeat];
+        const int32_t aligned = window.second ? job.second_factor : job.first_factor;
+        const int32_t common = job.averaged ? scales[reciprocal % kBeat] : aligned;
         const uint8_t shift = static_cast<uint8_t>(job.shift +
-                                                   (job.averaged ? ceil_log2(pixels) : 0));
+                                                   (job.averaged ? ceil_log2(window.pixels) : 0));
+        const int64_t above = bits_above(shift);
         ResultBeat result;
         result.address = c.address;
         result.count = c.count;
         uint8_t all = 0;
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            const Word factor = job.averaged ? multiplier : scales[i];
-            const int64_t sum = static_cast<int64_t>(value[i]) * factor + biases[i];
-            bool limited = false;
-            result.w[i] = finished(job, sum, shift, limited);
+            const int32_t factor = job.scaled ? scales[i] : common;
+            const Word second = job.adds ? static_cast<Word>(rest[i]) : static_cast<Word>(0);
+            const int32_t addend = job.scaled ? biases[i] : second;
+            const int64_t sum = static_cast<int64_t>(value[i]) * factor + addend;
+            bool over = false, limited = false;
+            const Word t = shift_and_limit(sum, shift, above, over);
+            result.w[i] = finished(ending, t, over, limited);
             all = static_cast<uint8_t>(all + (limited && i < c.count ? 1 : 0));
         }
         saturations += all;
         out.write(result);
-        s = next_countdown(s, 1);
     }
     count.trips = job.beats;
     count.saturations = saturations;

@@ -33,6 +33,16 @@ inline void fill(T &point, long) {
 // CIRCNN_ANY_CONTENT: it does not matter what banks of points hold at first.  The simulation
 // fills them, so that it does the same in every run, and with CIRCNN_SILICON fills them with values
 // that would show if they mattered.
+//
+// CIRCNN_ADDRESS: the bits of an address of the activation memory that a tool builds.  Where no word
+// is read or written an address may be anything.  The simulation keeps all bits, so that one beyond
+// the memory is seen where it is used; with CIRCNN_SILICON it drops them as well.
+#if defined(__SYNTHESIS__) || defined(CIRCNN_SILICON)
+#define CIRCNN_ADDRESS(value) ((value) & ((1u << kAddressBits) - 1))
+#else
+#define CIRCNN_ADDRESS(value) (value)
+#endif
+
 #ifdef __SYNTHESIS__
 #define CIRCNN_CHECK(holds, what, where)
 #define CIRCNN_ANY_CONTENT(banks)

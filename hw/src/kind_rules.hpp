@@ -25,17 +25,22 @@ inline Windows sliding_windows(const circnn_descriptor &d) {
 inline Windows single_pixels() { return Windows{1, 1, 1, 1, 0, 0}; }
 
 // The vector unit's total: the largest word of a window or the sum of all, or of a single pixel the
-// word itself; shifted, with the second operand's word added to it or, if joined, in its place.
+// word itself.  The epilogue shifts it, and adds the second operand's word to it; if joined, that is
+// in its place.
 struct Combination {
     bool maximum;
     bool adds;  // the second operand's word
+    bool swapped;  // what is added is the first operand's word: the second one's is shifted
     uint8_t first_align, second_align;  // left shifts; none in a window of many pixels
 };
 
-inline Combination unshifted(bool maximum) { return Combination{maximum, false, 0, 0}; }
+inline Combination unshifted(bool maximum) { return Combination{maximum, false, false, 0, 0}; }
 
+// At most one of the two is shifted (rule one_align).
 inline Combination shifted(const circnn_descriptor &d, bool adds) {
-    return Combination{false, adds, static_cast<uint8_t>(d.first_align),
+    const bool swapped = adds && d.second_align != 0;
+    return Combination{false, adds, swapped,
+                       static_cast<uint8_t>(swapped ? d.second_align : d.first_align),
                        static_cast<uint8_t>(d.second_align)};
 }
 

@@ -12,13 +12,13 @@
 #include "results.hpp"
 #include "sums.hpp"
 
-// A row lies in memories of eight words each, which are read together and written one by one.
 constexpr Ram kSpectra = {"spectra", kSpectraRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
 
-// Three sums of real products, each in the accumulator of one DSP slice: the complex product is put
-// together once an output.  Two real products need only the first two.
+// Three sums of products, each in the accumulator of one DSP slice, which adds before it multiplies:
+// those of x_re (w_re + w_im), w_re (x_im - x_re) and w_im (x_im + x_re).  The complex product is
+// put together once an output.  Two real products are the first and the last, with one word each.
 struct LaneSums {
-    Sum re, im, both;
+    Sum both, up, down;
 };
 
 struct LanesJob {
@@ -44,45 +44,59 @@ inline bool real_lane(int lane, uint8_t block_log2, bool first_chunk) {
     return first_chunk && (lane & (slots - 1)) == 0;
 }
 
-// One more term; a trip without one adds a product of zeros.
-inline LaneSums lane(Word w_re, Word w_im, Word x_re, Word x_im, bool clear, const LaneSums &sums) {
+// A sum has no more terms than the memory has rows of weights.
+inline Sum sum_of(int64_t v) {
+    const uint64_t left = static_cast<uint64_t>(v) << (64 - kSumBits);
+    const int64_t low = static_cast<int64_t>(left) >> (64 - kSumBits);
+    CIRCNN_CHECK(low == v, "a sum has more bits than it should in ", "product");
+    return static_cast<Sum>(low);
+}
+
+inline Sum accumulated(bool clear, Sum sum, int32_t a, Word b) {
 #pragma HLS INLINE
-    const int64_t both = static_cast<int64_t>(w_re + w_im) * (x_re + x_im);
+    return sum_of((clear ? 0 : static_cast<int64_t>(sum)) + static_cast<int64_t>(a) * b);
+}
+
+// One more term; a trip without one adds a product of zeros.
+inline LaneSums lane(Word w_re, Word w_im, Word x_re, Word x_im, bool real, bool clear,
+                     const LaneSums &sums) {
+#pragma HLS INLINE
+    const Word no = 0, w_other = real ? no : w_im, x_other = real ? no : x_re;
     LaneSums next;
-    next.re = (clear ? static_cast<Sum>(0) : sums.re) + w_re * x_re;
-    next.im = (clear ? static_cast<Sum>(0) : sums.im) + w_im * x_im;
-    next.both = (clear ? static_cast<Sum>(0) : sums.both) + both;
+    next.both = accumulated(clear, sums.both, w_re + w_other, x_re);
+    next.up = accumulated(clear, sums.up, x_im - x_re, w_re);
+    next.down = accumulated(clear, sums.down, x_im + x_other, w_im);
     return next;
 }
 
-// Spread block `block` of each place over all blocks of the place: every bit of a word's position
-// that counts blocks is replaced, in a network of two-way switches.
+// Spread block `block` of each place over all blocks of the place.  The bits of a word's position
+// that count blocks follow each other, and go up to the beats at least (share_log2): first the words
+// that these bits choose move to where the bits are zero, from the highest on, then the others take
+// theirs from there.  Below the beats, a level moves only what the levels above it left at zero.
 inline void spread(const LanesJob &job, uint16_t block, const Word from[kRow], Word to[kRow]) {
 #pragma HLS INLINE
     const uint32_t chosen = (static_cast<uint32_t>(block) << job.block_log2) & job.side_mask;
-    Word now[kRow];
     for (int i = 0; i < kRow; i++) {
 #pragma HLS UNROLL
-        now[i] = from[i];
+        to[i] = from[i];
     }
     for (int level = 0; 1 << level < kRow; level++) {
 #pragma HLS UNROLL
-        const int bit = 1 << level;
-        Word next[kRow];
-        const bool replaced = (job.side_mask & bit) != 0, one = (chosen & bit) != 0;
+        const int bit = (kRow / 2) >> level, above = most(kBeat - 2 * bit, 0);  // bits of a beat
+        const bool one = (chosen & bit) != 0;
         for (int i = 0; i < kRow; i++) {
 #pragma HLS UNROLL
-            const Word other = now[i ^ bit];
-            next[i] = replaced && one != ((i & bit) != 0) ? other : now[i];
-        }
-        for (int i = 0; i < kRow; i++) {
-#pragma HLS UNROLL
-            now[i] = next[i];
+            if ((i & (bit | above)) == 0) to[i] = one ? to[i | bit] : to[i];
         }
     }
-    for (int i = 0; i < kRow; i++) {
+    for (int level = 0; 1 << level < kRow; level++) {
 #pragma HLS UNROLL
-        to[i] = now[i];
+        const int bit = 1 << level, above = most(kBeat - 2 * bit, 0);
+        const bool replaced = (job.side_mask & bit) != 0;
+        for (int i = 0; i < kRow; i++) {
+#pragma HLS UNROLL
+            if ((i & (bit | above)) == bit) to[i] = replaced ? to[i ^ bit] : to[i];
+        }
     }
 }
 
@@ -92,9 +106,9 @@ inline void put_together(const LaneSums lanes[kBeat / 2], const bool real[kBeat 
 #pragma HLS INLINE
     for (int i = 0; i < kBeat / 2; i++) {
 #pragma HLS UNROLL
-        const LaneSums &s = lanes[i];
-        words[2 * i] = s.re - (real[i] ? static_cast<Sum>(0) : s.im);
-        words[2 * i + 1] = real[i] ? s.im : static_cast<Sum>(s.both - s.re - s.im);
+        const int64_t both = lanes[i].both, up = lanes[i].up, down = lanes[i].down;
+        words[2 * i] = sum_of(both - (real[i] ? 0 : down));
+        words[2 * i + 1] = sum_of((real[i] ? 0 : both) + (real[i] ? down : up));
     }
 }
 
@@ -108,13 +122,15 @@ inline SendState next_send(const SendState &s, bool keep) {
 }
 
 inline void product(const LanesJob job, const Word weights[kWeightRows][kRow],
-                    Word spectra[kRowBeats][kSpectraRows][kBeat], LaneCommandStream &commands,
-                    RowStream &in, CountedStream &counted, SumStream &out, Count &count) {
+                    Word spectra[kSpectraRows][kRow], LaneCommandStream &commands, RowStream &in,
+                    CountedStream &counted, SumStream &out, Count &count) {
     count.trips = count.saturations = 0;
     if (!job.spectral) return;
 #pragma HLS DEPENDENCE variable = spectra inter RAW distance = CIRCNN_LATENCY_SPECTRA true
     LaneSums sums[kLanes], held[kLanes];
     bool real[kLanes];  // of the sums that are held
+    Word fresh[kRow - kBeat];  // what has arrived of a row of spectra
+#pragma HLS ARRAY_PARTITION variable = fresh complete
 #pragma HLS ARRAY_PARTITION variable = sums complete
 #pragma HLS ARRAY_PARTITION variable = held complete
 #pragma HLS ARRAY_PARTITION variable = real complete
@@ -127,11 +143,11 @@ inline void product(const LanesJob job, const Word weights[kWeightRows][kRow],
     }
     CIRCNN_LOOP("product");
 product:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    for (bool ends = false; !ends; trips++) {
 #pragma HLS PIPELINE II = 1
         CIRCNN_TRIP();
-        trips++;
         const LaneCommand c = commands.read();
+        ends = c.ends;
         // send sums
         if (s.sent != kRowBeats) {
             SumBeat beat;
@@ -153,46 +169,47 @@ product:
         // multiply and accumulate
         Word row[kRow], x[kRow];
         if (c.multiply) {
+            CIRCNN_READS(spectra, c.spectra_row, kSpectra);
             CIRCNN_READS(weights, c.weights_row, kWeights);
         }
-        for (int beat = 0; beat < kRowBeats; beat++) {
+        // without use, the first rows: no place outside of the memories is read
+        const uint16_t spectra_row = static_cast<uint16_t>(c.multiply ? c.spectra_row : 0);
+        const uint16_t weights_row = static_cast<uint16_t>(c.multiply ? c.weights_row : 0);
+        for (int i = 0; i < kRow; i++) {
 #pragma HLS UNROLL
-            if (c.multiply) {
-                CIRCNN_READS(spectra[beat], c.spectra_row, kSpectra);
-            }
-            for (int i = 0; i < kBeat; i++) {
-#pragma HLS UNROLL
-                row[beat * kBeat + i] = c.multiply ? spectra[beat][c.spectra_row][i]
-                                                   : static_cast<Word>(0);
-            }
+            row[i] = spectra[spectra_row][i];
         }
         spread(job, c.side, row, x);
+        for (int i = 0; i < kRow; i++) {
+#pragma HLS UNROLL
+            x[i] = c.multiply ? x[i] : static_cast<Word>(0);
+        }
     lanes:
         for (int i = 0; i < kLanes; i++) {
 #pragma HLS UNROLL
-            const Word w_re = c.multiply ? weights[c.weights_row][2 * i] : static_cast<Word>(0);
-            const Word w_im = c.multiply ? weights[c.weights_row][2 * i + 1] : static_cast<Word>(0);
-            sums[i] = lane(w_re, w_im, x[2 * i], x[2 * i + 1], c.clear, sums[i]);
+            const Word w_re = weights[weights_row][2 * i], w_im = weights[weights_row][2 * i + 1];
+            const bool is_real = real_lane(i, job.block_log2, c.first_chunk);
+            sums[i] = lane(w_re, w_im, x[2 * i], x[2 * i + 1], is_real, c.clear, sums[i]);
             if (c.keep) {
                 held[i] = sums[i];
-                real[i] = real_lane(i, job.block_log2, c.first_chunk);
+                real[i] = is_real;
             }
         }
-        // accept eight words
+        // accept eight words; a row is written when its last ones are there
         if (c.accept) {
-            const SpectraBeat fresh = in.read();
-            for (int beat = 0; beat < kRowBeats; beat++) {
+            const SpectraBeat beat = in.read();
+            if (c.write_beat == kRowBeats - 1) {
+                CIRCNN_WRITES(spectra, c.write_row, kSpectra);
+                for (int i = 0; i < kRow; i++) {
 #pragma HLS UNROLL
-                if (beat == c.write_beat) {
-                    CIRCNN_WRITES(spectra[beat], c.write_row, kSpectra);
-                    for (int i = 0; i < kBeat; i++) {
-#pragma HLS UNROLL
-                        spectra[beat][c.write_row][i] = fresh.w[i];
-                    }
+                    spectra[c.write_row][i] = i < kRow - kBeat ? fresh[i] : beat.w[i % kBeat];
                 }
             }
+            for (int i = 0; i < kRow - kBeat; i++) {
+#pragma HLS UNROLL
+                if (i / kBeat == c.write_beat) fresh[i] = beat.w[i % kBeat];
+            }
         }
-        if (c.ends) break;
     }
     count.trips = trips;
     count.saturations = saturations;

@@ -36,7 +36,8 @@ bytes:
 #pragma HLS PIPELINE II = 1
         CIRCNN_TRIP();
         bool limited = false;
-        const Word word = limit(round_shift(s.sum, h.byte_shift), limited);
+        const uint8_t shift = static_cast<uint8_t>(h.byte_shift & 31);
+        const Word word = shift_and_limit(s.sum, shift, bits_above(shift), limited);
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
             CIRCNN_WRITES(bytes.words[i], trip, kInputBytes);
@@ -47,36 +48,26 @@ bytes:
     }
 }
 
-// `count` of the eight bytes of a beat as input words, the rest as zeros; returns how many of them
-// were limited.
-inline uint8_t input_bytes(const InputBytes &bytes, uint64_t beat, int32_t count,
-                           Word words[kBeat]) {
+// Eight words of the input: the bytes of a beat, or two beats of 16-bit words, of which -32768 is not
+// valid and is limited.  Returns how many of the first `count` were limited.
+inline uint8_t input_beat(const InputBytes &bytes, bool takes_bytes, uint64_t low, uint64_t high,
+                          uint8_t count, Word words[kBeat]) {
 #pragma HLS INLINE
-    uint8_t all = 0;
+    bool over[kBeat];
     for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-        const int byte = static_cast<int>((beat >> (8 * i)) & 0xFF);
-        if (i < count) {
+        const int byte = static_cast<int>((high >> (8 * i)) & 0xFF);
+        if (takes_bytes && i < count) {
             CIRCNN_READS(bytes.words[i], byte, kInputBytes);
         }
-        words[i] = i < count ? bytes.words[i][byte] : static_cast<Word>(0);
-        all = static_cast<uint8_t>(all + (i < count && bytes.limited[i][byte] ? 1 : 0));
+        const Word own = word_of(i < kBeat / 2 ? low : high, i % (kBeat / 2));
+        const bool beyond = own == -kValueMax - 1;
+        const Word limited = beyond ? static_cast<Word>(-kValueMax) : own;
+        words[i] = takes_bytes ? bytes.words[i][byte] : limited;
+        over[i] = (takes_bytes ? bytes.limited[i][byte] : beyond) & (i < count);
     }
-    return all;
-}
-
-// The same for two beats of 16-bit words; -32768 is not a valid word and is limited.
-inline uint8_t input_words(uint64_t low, uint64_t high, int32_t count, Word words[kBeat]) {
-#pragma HLS INLINE
-    uint8_t all = 0;
-    for (int i = 0; i < kBeat; i++) {
-#pragma HLS UNROLL
-        bool limited = false;
-        const Word word = limit(word_of(i < kBeat / 2 ? low : high, i % (kBeat / 2)), limited);
-        words[i] = i < count ? word : static_cast<Word>(0);
-        all = static_cast<uint8_t>(all + (i < count && limited ? 1 : 0));
-    }
-    return all;
+    return static_cast<uint8_t>(how_many(over[0], over[1], over[2], over[3]) +
+                                how_many(over[4], over[5], over[6], over[7]));
 }
 
 // -- the sequences ------------------------------------------------------------------------------
@@ -127,72 +118,74 @@ inline void read_layer(bool takes_bytes, const InputBytes &bytes, const Activati
                        BlockStream &blocks, OperandStream &operands, Count &count) {
     uint64_t low = 0;
     Word held[kBanks];
+    Word upper[kBeat];  // of the operand before the one that is held
 #pragma HLS ARRAY_PARTITION variable = held complete
-    OperandBeat upper;  // the second half of a pair, which the next trip sends
+#pragma HLS ARRAY_PARTITION variable = upper complete
     bool low_waits = false, upper_waits = false;
-    uint32_t trips = 0, saturations = 0;
+    uint32_t saturations = 0;
+    count.trips = 0;
     CIRCNN_LOOP("read");
 read:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    for (bool ends = false; !ends;) {
 #pragma HLS PIPELINE II = 1
         CIRCNN_TRIP();
-        trips++;
+        CIRCNN_COUNT(count.trips++);
         const ReadCommand c = commands.read();
-        const bool any = c.count > 0;
-        Word words[kBanks];
-        read_words(memory, c.address, c.direct ? static_cast<uint8_t>(0) : c.count, words);
-        const uint64_t beat = c.direct && any ? packet_beat(packet, in) : 0;
-        const bool hold = c.use == ReadUse::hold;
+        ends = c.ends;
+        const bool pair = c.use == ReadUse::pair, block = c.use == ReadUse::block;
+        Word words[kBanks], own[kBeat];
+        read_banks<kBanks>(memory, c.address, c.direct ? static_cast<uint8_t>(0) : c.count, words);
+        const uint64_t beat = c.direct && c.count > 0 ? packet_beat(packet, in) : 0;
+        const uint8_t limited = input_beat(bytes, takes_bytes, low_waits ? low : beat, beat,
+                                           c.count, own);
+        if (block & c.direct) saturations += limited;
+        for (int i = 0; i < kBanks; i++) {
+#pragma HLS UNROLL
+            const Word word = c.direct ? own[i % kBeat] : words[i];
+            words[i] = i < c.count ? word : static_cast<Word>(0);
+        }
         // to the forward transform
-        Word scaled[kBeat], direct[kBeat];
-        const uint8_t limited_bytes = input_bytes(bytes, beat, c.count, scaled);
-        const uint8_t limited_words = input_words(low_waits ? low : beat, beat, c.count, direct);
-        if (c.use == ReadUse::block) {
-            BlockBeat block;
+        if (block) {
+            BlockBeat to;
             for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
-                const Word own = takes_bytes ? scaled[i % kBeat] : direct[i % kBeat];
-                block.w[i] = !c.direct ? words[i] : i < kBeat ? own : static_cast<Word>(0);
+                to.w[i] = words[i];
             }
-            if (c.direct) saturations += takes_bytes ? limited_bytes : limited_words;
-            block.wide = c.wide;
-            block.position = c.position;
-            block.counted = c.counted;
-            block.kept = c.kept;
-            block.batch_last = c.batch_last;
-            block.layer_last = c.ends;
-            blocks.write(block);
+            to.wide = c.wide;
+            to.position = c.position;
+            to.counted = c.counted;
+            to.kept = c.kept;
+            to.batch_last = c.batch_last;
+            to.layer_last = c.ends;
+            blocks.write(to);
         }
         low = beat;
-        low_waits = hold;
-        // to the vector unit: a word of the window, the lower half of a pair, or the upper one
-        OperandBeat lower;
+        low_waits = c.use == ReadUse::hold;
+        // to the vector unit: words of a window, the lower half of a pair, or the upper one, which
+        // the trip after the pair sends
+        OperandBeat to;
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            lower.w[i] = c.use == ReadUse::pair ? held[i] : words[i];
-            lower.v[i] = c.use == ReadUse::pair ? words[i] : words[i + kBeat];
+            const Word first = pair ? held[i] : words[i],
+                       second = pair ? words[i] : words[i + kBeat];
+            to.w[i] = upper_waits ? upper[i] : first;
+            to.v[i] = upper_waits ? held[i + kBeat] : second;
         }
-        lower.first = c.first;
-        lower.last = c.last;
-        lower.second = c.second;
-        lower.wide = c.wide;
-        const bool sends = c.use == ReadUse::operand || c.use == ReadUse::pair;
-        if (sends || upper_waits) operands.write(sends ? lower : upper);
+        to.first = c.first;
+        to.last = c.last;
+        to.second = c.second;
+        to.wide = c.wide;
+        if ((c.use == ReadUse::operand) | pair | upper_waits) operands.write(to);
+        upper_waits = pair & (c.count > kBeat);
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            upper.w[i] = held[i + kBeat];
-            upper.v[i] = words[i + kBeat];
+            upper[i] = held[i + kBeat];
         }
-        upper.first = upper.last = true;
-        upper.second = upper.wide = false;
-        upper_waits = c.use == ReadUse::pair && c.count > kBeat;
         for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
             held[i] = words[i];
         }
-        if (c.ends) break;
     }
-    count.trips = trips;
     count.saturations = saturations;
 }
 

@@ -7,7 +7,7 @@
 #ifndef CIRCNN_RESULTS_HPP
 #define CIRCNN_RESULTS_HPP
 
-#include "types.hpp"
+#include "commands.hpp"
 
 // What the sequence needs of a layer.  `last_...` is the last value of a counter that begins at 0.
 struct ResultJob {
@@ -28,17 +28,19 @@ struct ResultJob {
 
 struct ResultState {
     uint32_t left;  // beats that are not sent yet
-    uint16_t beat, place, rows, x, y;
+    uint16_t beat;
+    uint8_t place;
+    uint16_t rows, x, y;
     uint32_t address;
     uint32_t channel, rows_channel;  // of this beat, and of the group of blocks
     uint16_t column, first_column;  // (or sample) of this place, and of the first one
 };
 
-// Eight results: how many of them exist, how many count, where they go, and their parameters.
+// Eight results: how many of them exist, where they go, and their parameters.
 struct ResultCommand {
     uint32_t address;
     uint16_t scales_row, biases_row;
-    uint8_t count, counted;
+    uint8_t count;
 };
 
 typedef Stream<ResultCommand, 16> ResultCommandStream;
@@ -152,61 +154,57 @@ inline ResultState first_result(const ResultJob &j) {
 
 inline ResultState next_result(const ResultJob &j, const ResultState &s) {
 #pragma HLS INLINE
-    const bool beat = s.beat == (s.place == 0 ? j.last_beat_first : j.last_beat_other);
-    const bool place = beat && s.place == j.last_place;
-    const bool rows = place && s.rows == j.last_rows;
-    const bool x = rows && s.x == j.last_x;
-    const bool y = x && s.y == j.last_y;
+    const uint16_t last_beat = mux(s.place == 0, j.last_beat_first, j.last_beat_other);
+    const bool beat = s.beat == last_beat;
+    const bool place = beat & (s.place == static_cast<uint8_t>(j.last_place));
+    const bool rows = place & (s.rows == j.last_rows);
+    const bool x = rows & (s.x == j.last_x);
+    const bool y = x & (s.y == j.last_y);
     ResultState n;
     n.left = s.left - 1;
-    n.beat = static_cast<uint16_t>(beat ? 0 : s.beat + 1);
-    n.place = static_cast<uint16_t>(!beat ? s.place : place ? 0 : s.place + 1);
-    n.rows = static_cast<uint16_t>(!place ? s.rows : rows ? 0 : s.rows + 1);
-    n.x = static_cast<uint16_t>(!rows ? s.x : x ? 0 : s.x + 1);
-    n.y = static_cast<uint16_t>(!x ? s.y : y ? 0 : s.y + 1);
-    const int32_t step = !beat    ? kBeat
-                         : !place ? j.step_place
-                         : !rows  ? j.step_rows
-                         : !x     ? j.step_x
-                         : !y     ? j.step_y
-                                  : j.step_group;
-    n.address = s.address + static_cast<uint32_t>(step);
-    const uint32_t further = s.rows_channel + j.rows_channels;
-    n.rows_channel = !place ? s.rows_channel : rows ? 0 : further;
-    n.channel = !beat    ? s.channel + kBeat
-                : !place ? (j.joined ? j.channels_first : s.rows_channel)
-                : !rows  ? further
-                         : 0;
+    n.beat = counted_on(s.beat, true, beat);
+    n.place = static_cast<uint8_t>(counted_on(s.place, beat, place));
+    n.rows = counted_on(s.rows, place, rows);
+    n.x = counted_on(s.x, rows, x);
+    n.y = counted_on(s.y, x, y);
+    const int32_t at_x = mux(y, j.step_group, mux(x, j.step_y, j.step_x));
+    const int32_t at_place = mux(rows, at_x, j.step_rows);
+    const int32_t step = mux(beat, mux(place, at_place, j.step_place), int32_t{kBeat});
+    n.address = CIRCNN_ADDRESS(s.address + static_cast<uint32_t>(step));
+    const uint32_t first = 0, further = s.rows_channel + j.rows_channels;
+    const uint32_t next_rows = mux(rows, first, further);
+    const uint32_t next_place = mux(j.joined, j.channels_first, s.rows_channel);
+    const uint32_t next_beat = s.channel + kBeat;
+    n.rows_channel = in_unsigned_bits<kWordsBits>(mux(place, next_rows, s.rows_channel));
+    n.channel = in_unsigned_bits<kWordsBits>(
+        mux(beat, mux(place, next_rows, next_place), next_beat));
     // columns of strips begin anew with each row; samples go on with each group
-    const uint16_t next_x = static_cast<uint16_t>(j.by_sample ? s.first_column
-                                                  : x         ? 0
-                                                              : s.first_column + 1);
-    const uint16_t next_group = static_cast<uint16_t>(j.by_sample ? s.column + 1 : 0);
-    n.first_column = !rows ? s.first_column : y ? next_group : next_x;
-    n.column = static_cast<uint16_t>(!beat    ? s.column
-                                     : !place ? s.column + j.place_columns
-                                     : !rows  ? s.first_column
-                                     : y      ? next_group
-                                              : next_x);
+    const uint16_t none = 0, next_x = counted_on(s.first_column, true, x);
+    const uint16_t next_sample = static_cast<uint16_t>(s.column + 1);
+    const uint16_t next_column = mux(j.by_sample, mux(y, next_sample, s.first_column),
+                                     mux(y, none, next_x));
+    n.first_column = mux(rows, next_column, s.first_column);
+    const uint16_t place_column = static_cast<uint16_t>(s.column + j.place_columns);
+    n.column = mux(beat, mux(place, n.first_column, place_column), s.column);
     return n;
 }
 
-// How many of the eight from `channel` on lie before `end`.
-inline uint8_t words_before(uint32_t end, uint32_t channel) {
-    const uint32_t left = end - channel;
-    return static_cast<uint8_t>(channel >= end ? 0 : left < kBeat ? left : kBeat);
+// How many of the eight from the state's channel on lie before `end`, and exist.
+inline uint8_t words_before(const ResultJob &j, const ResultState &s, uint32_t end) {
+#pragma HLS INLINE
+    const int32_t left = in_bits<kWordsBits + 1>(static_cast<int32_t>(end - s.channel));
+    const int32_t words = left < kBeat ? left : kBeat;
+    const bool any = (s.column < j.columns) & (left > 0);
+    return static_cast<uint8_t>(any ? words & (2 * kBeat - 1) : 0);
 }
 
 inline ResultCommand command_of(const ResultJob &j, const ResultState &s) {
 #pragma HLS INLINE
-    const bool exists = s.column < j.columns;
-    const uint32_t end = s.place == 0 ? j.channels_first : j.channels_other;
     ResultCommand c;
-    c.address = s.address;
+    c.address = CIRCNN_ADDRESS(s.address);
     c.scales_row = static_cast<uint16_t>(j.scales_row + s.channel / kBeat);
     c.biases_row = static_cast<uint16_t>(j.biases_row + s.channel / kBeat);
-    c.count = exists ? words_before(end, s.channel) : static_cast<uint8_t>(0);
-    c.counted = exists ? words_before(j.counted_channels, s.channel) : static_cast<uint8_t>(0);
+    c.count = words_before(j, s, mux(s.place == 0, j.channels_first, j.channels_other));
     return c;
 }
 
@@ -214,9 +212,8 @@ inline ResultCommand command_of(const ResultJob &j, const ResultState &s) {
 inline void sequence_results(const ResultJob job, ResultCommandStream &out) {
     ResultState s = first_result(job);
 results:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (s.left != 0) {
 #pragma HLS PIPELINE II = 1
-        if (s.left == 0) break;
         out.write(command_of(job, s));
         s = next_result(job, s);
     }
@@ -227,10 +224,9 @@ inline void sequence_counted(const ResultJob job, bool spectral, CountedStream &
     if (!spectral) return;
     ResultState s = first_result(job);
 counted:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (s.left != 0) {
 #pragma HLS PIPELINE II = 1
-        if (s.left == 0) break;
-        out.write(command_of(job, s).counted);
+        out.write(words_before(job, s, job.counted_channels));
         s = next_result(job, s);
     }
 }

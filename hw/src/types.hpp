@@ -49,11 +49,26 @@ struct OperandBeat {
     bool wide;         // sixteen words of one operand
 };
 
-// The vector unit's totals: eight or sixteen.
+constexpr int kTotalBits = kWordBits + log2_of(CIRCNN_LIMIT_POOL_AREA);
+
+static_assert(kTotalBits == 28, "channels.hpp must have the width of a total");
+
+// What the vector unit says of a window beside its totals.
+struct WindowEnd {
+    uint16_t pixels;  // less one
+    bool second;      // of a joined layer's second operand
+    bool wide;        // eight more totals follow
+};
+
+// Eight of the vector unit's totals, or the first operand's words of a pair.
 struct TotalBeat {
-    int32_t w[kBanks];
-    uint16_t pixels;  // of the window
-    bool wide;
+    Total w[kBeat];
+    WindowEnd end;
+};
+
+// The next eight of a window that is wide, or the second operand's words of a pair.
+struct UpperBeat {
+    Total w[kBeat];
 };
 
 // Eight results on their way to the activation memory.
@@ -70,6 +85,7 @@ typedef Stream<SumBeat, 16> SumStream;
 typedef Stream<ValueBeat, 16> ValueStream;
 typedef Stream<OperandBeat, 16> OperandStream;
 typedef Stream<TotalBeat, 16> TotalStream;
+typedef Stream<UpperBeat, 16> UpperStream;
 typedef Stream<ResultBeat, 16> ResultStream;
 
 // What every unit counts.

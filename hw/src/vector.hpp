@@ -1,5 +1,5 @@
 // The layers that have no spectra: what the words of a window make together, by the rule of their
-// kind; a single pixel passes as it is.
+// kind; a single pixel passes as it is, and so do the words of a pair.
 #ifndef CIRCNN_VECTOR_HPP
 #define CIRCNN_VECTOR_HPP
 
@@ -8,74 +8,80 @@
 
 struct VectorJob {
     uint32_t totals;  // results to send, in beats of eight; none for a spectral layer
-    Combination combination;
+    bool maximum;
+    bool adds;  // each beat has words of two operands
 };
 
 inline VectorJob vector_job(const Layer &layer, uint32_t beats) {
     VectorJob j;
     j.totals = traits_of(layer).spectral ? 0 : beats;
-    j.combination = combination_of(layer.d);
+    const Combination c = combination_of(layer.d);
+    j.maximum = c.maximum;
+    j.adds = c.adds;
     return j;
 }
 
-inline int32_t aligned(Word word, uint8_t align) {
+// The total after one more pixel; the first one begins it.  One adder makes all: a maximum leaves
+// out the smaller word.
+inline Total with_pixel(bool maximum, bool first, Total total, Word word) {
 #pragma HLS INLINE
-    return static_cast<int32_t>(static_cast<uint32_t>(static_cast<int32_t>(word)) << (align & 15));
+    const bool larger = word > static_cast<Word>(total);
+    const bool drops = first | (maximum & larger), takes = first | !maximum | larger;
+    const int32_t kept = drops ? 0 : static_cast<int32_t>(total), more = takes ? word : 0;
+    return static_cast<Total>(in_bits<kTotalBits>(kept + more));
 }
 
-// A word of a beat, with the second operand's.
-inline int32_t operand(const Combination &c, const OperandBeat &beat, int i) {
+struct VectorState {
+    uint32_t left;    // totals, in beats of eight
+    uint16_t pixels;  // of the window so far, less one
+};
+
+inline VectorState first_vector(const VectorJob &j) { return VectorState{j.totals, 0}; }
+
+inline VectorState next_vector(const VectorState &s, bool first, bool last, bool wide) {
 #pragma HLS INLINE
-    const int32_t first = aligned(beat.w[i], beat.second ? c.second_align : c.first_align);
-    const int32_t second = aligned(beat.v[i], c.second_align);
-    return first + (c.adds ? second : 0);
+    VectorState n;
+    n.left = s.left - static_cast<uint32_t>(!last ? 0 : wide ? 2 : 1);
+    n.pixels = static_cast<uint16_t>(first ? 0 : s.pixels + 1);
+    return n;
 }
 
-// The total after one more pixel; the first one begins it.
-inline int32_t with_pixel(const Combination &c, bool first, int32_t total, int32_t word) {
-#pragma HLS INLINE
-    const int32_t larger = word > total ? word : total;
-    return first ? word : c.maximum ? larger : total + word;
-}
-
-inline void vector_layer(const VectorJob job, OperandStream &in, TotalStream &out, Count &count) {
-    CountdownState s = {job.totals};
-    int32_t totals[kBanks];
+inline void vector_layer(const VectorJob job, OperandStream &in, TotalStream &out,
+                         UpperStream &upper, Count &count) {
+    VectorState s = first_vector(job);
+    Total totals[kBanks];
 #pragma HLS ARRAY_PARTITION variable = totals complete
-    uint16_t pixels = 0;
-    uint32_t trips = 0;
     for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
         totals[i] = 0;
     }
+    count.trips = count.saturations = 0;
     CIRCNN_LOOP("vector");
 vector:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (s.left != 0) {
 #pragma HLS PIPELINE II = 1
-        if (s.left == 0) break;
         CIRCNN_TRIP();
-        trips++;
+        CIRCNN_COUNT(count.trips++);
         const OperandBeat beat = in.read();
-        pixels = static_cast<uint16_t>(beat.first ? 1 : pixels + 1);
-        TotalBeat total;
+        s = next_vector(s, beat.first, beat.last, beat.wide);
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            totals[i] = with_pixel(job.combination, beat.first, totals[i],
-                                   operand(job.combination, beat, i));
-            totals[i + kBeat] = with_pixel(job.combination, beat.first, totals[i + kBeat],
-                                           beat.v[i]);
+            totals[i] = with_pixel(job.maximum, beat.first, totals[i], beat.w[i]);
+            totals[i + kBeat] = with_pixel(job.maximum, beat.first, totals[i + kBeat], beat.v[i]);
         }
-        for (int i = 0; i < kBanks; i++) {
+        TotalBeat low;
+        UpperBeat high;
+        for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            total.w[i] = totals[i];
+            low.w[i] = totals[i];
+            high.w[i] = totals[i + kBeat];
         }
-        total.pixels = pixels;
-        total.wide = beat.wide;
-        if (beat.last) out.write(total);
-        s = next_countdown(s, beat.last ? (beat.wide ? 2 : 1) : 0);
+        low.end.pixels = s.pixels;
+        low.end.second = beat.second;
+        low.end.wide = beat.wide;
+        if (beat.last) out.write(low);
+        if (beat.last && (beat.wide || job.adds)) upper.write(high);
     }
-    count.trips = trips;
-    count.saturations = 0;
 }
 
 #endif

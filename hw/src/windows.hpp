@@ -17,10 +17,11 @@ struct Clipped {
     bool inside;  // whether there is any
 };
 
+// `begin` is at most kSideBits wide, and before `end`.
 inline Clipped clipped(int32_t begin, int32_t end, int32_t last) {
 #pragma HLS INLINE
-    const bool inside = begin <= last && end >= 0 && end >= begin;
     const int32_t low = begin < 0 ? 0 : begin, high = end > last ? last : end;
+    const bool inside = (begin <= last) & (end >= 0);
     return Clipped{inside ? high - low : 0, inside};
 }
 
@@ -33,12 +34,17 @@ struct SideJob {
     Clipped first, second;
 };
 
-// A window, the one after it, and where the one after that begins and ends.
+// A window, the one after it, and where the one after that begins.
 struct SideState {
-    Clipped now, next;
-    int32_t next_offset;
-    int32_t after, after_end, after_words;
+    uint16_t now, next;  // numbers of their last rows or columns, see Clipped
+    bool now_inside, next_inside;
+    uint32_t next_offset;
+    int32_t after;
+    uint32_t after_words;
 };
+
+// Of where a window begins, and where it ends: up to two steps behind the image.
+constexpr int kSideBits = 18;
 
 inline SideJob side_job(int32_t pad, int32_t kernel, int32_t size, int32_t stride, int32_t words) {
     SideJob j;
@@ -55,22 +61,37 @@ inline SideJob side_job(int32_t pad, int32_t kernel, int32_t size, int32_t strid
 }
 
 inline SideState first_side(const SideJob &j) {
-    return SideState{j.first, j.second, j.second_offset, j.third, j.third_end, j.third_words};
+    SideState s;
+    s.now = static_cast<uint16_t>(j.first.last);
+    s.next = static_cast<uint16_t>(j.second.last);
+    s.now_inside = j.first.inside;
+    s.next_inside = j.second.inside;
+    s.next_offset = static_cast<uint32_t>(j.second_offset);
+    s.after = in_bits<kSideBits - 1>(j.third);
+    s.after_words = static_cast<uint32_t>(j.third_words);
+    return s;
 }
 
 // The next window, or the first one again.
 inline SideState next_side(const SideJob &j, const SideState &s, bool step, bool again) {
 #pragma HLS INLINE
-    const Clipped after = clipped(s.after, s.after_end, j.end);
+    const uint16_t first = static_cast<uint16_t>(j.first.last);
+    const uint16_t second = static_cast<uint16_t>(j.second.last);
+    const int32_t third = j.third, after_end = s.after + in_bits<kSideBits>(j.third_end - third);
+    const Clipped after = clipped(s.after, after_end, static_cast<uint16_t>(j.end));
+    const uint16_t after_last = static_cast<uint16_t>(after.last);
+    const uint32_t offset = mux(s.after < 0, 0u, s.after_words);
+    const uint32_t second_offset = static_cast<uint32_t>(j.second_offset);
+    const uint32_t words = s.after_words + static_cast<uint32_t>(j.stride_words);
+    const uint32_t third_words = static_cast<uint32_t>(j.third_words);
     SideState n;
-    n.now.last = !step ? s.now.last : again ? j.first.last : s.next.last;
-    n.now.inside = !step ? s.now.inside : again ? j.first.inside : s.next.inside;
-    n.next.last = !step ? s.next.last : again ? j.second.last : after.last;
-    n.next.inside = !step ? s.next.inside : again ? j.second.inside : after.inside;
-    n.next_offset = !step ? s.next_offset : again ? j.second_offset : most(s.after_words, 0);
-    n.after = !step ? s.after : again ? j.third : s.after + j.stride;
-    n.after_end = !step ? s.after_end : again ? j.third_end : s.after_end + j.stride;
-    n.after_words = !step ? s.after_words : again ? j.third_words : s.after_words + j.stride_words;
+    n.now = mux(step, mux(again, first, s.next), s.now);
+    n.now_inside = mux(step, mux(again, j.first.inside, s.next_inside), s.now_inside);
+    n.next = mux(step, mux(again, second, after_last), s.next);
+    n.next_inside = mux(step, mux(again, j.second.inside, after.inside), s.next_inside);
+    n.next_offset = CIRCNN_ADDRESS(mux(step, mux(again, second_offset, offset), s.next_offset));
+    n.after = in_bits<kSideBits>(mux(step, mux(again, third, s.after + j.stride), s.after));
+    n.after_words = CIRCNN_ADDRESS(mux(step, mux(again, third_words, words), s.after_words));
     return n;
 }
 
@@ -86,8 +107,8 @@ struct WindowsJob {
 struct WindowsState {
     bool done;
     uint16_t x, y, sample;
-    int32_t u, v;  // row and column in the window
-    int32_t left;  // channels of the pixel
+    uint16_t u, v;  // row and column in the window
+    uint32_t left;  // channels of the pixel
     SideState rows, columns;
     uint32_t address, row_address;  // of this pixel, and of the window's row
     uint32_t window_address;  // of the window's first pixel, at this channel
@@ -120,7 +141,7 @@ inline WindowsState first_window(const WindowsJob &j) {
     s.done = false;
     s.x = s.y = s.sample = 0;
     s.u = s.v = 0;
-    s.left = j.channels;
+    s.left = static_cast<uint32_t>(j.channels);
     s.rows = first_side(j.rows);
     s.columns = first_side(j.columns);
     // the first window begins in the image's first pixel, or before it
@@ -131,42 +152,43 @@ inline WindowsState first_window(const WindowsJob &j) {
 
 inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
 #pragma HLS INLINE
-    const bool v = s.v == s.columns.now.last;
-    const bool u = v && s.u == s.rows.now.last;
-    const bool window = u && s.left <= kBanks;
-    const bool line = window && s.x == j.last_x;
-    const bool image = line && s.y == j.last_y;
+    const uint32_t channels = static_cast<uint32_t>(j.channels);
+    const bool v = s.v == s.columns.now;
+    const bool u = v & (s.u == s.rows.now);
+    const bool window = u & (s.left <= kBanks);
+    const bool line = window & (s.x == j.last_x);
+    const bool image = line & (s.y == j.last_y);
     WindowsState n;
-    n.done = image && s.sample == j.last_sample;
-    n.v = v ? 0 : s.v + 1;
-    n.u = !v ? s.u : u ? 0 : s.u + 1;
-    n.left = !u ? s.left : window ? j.channels : s.left - kBanks;
-    n.x = static_cast<uint16_t>(!window ? s.x : line ? 0 : s.x + 1);
-    n.y = static_cast<uint16_t>(!line ? s.y : image ? 0 : s.y + 1);
-    n.sample = static_cast<uint16_t>(image ? s.sample + 1 : s.sample);
+    n.done = image & (s.sample == j.last_sample);
+    n.v = counted_on(s.v, true, v);
+    n.u = counted_on(s.u, v, u);
+    n.left = in_unsigned_bits<kWordsBits>(mux(u, mux(window, channels, s.left - kBanks), s.left));
+    n.x = counted_on(s.x, window, line);
+    n.y = counted_on(s.y, line, image);
+    n.sample = counted_on(s.sample, image, false);
     n.columns = next_side(j.columns, s.columns, window, line);
     n.rows = next_side(j.rows, s.rows, line, image);
     // addresses
     const uint32_t next_sample = s.sample_address + j.sample_words;
-    const uint32_t below = s.sample_address + static_cast<uint32_t>(s.rows.next_offset);
-    const uint32_t right = s.line_address + static_cast<uint32_t>(s.columns.next_offset);
-    const uint32_t next_line = image ? next_sample : below;
-    n.sample_address = image ? next_sample : s.sample_address;
-    n.line_address = line ? next_line : s.line_address;
-    n.window_address = !u        ? s.window_address
-                       : !window ? s.window_address + kBanks
-                       : line    ? next_line
-                                 : right;
-    n.row_address = !v ? s.row_address : !u ? s.row_address + j.row_words : n.window_address;
-    n.address = v ? n.row_address : s.address + static_cast<uint32_t>(j.channels);
+    const uint32_t below = s.sample_address + s.rows.next_offset;
+    const uint32_t right = s.line_address + s.columns.next_offset;
+    const uint32_t next_line = mux(image, next_sample, below);
+    n.sample_address = CIRCNN_ADDRESS(mux(image, next_sample, s.sample_address));
+    n.line_address = CIRCNN_ADDRESS(mux(line, next_line, s.line_address));
+    const uint32_t next_window = mux(line, next_line, right);
+    const uint32_t further = mux(window, next_window, s.window_address + kBanks);
+    n.window_address = CIRCNN_ADDRESS(mux(u, further, s.window_address));
+    const uint32_t next_row = mux(u, further, s.row_address + j.row_words);
+    n.row_address = CIRCNN_ADDRESS(mux(v, next_row, s.row_address));
+    n.address = CIRCNN_ADDRESS(mux(v, next_row, s.address + channels));
     return n;
 }
 
-inline ReadCommand operand_at(uint32_t address, int32_t words, ReadUse use) {
+inline ReadCommand operand_at(uint32_t address, uint32_t words, ReadUse use) {
 #pragma HLS INLINE
     ReadCommand c;
     c.use = use;
-    c.address = address;
+    c.address = CIRCNN_ADDRESS(address);
     c.count = static_cast<uint8_t>(words);
     c.direct = c.ends = c.wide = c.counted = c.kept = c.batch_last = false;
     c.position = 0;
@@ -178,18 +200,17 @@ inline ReadCommand operand_at(uint32_t address, int32_t words, ReadUse use) {
 inline void sequence_windows(const WindowsJob &job, ReadCommandStream &out) {
     WindowsState s = first_window(job);
 windows:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (!s.done) {
 #pragma HLS PIPELINE II = 1
         const WindowsState n = next_window(job, s);
-        const int32_t channels = least(s.left, kBanks);
-        const bool inside = s.rows.now.inside && s.columns.now.inside;
+        const bool inside = s.rows.now_inside & s.columns.now_inside;
+        const uint32_t channels = s.left < kBanks ? s.left : kBanks;
         ReadCommand c = operand_at(s.address, inside ? channels : 0, ReadUse::operand);
-        c.wide = channels > kBeat;
-        c.first = s.u == 0 && s.v == 0;
-        c.last = s.u == s.rows.now.last && s.v == s.columns.now.last;
+        c.wide = s.left > kBeat;
+        c.first = (s.u == 0) & (s.v == 0);
+        c.last = (s.u == s.rows.now) & (s.v == s.columns.now);
         c.ends = n.done;
         out.write(c);
-        if (n.done) break;
         s = n;
     }
 }
@@ -213,7 +234,8 @@ struct JoinedJob {
 struct JoinedState {
     bool done, second;
     uint16_t beat, sample;
-    uint32_t pixel, channel;
+    uint32_t pixel;
+    uint32_t left;  // channels of the operand's pixel
     uint32_t first_address, second_address;
 };
 
@@ -245,7 +267,8 @@ inline JoinedState first_joined(const JoinedJob &j) {
     JoinedState s;
     s.done = s.second = false;
     s.beat = s.sample = 0;
-    s.pixel = s.channel = 0;
+    s.pixel = 0;
+    s.left = j.first.channels;
     s.first_address = j.first.first_address;
     s.second_address = j.second.first_address;
     return s;
@@ -253,37 +276,37 @@ inline JoinedState first_joined(const JoinedJob &j) {
 
 inline JoinedState next_joined(const JoinedJob &j, const JoinedState &s) {
 #pragma HLS INLINE
-    const bool beat = s.beat == (s.second ? j.second.last_beat : j.first.last_beat);
-    const bool image = beat && s.pixel == j.last_pixel;
-    const bool pixel = beat && s.second;
+    const bool beat = s.beat == mux(s.second, j.second.last_beat, j.first.last_beat);
+    const bool image = beat & (s.pixel == j.last_pixel);
+    const bool pixel = beat & s.second;
     JoinedState n;
     n.second = s.second != beat;
-    n.beat = static_cast<uint16_t>(beat ? 0 : s.beat + 1);
-    n.channel = beat ? 0 : s.channel + kBeat;
-    n.pixel = !pixel ? s.pixel : image ? 0 : s.pixel + 1;
-    n.sample = static_cast<uint16_t>(pixel && image ? s.sample + 1 : s.sample);
-    n.done = pixel && image && s.sample == j.last_sample;
-    const uint32_t first = !beat ? kBeat : image ? j.first.step_sample : j.first.step_pixel;
-    const uint32_t second = !beat ? kBeat : image ? j.second.step_sample : j.second.step_pixel;
-    n.first_address = s.second ? s.first_address : s.first_address + first;
-    n.second_address = s.second ? s.second_address + second : s.second_address;
+    n.beat = counted_on(s.beat, true, beat);
+    const uint32_t channels = mux(s.second, j.first.channels, j.second.channels);
+    n.left = in_unsigned_bits<kWordsBits>(mux(beat, channels, s.left - kBeat));
+    n.pixel = in_unsigned_bits<kWordsBits>(mux(pixel, mux(image, 0u, s.pixel + 1), s.pixel));
+    n.sample = counted_on(s.sample, pixel & image, false);
+    n.done = pixel & image & (s.sample == j.last_sample);
+    const uint32_t at_sample = mux(s.second, j.second.step_sample, j.first.step_sample);
+    const uint32_t at_pixel = mux(s.second, j.second.step_pixel, j.first.step_pixel);
+    const uint32_t step = mux(beat, mux(image, at_sample, at_pixel), uint32_t{kBeat});
+    const uint32_t next = mux(s.second, s.second_address, s.first_address) + step;
+    n.first_address = CIRCNN_ADDRESS(mux(s.second, s.first_address, next));
+    n.second_address = CIRCNN_ADDRESS(mux(s.second, next, s.second_address));
     return n;
 }
 
 inline void sequence_joined(const JoinedJob &job, ReadCommandStream &out) {
     JoinedState s = first_joined(job);
 joined:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (!s.done) {
 #pragma HLS PIPELINE II = 1
         const JoinedState n = next_joined(job, s);
-        const uint32_t left = (s.second ? job.second.channels : job.first.channels) - s.channel;
         ReadCommand c = operand_at(s.second ? s.second_address : s.first_address,
-                                   static_cast<int32_t>(left < kBeat ? left : kBeat),
-                                   ReadUse::operand);
+                                   s.left < kBeat ? s.left : kBeat, ReadUse::operand);
         c.second = s.second;
         c.ends = n.done;
         out.write(c);
-        if (n.done) break;
         s = n;
     }
 }
@@ -301,16 +324,17 @@ struct PairsState {
     bool done, second;
     uint32_t left;  // words of the sample
     uint16_t samples;  // that are left
-    uint32_t first_address, second_address;
-    uint32_t next_first, next_second;  // of the next sample
+    uint32_t now, other;  // of this trip's operand, and of the other one's next words
 };
 
 inline PairsJob pairs_job(const Layer &layer, const Batch &batch) {
     PairsJob j;
     j.words = static_cast<uint32_t>(layer.out_words);
     j.samples = static_cast<uint16_t>(batch.samples);
-    j.first_address = static_cast<uint32_t>(layer.d.input_address);
-    j.second_address = static_cast<uint32_t>(layer.d.second_address);
+    const bool swapped = combination_of(layer.d).swapped;
+    const int32_t first = layer.d.input_address, second = layer.d.second_address;
+    j.first_address = static_cast<uint32_t>(swapped ? second : first);
+    j.second_address = static_cast<uint32_t>(swapped ? first : second);
     j.sample_words = static_cast<uint32_t>(batch.stride);
     return j;
 }
@@ -320,46 +344,39 @@ inline PairsState first_pair(const PairsJob &j) {
     s.done = s.second = false;
     s.left = j.words;
     s.samples = j.samples;
-    s.first_address = j.first_address;
-    s.second_address = j.second_address;
-    s.next_first = j.first_address + j.sample_words;
-    s.next_second = j.second_address + j.sample_words;
+    s.now = j.first_address;
+    s.other = j.second_address;
     return s;
 }
 
 // The trip after the last pair reads nothing: the reader then sends what it still holds.
 inline PairsState next_pair(const PairsJob &j, const PairsState &s) {
 #pragma HLS INLINE
-    const bool sample = s.second && s.left <= kBanks;
+    const bool sample = s.second & (s.left <= kBanks);
     PairsState n;
     n.second = !s.second;
-    n.done = !s.second && s.samples == 0;
-    n.left = !s.second ? s.left : sample ? j.words : s.left - kBanks;
-    n.samples = static_cast<uint16_t>(sample ? s.samples - 1 : s.samples);
-    n.first_address = !s.second ? s.first_address
-                      : sample  ? s.next_first
-                                : s.first_address + kBanks;
-    n.second_address = !s.second ? s.second_address
-                       : sample  ? s.next_second
-                                 : s.second_address + kBanks;
-    n.next_first = sample ? s.next_first + j.sample_words : s.next_first;
-    n.next_second = sample ? s.next_second + j.sample_words : s.next_second;
+    n.done = !s.second & (s.samples == 0);
+    const uint32_t left = mux(sample, j.words, s.left - kBanks);
+    n.left = in_unsigned_bits<kWordsBits>(mux(s.second, left, s.left));
+    n.samples = static_cast<uint16_t>(s.samples - (sample ? 1 : 0));
+    // from an operand's last words in a sample to its first in the next
+    const uint32_t behind = j.sample_words - ((j.words - 1) & ~(kBanks - 1u));
+    n.now = CIRCNN_ADDRESS(s.other);
+    n.other = CIRCNN_ADDRESS(s.now + mux(s.left <= kBanks, behind, uint32_t{kBanks}));
     return n;
 }
 
 inline void sequence_pairs(const PairsJob &job, ReadCommandStream &out) {
     PairsState s = first_pair(job);
 pairs:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (!s.done) {
 #pragma HLS PIPELINE II = 1
         const PairsState n = next_pair(job, s);
-        const uint32_t words = s.samples == 0 ? 0 : s.left < kBanks ? s.left : kBanks;
-        ReadCommand c = operand_at(s.second ? s.second_address : s.first_address,
-                                   static_cast<int32_t>(words),
+        const uint32_t words = s.left < kBanks ? s.left : kBanks;
+        ReadCommand c = operand_at(s.now, s.samples == 0 ? 0 : words,
                                    s.second ? ReadUse::pair : ReadUse::hold);
         c.ends = n.done;
         out.write(c);
-        if (n.done) break;
         s = n;
     }
 }

@@ -9,22 +9,21 @@ struct CountdownState {
     uint32_t left;
 };
 
-inline CountdownState next_countdown(const CountdownState &s, uint8_t steps) {
+inline CountdownState next_countdown(const CountdownState &s) {
 #pragma HLS INLINE
-    return CountdownState{s.left - steps};
+    return CountdownState{s.left - 1};
 }
 
 inline void write_layer(uint32_t beats, ResultStream &in, ActivationBank *memory, Count &count) {
     CountdownState s = {beats};
     CIRCNN_LOOP("write");
 write:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (s.left != 0) {
 #pragma HLS PIPELINE II = 1
-        if (s.left == 0) break;
         CIRCNN_TRIP();
         const ResultBeat result = in.read();
         write_words(memory, result.address, result.w, result.count);
-        s = next_countdown(s, 1);
+        s = next_countdown(s);
     }
     count.trips = beats;
     count.saturations = 0;

@@ -356,11 +356,45 @@ def configuration_header(name: str) -> str:
     for key, value in CONFIGURATIONS[name].items():
         if isinstance(value, int):
             lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({value})")
+    for key, bits in widths(name).items():
+        lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({bits})")
     lines += [f"#define CIRCNN_CONFIG_DIGEST (0x{configuration_digest(name):08X}u)", ""]
-    lines += ["/* The tables' even and odd points: an interval's ends lie one in each. */"]
-    for table in TABLE_ACTIVATIONS:
-        for half, points in (("even", TABLES[table][::2]), ("odd", TABLES[table][1::2])):
-            values = ", ".join(map(str, points))
-            head = f"static const int16_t circnn_{table}_{half}[{len(points)}]"
-            lines.append(f"{head} = {{{values}}};")
+    lines += ["/* The tables' even and odd points from zero on, by table: an interval's ends lie one",
+              " * in each.  Zero is no point (2^14 for sigmoid): the last one stands in its place. */"]  # fmt: skip
+    halves = [half_table(table) for table in TABLE_ACTIVATIONS]
+    evens = [[p[-1], *p[2:-1:2]] for p in halves]
+    for half, points in (("even", evens), ("odd", [p[1::2] for p in halves])):
+        values = ", ".join("{" + ", ".join(map(str, p)) + "}" for p in points)
+        head = f"static const int16_t circnn_tables_{half}[{len(points)}][{len(points[0])}]"
+        lines.append(f"{head} = {{{values}}};")
     return "\n".join([*lines, ""])
+
+
+def widths(name: str) -> Dict[str, int]:
+    """Return the bits of an address of the activation memory, and of a lane's sum of products.
+
+    A product is one of a word and of a sum or difference of two; a sum has a term for each row of
+    weights at most.
+    """
+    sizes = CONFIGURATIONS[name]
+    found = {"address_bits": (sizes["activation_words"] - 1).bit_length()}
+    if "lanes" in sizes:
+        rows = sizes["weights_words"] // (2 * sizes["lanes"])
+        found["sum_bits"] = 32 + (rows - 1).bit_length()
+    return found
+
+
+def half_table(name: str) -> List[int]:
+    """Return the points of a table from zero on: the others are their mirror image.
+
+    Raises
+    ------
+    ValueError
+        If the points below zero are not -y (tanh) or 2^15 - y (sigmoid) for each y above it.
+    """
+    points = TABLES[name]
+    zero = len(points) // 2
+    whole = 2 * points[zero]  # 2^15 or 0
+    if whole not in (0, 1 << 15) or any(a + b != whole for a, b in zip(points, points[::-1])):
+        raise ValueError(f"the table of {name} must be its own mirror image about zero")
+    return points[zero:]
