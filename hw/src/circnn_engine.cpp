@@ -47,8 +47,7 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_UNIT(inverse_transform(inverse, sums, values, inverse_count))
     CIRCNN_UNIT(vector_layer(vector, operands, totals, uppers, vector_count))
     CIRCNN_UNIT(sequence_results(placing, places))
-    CIRCNN_UNIT(epilogue(ending, channels, values, totals, uppers, places, results,
-                         epilogue_count))
+    CIRCNN_UNIT(epilogue(ending, channels, values, totals, uppers, places, results, epilogue_count))
     CIRCNN_UNIT(write_layer(beats, results, activations, write_count))
     CIRCNN_PARALLEL_END
     CIRCNN_CHECK(reads.empty(), "leftovers in the channel ", "reads");

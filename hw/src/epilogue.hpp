@@ -68,8 +68,8 @@ inline uint8_t ceil_log2(uint16_t less_one) {
 struct Ending {
     bool table, tanh;
     bool rectifies;  // negative values become zero,
-    bool sloped;     // or are multiplied
-    bool counted;    // whether saturations count: not below a clip
+    bool sloped;  // or are multiplied
+    bool counted;  // whether saturations count: not below a clip
     Word clip, slope;
 };
 
@@ -127,7 +127,8 @@ inline Word finished(const Ending &e, Word t, bool over, bool &limited) {
     const int32_t half = 1 << (CIRCNN_SLOPE_SHIFT - 1);
     const int32_t c = e.table ? i.left * kTableStep + kTableStep / 2 : half;
     const int32_t sum = a * b + c;
-    const Word product = static_cast<Word>(e.table ? sum >> CIRCNN_TABLE_STEP_BITS : sum >> CIRCNN_SLOPE_SHIFT);
+    const Word product = static_cast<Word>(e.table ? sum >> CIRCNN_TABLE_STEP_BITS
+                                                   : sum >> CIRCNN_SLOPE_SHIFT);
     const Word value = e.table || (e.sloped && negative) ? product : t;
     const Word clipped = value > e.clip ? e.clip : value;
     return e.rectifies && negative ? static_cast<Word>(0) : clipped;
@@ -171,7 +172,7 @@ epilogue:
             const UpperBeat beat = uppers.read();
             for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-                rest[i] = in_bits<kTotalBits>(beat.w[i]);
+                rest[i] = in_bits<kTotalBits>(static_cast<int32_t>(beat.w[i]));
             }
         }
         if (job.spectral) {
@@ -190,7 +191,7 @@ epilogue:
             window = beat.end;
             for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-                value[i] = in_bits<kTotalBits>(beat.w[i]);
+                value[i] = in_bits<kTotalBits>(static_cast<int32_t>(beat.w[i]));
             }
         }
         s = next_epilogue(s, window.wide);
@@ -218,8 +219,8 @@ epilogue:
         }
         const int32_t aligned = window.second ? job.second_factor : job.first_factor;
         const int32_t common = job.averaged ? scales[reciprocal % kBeat] : aligned;
-        const uint8_t shift = static_cast<uint8_t>(
-            job.shift + (job.averaged ? ceil_log2(window.pixels) : 0));
+        const uint8_t shift = static_cast<uint8_t>(job.shift +
+                                                   (job.averaged ? ceil_log2(window.pixels) : 0));
         const int64_t above = bits_above(shift);
         ResultBeat result;
         result.address = c.address;

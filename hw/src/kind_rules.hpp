@@ -29,7 +29,7 @@ inline Windows single_pixels() { return Windows{1, 1, 1, 1, 0, 0}; }
 // in its place.
 struct Combination {
     bool maximum;
-    bool adds;     // the second operand's word
+    bool adds;  // the second operand's word
     bool swapped;  // what is added is the first operand's word: the second one's is shifted
     uint8_t first_align, second_align;  // left shifts; none in a window of many pixels
 };

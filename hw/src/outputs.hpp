@@ -229,7 +229,8 @@ inline OutputsState first_output() {
     s.ahead_last_u = s.ahead_ring_line = s.ahead_ring_row = 0;
     s.lines_left = s.line_row = s.write_row = s.write_line = s.pace = 0;
     s.settling = s.trip = 0;
-    s.side = s.block = s.v = s.u = s.chunk = s.rows = s.x = 0;
+    s.side = s.chunk = 0;
+    s.block = s.v = s.u = s.rows = s.x = 0;
     s.weights_row = s.output_weights = 0;
     s.spectra_row = s.window_row = s.output_row = s.ring_line = 0;
     return s;
@@ -325,7 +326,8 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
     const uint16_t step_wrap = static_cast<uint16_t>(j.step_line_wrap);
     const uint16_t step_down = static_cast<uint16_t>(j.step_line_down);
     const bool down = multiply & v;
-    const uint16_t below = static_cast<uint16_t>(s.window_row + mux(last_line, step_wrap, step_down));
+    const uint16_t below = static_cast<uint16_t>(s.window_row +
+                                                 mux(last_line, step_wrap, step_down));
     const uint16_t chunks = mux(multiply & side, j.chunks, uint16_t{0});
     const uint16_t term_row = static_cast<uint16_t>(s.spectra_row + chunks);
     const uint16_t ring_below = counted_on(s.ring_line, true, last_line);

@@ -136,8 +136,8 @@ read:
         Word words[kBanks], own[kBeat];
         read_banks<kBanks>(memory, c.address, c.direct ? static_cast<uint8_t>(0) : c.count, words);
         const uint64_t beat = c.direct && c.count > 0 ? packet_beat(packet, in) : 0;
-        const uint8_t limited = input_beat(bytes, takes_bytes, low_waits ? low : beat, beat, c.count,
-                                           own);
+        const uint8_t limited = input_beat(bytes, takes_bytes, low_waits ? low : beat, beat,
+                                           c.count, own);
         if (block & c.direct) saturations += limited;
         for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
@@ -166,7 +166,8 @@ read:
         OperandBeat to;
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            const Word first = pair ? held[i] : words[i], second = pair ? words[i] : words[i + kBeat];
+            const Word first = pair ? held[i] : words[i],
+                       second = pair ? words[i] : words[i + kBeat];
             to.w[i] = upper_waits ? upper[i] : first;
             to.v[i] = upper_waits ? held[i + kBeat] : second;
         }

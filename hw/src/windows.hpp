@@ -162,8 +162,7 @@ inline WindowsState next_window(const WindowsJob &j, const WindowsState &s) {
     n.done = image & (s.sample == j.last_sample);
     n.v = counted_on(s.v, true, v);
     n.u = counted_on(s.u, v, u);
-    n.left = in_unsigned_bits<kWordsBits>(
-        mux(u, mux(window, channels, s.left - kBanks), s.left));
+    n.left = in_unsigned_bits<kWordsBits>(mux(u, mux(window, channels, s.left - kBanks), s.left));
     n.x = counted_on(s.x, window, line);
     n.y = counted_on(s.y, line, image);
     n.sample = counted_on(s.sample, image, false);
