@@ -5,6 +5,7 @@
 #define CIRCNN_EPILOGUE_HPP
 
 #include "arithmetic.hpp"
+#include "kinds.hpp"
 #include "results.hpp"
 #include "write.hpp"
 
