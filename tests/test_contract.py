@@ -58,6 +58,15 @@ def test_tables_are_the_nearest_words(name, function):
         assert word == limited(nearest(exact)), index
 
 
+@pytest.mark.parametrize(("name", "whole"), [("sigmoid", 1 << 15), ("tanh", 0)])
+def test_half_a_table_gives_the_other_half(name, whole, monkeypatch):
+    half = headers.half_table(name)
+    assert TABLES[name] == [whole - word for word in half[:0:-1]] + half
+    monkeypatch.setitem(headers.TABLES, name, [*TABLES[name][:-1], TABLES[name][-1] - 1])
+    with pytest.raises(ValueError, match="mirror image"):
+        headers.half_table(name)
+
+
 @pytest.mark.parametrize(
     "rows",
     [CONTRACT["arithmetic"], CONTRACT["limits"], CONTRACT["status"]]

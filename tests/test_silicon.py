@@ -129,9 +129,9 @@ MISTAKES = {
         "write.hpp", _WRITES, 2 * _WRITES, 16, "tiny", PORTS.format("writes") + "activations",
     ),
     "words are read twice": (
-        "read.hpp", "        const bool hold =",
-        "        if (!c.direct) read_words(memory, c.address, c.count, words);\n"
-        "        const bool hold =",
+        "read.hpp", "        const uint64_t beat =",
+        "        if (!c.direct) read_banks<kBanks>(memory, c.address, c.count, words);\n"
+        "        const uint64_t beat =",
         16, "tiny", PORTS.format("reads") + "activations",
     ),
     "results go where the input is read": (

@@ -41,7 +41,10 @@ UNITS: Dict[str, Tuple[str, str]] = {
         "const OutputsJob &, bool &, LineStream &, LaneCommandStream &",
     ),
     "results": ("sequence_results", "const ResultJob &, ResultCommandStream &"),
-    "vector": ("vector_layer", "const VectorJob &, OperandStream &, TotalStream &, UpperStream &, Count &"),
+    "vector": (
+        "vector_layer",
+        "const VectorJob &, OperandStream &, TotalStream &, UpperStream &, Count &",
+    ),
     "write": (
         "write_layer",
         "const uint32_t &, ResultStream &, ActivationBank [kBanks], Count &",

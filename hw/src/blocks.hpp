@@ -134,7 +134,8 @@ inline BlocksState first_blocks(const BlocksJob &j) {
     s.more = j.halves && j.channels > kBeat / 2;
     s.done = false;
     s.direct = j.channels;
-    s.beat = s.place = s.blocks = s.column = s.row = s.group = 0;
+    s.beat = s.place = 0;
+    s.blocks = s.column = s.row = s.group = 0;
     s.phase = j.first_phase;
     s.address = j.first_address;
     s.channel = s.blocks_channel = 0;

@@ -27,6 +27,9 @@ typedef hls::stream<AxiWord> AxiStream;
 // What a lane accumulates; a DSP48E1 has 48 bits.
 typedef ap_int<kSumBits> Sum;
 
+// Of a word in the activation memory.
+typedef ap_uint<kAddressBits> Address;
+
 // A total of the vector unit: the sum of a pool's words.
 typedef ap_int<28> Total;
 
@@ -52,6 +55,7 @@ typedef Stream<AxiWord, 1 << 30> AxiStream;
 
 typedef int64_t Sum;
 typedef int32_t Total;
+typedef uint32_t Address;
 
 #endif
 

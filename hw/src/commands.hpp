@@ -22,7 +22,7 @@ enum class ReadUse : uint8_t {
 
 struct ReadCommand {
     ReadUse use;
-    uint32_t address;
+    Address address;
     uint8_t count;                 // words, from the address on; the rest are zeros
     bool direct;                   // from the packet, not from the memory
     bool ends;                     // the layer's last trip

@@ -5,6 +5,7 @@
 #define CIRCNN_EPILOGUE_HPP
 
 #include "arithmetic.hpp"
+#include "kinds.hpp"
 #include "results.hpp"
 #include "write.hpp"
 
@@ -172,7 +173,7 @@ epilogue:
             const UpperBeat beat = uppers.read();
             for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-                rest[i] = in_bits<kTotalBits>(beat.w[i]);
+                rest[i] = in_bits<kTotalBits>(static_cast<int32_t>(beat.w[i]));
             }
         }
         if (job.spectral) {
@@ -191,7 +192,7 @@ epilogue:
             window = beat.end;
             for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-                value[i] = in_bits<kTotalBits>(beat.w[i]);
+                value[i] = in_bits<kTotalBits>(static_cast<int32_t>(beat.w[i]));
             }
         }
         s = next_epilogue(s, window.wide);

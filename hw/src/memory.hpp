@@ -3,7 +3,7 @@
 #ifndef CIRCNN_MEMORY_HPP
 #define CIRCNN_MEMORY_HPP
 
-#include "config.hpp"
+#include "channels.hpp"
 #include "silicon.hpp"
 
 typedef Word ActivationBank[kActivationRows];
@@ -35,9 +35,10 @@ inline uint32_t row_of(const BankRows &r, uint32_t bank) { return bank < r.first
 // Words from an address on, of which the first `count` must lie in the memory; the rest may be any.
 // They turn in four steps, by half as far each.
 template <int Words>
-inline void read_banks(const ActivationBank *memory, uint32_t address, uint8_t count,
+inline void read_banks(const ActivationBank *memory, Address from, uint8_t count,
                        Word words[kBanks]) {
 #pragma HLS INLINE
+    const uint32_t address = static_cast<uint32_t>(from);
     CIRCNN_CHECK(count == 0 || address + count <= static_cast<uint32_t>(kActivationWords),
                  "a read outside the memory ", "activations");
     const BankRows rows = bank_rows(count > 0 ? address : 0);
@@ -66,9 +67,10 @@ inline void read_banks(const ActivationBank *memory, uint32_t address, uint8_t c
 
 // The first `count` of eight words go to address ... address + count - 1.  Banks that are eight
 // apart may get the same one; which of the two, the first bank says.
-inline void write_words(ActivationBank *memory, uint32_t address, const Word words[kBeat],
+inline void write_words(ActivationBank *memory, Address to, const Word words[kBeat],
                         uint8_t count) {
 #pragma HLS INLINE
+    const uint32_t address = static_cast<uint32_t>(to);
     CIRCNN_CHECK(count == 0 || address + count <= static_cast<uint32_t>(kActivationWords),
                  "a write outside the memory ", "activations");
     const BankRows rows = bank_rows(address);

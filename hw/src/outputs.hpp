@@ -7,6 +7,7 @@
 #ifndef CIRCNN_OUTPUTS_HPP
 #define CIRCNN_OUTPUTS_HPP
 
+#include "commands.hpp"
 #include "kinds.hpp"
 
 // -- lines of windows ---------------------------------------------------------------------------
@@ -23,8 +24,9 @@ struct LinesJob {
 struct LinesState {
     bool done;
     uint16_t y, group;
-    int32_t top, top_terms;  // of the windows' first row
-    int32_t seen;  // rows of the image that earlier lines have used
+    int32_t top;  // the windows' first row, or a row below the image
+    uint16_t top_terms;  // its distance from the image in terms, if it is above it
+    uint16_t seen;  // rows of the image that earlier lines have used
     uint16_t ring_line;  // where in the ring the next fresh row goes
 };
 
@@ -34,7 +36,7 @@ struct LineCommand {
     uint16_t fresh;  // how many of these no earlier line has used
     uint16_t ring_line;  // of the first of them, in the ring
     uint16_t ring_row;  // and its first row of spectra
-    uint32_t weights_row;  // of the first term that lies in the image
+    uint16_t weights_row;  // of the first term that lies in the image
     bool last;
 };
 
@@ -58,47 +60,68 @@ inline LinesJob lines_job(const Layer &layer, const Batch &batch) {
     return j;
 }
 
+// Of a window's first row: it is no further above the image than 65,535, and below it no further
+// than a stride.
+constexpr int kTopBits = 18;
+
 inline LinesState first_line(const LinesJob &j) {
-    return LinesState{false, 0, 0, j.first_top, j.first_top_terms, 0, 0};
+    LinesState s;
+    s.done = false;
+    s.y = s.group = s.seen = s.ring_line = 0;
+    s.top = in_bits<kTopBits - 1>(j.first_top);
+    s.top_terms = static_cast<uint16_t>(-j.first_top_terms);
+    return s;
 }
 
-inline int32_t line_end(const LinesJob &j, const LinesState &s) {
-#pragma HLS INLINE
-    return most(least(s.top + j.kernel_height, j.in_height), most(s.top, 0));
-}
+// Rows of the image: the first one under a line of windows, the one after the last, and the first
+// that no earlier line has used.
+struct LineRows {
+    uint16_t begin, end, fresh;
+};
 
-inline int32_t fresh_rows(const LinesJob &j, const LinesState &s) {
+inline LineRows rows_of(const LinesJob &j, const LinesState &s) {
 #pragma HLS INLINE
-    const int32_t end = line_end(j, s);
-    return end - most(most(s.top, 0), least(s.seen, end));
+    const int32_t in_height = static_cast<uint16_t>(j.in_height);
+    const int32_t bottom = s.top + static_cast<uint16_t>(j.kernel_height);
+    LineRows r;
+    r.begin = static_cast<uint16_t>(s.top < 0 ? 0 : least(s.top, in_height));
+    r.end = static_cast<uint16_t>(least(bottom, in_height));
+    r.fresh = s.seen > r.begin ? s.seen : r.begin;
+    return r;
 }
 
 inline LinesState next_line(const LinesJob &j, const LinesState &s) {
 #pragma HLS INLINE
     const bool image = s.y == j.last_y;
-    const int32_t ring_line = s.ring_line + fresh_rows(j, s);
+    const LineRows r = rows_of(j, s);
+    const uint16_t next = static_cast<uint16_t>(s.ring_line + (r.end - r.fresh));
+    const uint16_t turned = static_cast<uint16_t>(next - j.ring_lines);
+    const uint16_t none = 0, terms = static_cast<uint16_t>(s.top_terms - j.stride_terms);
+    const uint16_t first_terms = static_cast<uint16_t>(-j.first_top_terms);
+    const int32_t below = mux(s.top < static_cast<uint16_t>(j.in_height), s.top + j.stride, s.top);
     LinesState n;
-    n.done = image && s.group == j.last_group;
-    n.y = static_cast<uint16_t>(image ? 0 : s.y + 1);
-    n.group = static_cast<uint16_t>(image ? s.group + 1 : s.group);
-    n.top = image ? j.first_top : s.top + j.stride;
-    n.top_terms = image ? j.first_top_terms : s.top_terms + j.stride_terms;
-    n.seen = image ? 0 : line_end(j, s);
-    n.ring_line = static_cast<uint16_t>(ring_line < j.ring_lines ? ring_line
-                                                                 : ring_line - j.ring_lines);
+    n.done = image & (s.group == j.last_group);
+    n.y = counted_on(s.y, true, image);
+    n.group = counted_on(s.group, image, false);
+    n.top = in_bits<kTopBits>(mux(image, j.first_top, below));
+    n.top_terms = mux(image, first_terms, terms);
+    n.seen = mux(image, none, r.end);
+    n.ring_line = mux(next < j.ring_lines, next, turned);
     return n;
 }
 
 inline LineCommand command_of(const LinesJob &j, const LinesState &s, const LinesState &n) {
 #pragma HLS INLINE
-    const int32_t rows = line_end(j, s) - most(s.top, 0);
-    const int32_t ring_line = n.ring_line - rows;
+    const LineRows r = rows_of(j, s);
+    const uint16_t none = 0, rows = static_cast<uint16_t>(r.end - r.begin);
+    const uint16_t first = static_cast<uint16_t>(n.ring_line - rows);
+    const uint16_t turned = static_cast<uint16_t>(first + j.ring_lines);
     LineCommand c;
-    c.rows = static_cast<uint16_t>(rows);
-    c.fresh = static_cast<uint16_t>(fresh_rows(j, s));
-    c.ring_line = static_cast<uint16_t>(ring_line < 0 ? ring_line + j.ring_lines : ring_line);
+    c.rows = rows;
+    c.fresh = static_cast<uint16_t>(r.end - r.fresh);
+    c.ring_line = mux(n.ring_line < rows, turned, first);
     c.ring_row = static_cast<uint16_t>(c.ring_line * j.line_rows);
-    c.weights_row = j.weights_row + static_cast<uint32_t>(most(-s.top_terms, 0));
+    c.weights_row = static_cast<uint16_t>(j.weights_row + mux(s.top < 0, s.top_terms, none));
     c.last = n.done;
     return c;
 }
@@ -107,11 +130,10 @@ inline void sequence_lines(const LinesJob job, bool spectral, LineStream &out) {
     if (!spectral) return;
     LinesState s = first_line(job);
 lines:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (!s.done) {
 #pragma HLS PIPELINE II = 6
         const LinesState n = next_line(job, s);
         out.write(command_of(job, s, n));
-        if (n.done) break;
         s = n;
     }
 }
@@ -139,11 +161,11 @@ struct OutputsState {
     bool last, empty;
     uint16_t last_u;
     uint16_t first_ring_line;
-    uint32_t line_weights;
+    uint16_t line_weights;
     // the next line
     bool ahead, ahead_last, ahead_empty;
     uint16_t ahead_last_u, ahead_ring_line, ahead_ring_row;
-    uint32_t ahead_weights;
+    uint16_t ahead_weights;
     // accepting: lines and rows that are missing for the next line, and where the next words go
     uint16_t lines_left, line_row, write_row, write_line;
     uint8_t write_beat;
@@ -151,9 +173,10 @@ struct OutputsState {
     uint8_t settling;  // trips until the last ones have landed
     // the output: its trip, up to the beats of a row, its term and its place
     uint8_t trip;
-    uint16_t side, block, v, u, chunk, rows, x;
+    uint8_t side, chunk;
+    uint16_t block, v, u, rows, x;
     // rows of weights and of spectra: of the term, of the window's row, of the output's first term
-    uint32_t weights_row, output_weights;
+    uint16_t weights_row, output_weights;
     uint16_t spectra_row, window_row, output_row;
     uint16_t ring_line;  // of the window's row
 };
@@ -166,7 +189,7 @@ struct LaneCommand {
     bool keep;  // the sums are complete
     bool ends;
     bool first_chunk;
-    uint16_t side;  // the term's block within its group
+    uint8_t side;  // the term's block within its group
     uint16_t weights_row, spectra_row, write_row;
     uint8_t write_beat;
 };
@@ -208,7 +231,8 @@ inline OutputsState first_output() {
     s.ahead_last_u = s.ahead_ring_line = s.ahead_ring_row = 0;
     s.lines_left = s.line_row = s.write_row = s.write_line = s.pace = 0;
     s.write_beat = s.settling = s.trip = 0;
-    s.side = s.block = s.v = s.u = s.chunk = s.rows = s.x = 0;
+    s.side = s.chunk = 0;
+    s.block = s.v = s.u = s.rows = s.x = 0;
     s.weights_row = s.output_weights = 0;
     s.spectra_row = s.window_row = s.output_row = s.ring_line = 0;
     return s;
@@ -218,14 +242,14 @@ inline OutputsState first_output() {
 inline bool wants_line(const OutputsState &s) { return !s.ahead && !s.last; }
 
 inline bool accepts(const OutputsState &s) {
-    return s.lines_left != 0 && (!s.computing || s.pace == 0);
+    return (s.lines_left != 0) & (!s.computing | (s.pace == 0));
 }
 
 // Whether this trip is an output's last.
 inline bool completes(const OutputsJob &j, const OutputsState &s) {
 #pragma HLS INLINE
-    const bool terms = s.block == j.last_block && s.v == j.last_v && s.u == s.last_u;
-    return s.computing && s.trip == kRowBeats - 1 && (s.idle || terms);
+    const bool terms = (s.block == j.last_block) & (s.v == j.last_v) & (s.u == s.last_u);
+    return s.computing & (s.trip == kRowBeats - 1) & (s.idle | terms);
 }
 
 // `line` is what the channel gave if the state wants a line.
@@ -248,73 +272,74 @@ inline OutputsState next_output(const OutputsJob &j, const OutputsState &s,
                                                     : s.lines_left);
     n.settling = static_cast<uint8_t>(accept ? kSettling : s.settling == 0 ? 0 : s.settling - 1);
     // the term
-    const bool multiply = s.computing && !s.idle;
+    const bool multiply = s.computing & !s.idle;
     const bool block = s.block == j.last_block;
-    const bool side = block || s.side == j.last_side;
-    const bool v = block && s.v == j.last_v;
-    const bool u = v && s.u == s.last_u;
+    const bool side = block | (s.side == static_cast<uint8_t>(j.last_side));
+    const bool v = block & (s.v == j.last_v);
+    const bool u = v & (s.u == s.last_u);
     // the output
     const bool output = completes(j, s);
-    const bool chunk = output && s.chunk == j.last_chunk;
-    const bool rows = chunk && s.rows == j.last_rows;
-    const bool x = rows && s.x == j.last_x;
-    const bool ready = s.ahead && s.lines_left == 0 && s.settling == 0;
-    const bool begin = ready && (x || !s.computing);  // the next line
-    const bool fresh = output || begin;  // the next trip is an output's first
-    n.computing = begin || (s.computing && !x);
-    n.ends = s.ends || (x && s.last);
-    n.done = s.ends && s.trip == kRowBeats - 1;
-    n.last = begin ? s.ahead_last : s.last;
-    n.empty = begin ? s.ahead_empty : s.empty;
-    n.last_u = begin ? s.ahead_last_u : s.last_u;
-    n.first_ring_line = begin ? s.ahead_ring_line : s.first_ring_line;
-    n.line_weights = begin ? s.ahead_weights : s.line_weights;
-    n.ahead = learn || (s.ahead && !begin);
-    n.ahead_last = learn ? line.last : s.ahead_last;
-    n.ahead_empty = learn ? line.rows == 0 : s.ahead_empty;
-    n.ahead_last_u = static_cast<uint16_t>(learn ? line.rows - 1 : s.ahead_last_u);
-    n.ahead_ring_line = learn ? line.ring_line : s.ahead_ring_line;
-    n.ahead_ring_row = learn ? line.ring_row : s.ahead_ring_row;
-    n.ahead_weights = learn ? line.weights_row : s.ahead_weights;
-    n.pace = static_cast<uint16_t>(accept || begin ? j.pace : s.pace == 0 ? 0 : s.pace - 1);
-    n.first = fresh || (s.first && !s.computing);
-    n.idle = begin ? s.ahead_empty : output ? s.empty : s.idle || (multiply && u);
-    n.trip = static_cast<uint8_t>(fresh ? 0 : s.trip == kRowBeats - 1 ? s.trip : s.trip + 1);
-    n.side = static_cast<uint16_t>(fresh || (multiply && side) ? 0
-                                   : multiply                  ? s.side + 1
-                                                               : s.side);
-    n.block = static_cast<uint16_t>(fresh || (multiply && block) ? 0
-                                    : multiply                   ? s.block + 1
-                                                                 : s.block);
-    n.v = static_cast<uint16_t>(fresh || (multiply && v) ? 0 : multiply && block ? s.v + 1 : s.v);
-    n.u = static_cast<uint16_t>(fresh ? 0 : multiply && v ? s.u + 1 : s.u);
-    n.chunk = static_cast<uint16_t>(begin || chunk ? 0 : output ? s.chunk + 1 : s.chunk);
-    n.rows = static_cast<uint16_t>(begin || rows ? 0 : chunk ? s.rows + 1 : s.rows);
-    n.x = static_cast<uint16_t>(begin || x ? 0 : rows ? s.x + 1 : s.x);
+    const bool chunk = output & (s.chunk == static_cast<uint8_t>(j.last_chunk));
+    const bool rows = chunk & (s.rows == j.last_rows);
+    const bool x = rows & (s.x == j.last_x);
+    const bool ready = s.ahead & (s.lines_left == 0) & (s.settling == 0);
+    const bool begin = ready & (x | !s.computing);  // the next line
+    const bool fresh = output | begin;  // the next trip is an output's first
+    n.computing = begin | (s.computing & !x);
+    n.ends = s.ends | (x & s.last);
+    n.done = s.ends & (s.trip == kRowBeats - 1);
+    n.last = mux(begin, s.ahead_last, s.last);
+    n.empty = mux(begin, s.ahead_empty, s.empty);
+    n.last_u = mux(begin, s.ahead_last_u, s.last_u);
+    n.first_ring_line = mux(begin, s.ahead_ring_line, s.first_ring_line);
+    n.line_weights = mux(begin, s.ahead_weights, s.line_weights);
+    n.ahead = learn | (s.ahead & !begin);
+    n.ahead_last = mux(learn, line.last, s.ahead_last);
+    n.ahead_empty = mux(learn, line.rows == 0, s.ahead_empty);
+    n.ahead_last_u = mux(learn, static_cast<uint16_t>(line.rows - 1), s.ahead_last_u);
+    n.ahead_ring_line = mux(learn, line.ring_line, s.ahead_ring_line);
+    n.ahead_ring_row = mux(learn, line.ring_row, s.ahead_ring_row);
+    n.ahead_weights = mux(learn, line.weights_row, s.ahead_weights);
+    const uint16_t waits = static_cast<uint16_t>(s.pace - (s.pace != 0 ? 1 : 0));
+    n.pace = mux(accept | begin, j.pace, waits);
+    n.first = fresh | (s.first & !s.computing);
+    const bool terms_end = s.idle | (multiply & u);
+    n.idle = mux(begin, s.ahead_empty, mux(output, s.empty, terms_end));
+    const uint8_t next_trip = static_cast<uint8_t>(s.trip + (s.trip != kRowBeats - 1 ? 1 : 0));
+    n.trip = mux(fresh, uint8_t{0}, next_trip);
+    n.side = static_cast<uint8_t>(counted_on(s.side, multiply, fresh | (multiply & side)));
+    n.block = counted_on(s.block, multiply, fresh | (multiply & block));
+    n.v = counted_on(s.v, multiply & block, fresh | (multiply & v));
+    n.u = counted_on(s.u, multiply & v, fresh);
+    n.chunk = static_cast<uint8_t>(counted_on(s.chunk, output, begin | chunk));
+    n.rows = counted_on(s.rows, chunk, begin | rows);
+    n.x = counted_on(s.x, rows, begin | x);
     // addresses
-    const uint32_t next_weights = begin  ? s.ahead_weights
-                                  : rows ? s.line_weights
-                                         : s.output_weights + j.terms;
-    n.output_weights = fresh ? next_weights : s.output_weights;
-    n.weights_row = fresh ? next_weights : s.weights_row + (multiply ? 1 : 0);
-    const int32_t step = !chunk ? 1 : !rows ? j.step_rows : j.step_x;
+    const uint16_t next_output_weights = static_cast<uint16_t>(s.output_weights + j.terms);
+    const uint16_t next_weights = mux(begin, s.ahead_weights,
+                                      mux(rows, s.line_weights, next_output_weights));
+    const uint16_t next_term = static_cast<uint16_t>(s.weights_row + (multiply ? 1 : 0));
+    n.output_weights = mux(fresh, next_weights, s.output_weights);
+    n.weights_row = mux(fresh, next_weights, next_term);
+    const uint16_t step_rows = static_cast<uint16_t>(j.step_rows);
+    const uint16_t step_x = static_cast<uint16_t>(j.step_x);
+    const uint16_t step = mux(chunk, mux(rows, step_x, step_rows), uint16_t{1});
     const uint16_t output_row = static_cast<uint16_t>(s.output_row + step);
-    const uint16_t next_row = begin ? s.ahead_ring_row : output_row;
+    const uint16_t next_row = mux(begin, s.ahead_ring_row, output_row);
     const bool last_line = s.ring_line == j.last_ring_line;
-    const int32_t step_line = last_line ? j.step_line_wrap : j.step_line_down;
-    const bool down = multiply && v;
-    const uint16_t below = static_cast<uint16_t>(s.window_row + step_line);
-    const int32_t step_term = down ? step_line : multiply && side ? j.chunks : 0;
-    const uint16_t term_row = static_cast<uint16_t>((down ? s.window_row : s.spectra_row) +
-                                                    step_term);
-    const uint16_t ring_below = static_cast<uint16_t>(last_line ? 0 : s.ring_line + 1);
-    n.output_row = fresh ? next_row : s.output_row;
-    n.ring_line = begin    ? s.ahead_ring_line
-                  : output ? s.first_ring_line
-                  : down   ? ring_below
-                           : s.ring_line;
-    n.window_row = fresh ? next_row : down ? below : s.window_row;
-    n.spectra_row = fresh ? next_row : term_row;
+    const uint16_t step_wrap = static_cast<uint16_t>(j.step_line_wrap);
+    const uint16_t step_down = static_cast<uint16_t>(j.step_line_down);
+    const bool down = multiply & v;
+    const uint16_t below = static_cast<uint16_t>(s.window_row +
+                                                 mux(last_line, step_wrap, step_down));
+    const uint16_t chunks = mux(multiply & side, j.chunks, uint16_t{0});
+    const uint16_t term_row = static_cast<uint16_t>(s.spectra_row + chunks);
+    const uint16_t ring_below = counted_on(s.ring_line, true, last_line);
+    n.output_row = mux(fresh, next_row, s.output_row);
+    n.ring_line = mux(begin, s.ahead_ring_line,
+                      mux(output, s.first_ring_line, mux(down, ring_below, s.ring_line)));
+    n.window_row = mux(fresh, next_row, mux(down, below, s.window_row));
+    n.spectra_row = mux(fresh, next_row, mux(down, below, term_row));
     return n;
 }
 
@@ -328,7 +353,7 @@ inline LaneCommand command_of(const OutputsJob &j, const OutputsState &s) {
     c.ends = false;
     c.first_chunk = s.chunk == 0;
     c.side = s.side;
-    c.weights_row = static_cast<uint16_t>(s.weights_row);
+    c.weights_row = s.weights_row;
     c.spectra_row = s.spectra_row;
     c.write_row = s.write_row;
     c.write_beat = s.write_beat;
@@ -341,14 +366,13 @@ inline void sequence_outputs(const OutputsJob job, bool spectral, LineStream &li
     OutputsState s = first_output();
     LineCommand line = {0, 0, 0, 0, 0, false};
 outputs:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (!s.done) {
 #pragma HLS PIPELINE II = 1
         if (wants_line(s)) line = lines.read();
         const OutputsState n = next_output(job, s, line);
         LaneCommand c = command_of(job, s);
         c.ends = n.done;
         out.write(c);
-        if (n.done) break;
         s = n;
     }
 }

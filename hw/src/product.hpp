@@ -73,7 +73,7 @@ inline LaneSums lane(Word w_re, Word w_im, Word x_re, Word x_im, bool real, bool
 // that count blocks follow each other, and go up to the beats at least (share_log2): first the words
 // that these bits choose move to where the bits are zero, from the highest on, then the others take
 // theirs from there.  Below the beats, a level moves only what the levels above it left at zero.
-inline void spread(const LanesJob &job, uint16_t block, const Word from[kRow], Word to[kRow]) {
+inline void spread(const LanesJob &job, uint8_t block, const Word from[kRow], Word to[kRow]) {
 #pragma HLS INLINE
     const uint32_t chosen = (static_cast<uint32_t>(block) << job.block_log2) & job.side_mask;
     for (int i = 0; i < kRow; i++) {

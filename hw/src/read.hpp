@@ -141,8 +141,8 @@ read:
         if (block & c.direct) saturations += limited;
         for (int i = 0; i < kBanks; i++) {
 #pragma HLS UNROLL
-            const Word word = c.direct ? own[i % kBeat] : words[i];
-            words[i] = i < c.count ? word : static_cast<Word>(0);
+            const Word word = i < kBeat && c.direct ? own[i % kBeat] : words[i];
+            words[i] = i < (c.count & (2 * kBanks - 1)) ? word : static_cast<Word>(0);
         }
         // to the forward transform
         if (block) {

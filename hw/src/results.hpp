@@ -38,7 +38,7 @@ struct ResultState {
 
 // Eight results: how many of them exist, where they go, and their parameters.
 struct ResultCommand {
-    uint32_t address;
+    Address address;
     uint16_t scales_row, biases_row;
     uint8_t count;
 };
@@ -145,7 +145,8 @@ inline ResultJob result_job(const Layer &layer, const Batch &batch) {
 inline ResultState first_result(const ResultJob &j) {
     ResultState s;
     s.left = j.beats;
-    s.beat = s.place = s.rows = s.x = s.y = 0;
+    s.place = 0;
+    s.beat = s.rows = s.x = s.y = 0;
     s.address = j.first_address;
     s.channel = s.rows_channel = 0;
     s.column = s.first_column = 0;

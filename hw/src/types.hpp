@@ -74,7 +74,7 @@ struct UpperBeat {
 // Eight results on their way to the activation memory.
 struct ResultBeat {
     Word w[kBeat];
-    uint32_t address;
+    Address address;
     uint8_t count;  // how many of them are channels of an existing pixel
 };
 

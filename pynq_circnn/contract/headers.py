@@ -359,8 +359,10 @@ def configuration_header(name: str) -> str:
     for key, bits in widths(name).items():
         lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({bits})")
     lines += [f"#define CIRCNN_CONFIG_DIGEST (0x{configuration_digest(name):08X}u)", ""]
-    lines += ["/* The tables' even and odd points from zero on, by table: an interval's ends lie one",
-              " * in each.  Zero is no point (2^14 for sigmoid): the last one stands in its place. */"]  # fmt: skip
+    lines += [
+        "/* The tables' even and odd points from zero on, by table: an interval's ends lie one in",
+        " * each.  The point at zero, which is 2^14 or 0, is replaced by the last one. */",
+    ]
     halves = [half_table(table) for table in TABLE_ACTIVATIONS]
     evens = [[p[-1], *p[2:-1:2]] for p in halves]
     for half, points in (("even", evens), ("odd", [p[1::2] for p in halves])):
