@@ -100,21 +100,6 @@ MISTAKES = {
         "outputs.hpp", "kSettling = CIRCNN_LATENCY_SPECTRA - 2;", "kSettling = 0;",
         16, "tiny", EARLY + "spectra",
     ),
-    "passes follow too soon": (
-        "transform.hpp", "kHalfDistance = 6", "kHalfDistance = 7", 64, "tiny", EARLY,
-    ),
-    "passes of k = 256 follow too soon": (
-        "transform.hpp", "kWholeDistance = 4", "kWholeDistance = 5", 256, "tiny", EARLY,
-    ),
-    "a merge is followed too soon": (
-        "inverse.hpp", "HalfDistance = 5", "HalfDistance = 6", 64, "tiny", EARLY,
-    ),
-    "a merge of k = 256 is followed too soon": (
-        "inverse.hpp", "WholeDistance = 2", "WholeDistance = 3", 256, "tiny", EARLY,
-    ),
-    "points are taken too soon": (
-        "transform.hpp", "LATENCY_LOADED - 2", "LATENCY_LOADED - 3", 8, "tiny", EARLY,
-    ),
     "points are split too soon": (
         "split.hpp", "kSlotRows / 2 - 1 + CIRC", "kSlotRows / 2 - 2 + CIRC", 16, "tiny",
         EARLY + "came",
@@ -127,13 +112,23 @@ MISTAKES = {
         "split.hpp", "job.mirror.row_mask / 2;", "job.mirror.row_mask / 2 - 1;", 256, "z2",
         EARLY + "split",
     ),
-    "values are sent too soon": (
-        "inverse.hpp", "kInverseLead = 4", "kInverseLead = 5", 16, "tiny", EARLY,
+    "sums are merged too soon": (
+        "inverse.hpp", "= CIRCNN_LATENCY_LOADED +", "= CIRCNN_LATENCY_LOADED - 1 +", 8, "tiny",
+        EARLY + "slots",
+    ),
+    "sums are merged before the rows that mirror them": (
+        "inverse.hpp", "(rows - 1) / 2;", "(rows - 1) / 2 - 1;", 256, "z2", EARLY + "slots",
+    ),
+    "merged points are taken too soon": (
+        "inverse.hpp", "+ CIRCNN_LATENCY_READY +", "+ CIRCNN_LATENCY_READY - 1 +", 8, "tiny",
+        EARLY + "merged",
+    ),
+    "merged points are taken before the rows that mirror them": (
+        "inverse.hpp", "+ rows / 4;", "+ rows / 4 - 1;", 256, "z2", EARLY + "merged",
     ),
     "points are written twice": (
-        "inverse.hpp", "work[b][to * kPointRows + staged_row] = staged;",
-        "CIRCNN_WRITES(work[b], to * kPointRows + (staged_row ^ 1), kInverseRam); "
-        "work[b][to * kPointRows + staged_row] = staged;",
+        "inverse.hpp", "merged[i][row] = y[i];",
+        "CIRCNN_WRITES(merged[i], row ^ 1, kMergedRam); merged[i][row] = y[i];",
         64, "tiny", PORTS.format("writes"),
     ),
     "results are written twice": (
