@@ -112,18 +112,24 @@ MISTAKES = {
         "split.hpp", "mirror.row_mask / 2)", "mirror.row_mask / 2 - 1)", 256, "z2",
         EARLY + "split",
     ),
-    "rows are merged too soon": (
-        "inverse.hpp", "kGroups / 2 - 1 + CIRC", "kGroups / 2 - 2 + CIRC", 256, "z2",
+    "sums are merged too soon": (
+        "inverse.hpp", "= CIRCNN_LATENCY_LOADED +", "= CIRCNN_LATENCY_LOADED - 1 +", 8, "tiny",
         EARLY + "slots",
     ),
-    "rows leave before the rows that mirror them": (
-        "inverse.hpp", "LATENCY_READY - kGroups / 4;", "LATENCY_READY - 1 - kGroups / 4;", 256,
-        "z2", EARLY + "merged",
+    "sums are merged before the rows that mirror them": (
+        "inverse.hpp", "(rows - 1) / 2;", "(rows - 1) / 2 - 1;", 256, "z2", EARLY + "slots",
+    ),
+    "merged points are taken too soon": (
+        "inverse.hpp", "+ CIRCNN_LATENCY_READY +", "+ CIRCNN_LATENCY_READY - 1 +", 8, "tiny",
+        EARLY + "merged",
+    ),
+    "merged points are taken before the rows that mirror them": (
+        "inverse.hpp", "+ rows / 4;", "+ rows / 4 - 1;", 256, "z2", EARLY + "merged",
     ),
     "points are written twice": (
-        "split.hpp", "CIRCNN_WRITES(memory[i], row, kSplitRam);",
-        "CIRCNN_WRITES(memory[i], row, kSplitRam); CIRCNN_WRITES(memory[i], row ^ 1, kSplitRam);",
-        64, "tiny", PORTS.format("writes") + "split",
+        "inverse.hpp", "merged[i][row] = y[i];",
+        "CIRCNN_WRITES(merged[i], row ^ 1, kMergedRam); merged[i][row] = y[i];",
+        64, "tiny", PORTS.format("writes"),
     ),
     "results are written twice": (
         "write.hpp", _WRITES, 2 * _WRITES, 16, "tiny", PORTS.format("writes") + "activations",

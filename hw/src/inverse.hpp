@@ -3,10 +3,10 @@
 // A batch is 128 points, 32 rows of four slots, and what happens to a row happens a fixed number of
 // trips after it came: the whole unit is one pipeline, whose control is the number of the trip.
 //   - A row is stored.
-//   - Half a batch later it is merged with its mirror image: the lower half of one row with the upper
-//     half of the other.  For k = 256 the trip of row 16 needs row 31.
-//   - When their halves are together again, rows leave the second memory: the even ones of a batch,
-//     then the odd ones.
+//   - When the row that mirrors it has come too, the lower half of the one is merged with the upper
+//     half of the other, and each half stored where it belongs.
+//   - When all halves are there in time, rows leave the second memory: the even ones of a batch, then
+//     the odd ones.
 //   - They pass the stages, the neighbours first, distances 1 to 64, with a commutator before each
 //     stage from the third on and behind the last.  All block sizes take all stages: those beyond
 //     a block leave its points as they are, so that the order never depends on k.
@@ -27,10 +27,47 @@
 
 // -- what a layer asks for, and the state -------------------------------------------------------
 
+// Trips of the commutators, and of those in front of each stage.
+constexpr uint8_t kDelays = 16 + 1 + 2 + 4 + 8 + 16;
+constexpr uint8_t kDelay[kStages] = {0, 0, 16, 17, 19, 23, 31};
+
+constexpr uint8_t kRowMask = 2 * kGroups - 1, kTripsMask = 127;
+
+// When a layer's first row of sums is merged, leaves the second memory and leaves the unit: the rows
+// that these have in the unit's first trip, and the trips that the unit's end is after them.
+struct InverseTimes {
+    uint8_t first_merged, first_gone, merged_until, until;
+};
+
+// In a block of R rows, row R/2 waits for row R - 1, and its upper half is merged in the trip of that
+// one; it leaves R/4 trips after the block's first row.  A batch's row 30 leaves in its 16th trip.
+constexpr InverseTimes inverse_times(int block_log2) {
+    const int rows = block_log2 > 3 ? 1 << (block_log2 - 3) : 1;
+    const int merged = CIRCNN_LATENCY_LOADED + (rows - 1) / 2;
+    const int gone = merged + CIRCNN_LATENCY_READY + kGroups / 2 - 1 + rows / 4;
+    return InverseTimes{static_cast<uint8_t>(-merged & kRowMask),
+                        static_cast<uint8_t>(-gone & kRowMask),
+                        static_cast<uint8_t>(gone - merged + kDelays),
+                        static_cast<uint8_t>(gone + kDelays)};
+}
+
+struct InverseTimesTable {
+    InverseTimes of[CIRCNN_LIMIT_BLOCK_LOG2 + 1];
+};
+
+constexpr InverseTimesTable make_inverse_times() {
+    InverseTimesTable t = {};
+    for (int log2 = 0; log2 <= CIRCNN_LIMIT_BLOCK_LOG2; log2++) t.of[log2] = inverse_times(log2);
+    return t;
+}
+
+constexpr InverseTimesTable kInverseTimes = make_inverse_times();
+
 struct InverseJob {
     bool present;  // whether the layer has a transform at all
     uint8_t shifts;  // bit 0: the merge halves, bit s + 1: stage s does
     uint8_t active;  // bit s: stage s lies within a block
+    InverseTimes times;
     Mirror mirror;
 };
 
@@ -41,49 +78,58 @@ inline InverseJob inverse_job(const Layer &layer) {
     job.shifts = static_cast<uint8_t>(layer.d.inverse_shifts);
     job.active = static_cast<uint8_t>(log2 > 0 ? (1 << (log2 - 1)) - 1 : 0);
     job.mirror = mirror_of(log2);
+    job.times = kInverseTimes.of[log2];
     return job;
 }
 
-// How many trips after it came a row is merged, leaves the second memory, passes a stage, leaves.
-// Of a batch of k = 256 row 31 is merged 15 trips after it would be if rows came in time, and row
-// 16, whose upper half is merged last, leaves in the ninth trip.
-constexpr uint8_t kMergeTrip = kGroups / 2 - 1 + CIRCNN_LATENCY_LOADED;
-constexpr uint8_t kMergedTrip = kMergeTrip + kGroups - 1 + CIRCNN_LATENCY_READY - kGroups / 4;
-constexpr uint8_t kStageTrip[kStages] = {
-    kMergedTrip,      kMergedTrip,      kMergedTrip + 16, kMergedTrip + 17,
-    kMergedTrip + 19, kMergedTrip + 23, kMergedTrip + 31,
-};
-constexpr uint8_t kValuesTrip = kMergedTrip + 47;
-
-static_assert(kValuesTrip < 128, "the trips from a row to its values have seven bits");
-
 struct InverseState {
-    uint8_t row;  // of two batches: six bits
-    uint8_t age;  // trips until now, up to kValuesTrip
+    uint8_t came, merged, gone;  // rows of two batches: that comes, is merged, leaves the memories
+    uint8_t until;  // trips until the first values leave
     bool ended;  // the layer's last sums have come
     uint8_t left;  // then: trips until their values leave
 };
 
-inline InverseState first_inverse() { return InverseState{0, 0, false, kValuesTrip}; }
+inline InverseState first_inverse(const InverseJob &job) {
+    InverseState s;
+    s.came = 0;
+    s.merged = job.times.first_merged;
+    s.gone = job.times.first_gone;
+    s.until = s.left = job.times.until;
+    s.ended = false;
+    return s;
+}
 
 inline InverseState next_inverse(const InverseState &s, bool last) {
 #pragma HLS INLINE
     InverseState n;
-    n.row = static_cast<uint8_t>((s.row + 1) & (2 * kGroups - 1));
-    n.age = static_cast<uint8_t>((s.age & 127) + (s.age == kValuesTrip ? 0 : 1));
+    n.came = static_cast<uint8_t>((s.came + 1) & kRowMask);
+    n.merged = static_cast<uint8_t>((s.merged + 1) & kRowMask);
+    n.gone = static_cast<uint8_t>((s.gone + 1) & kRowMask);
+    n.until = static_cast<uint8_t>((s.until & kTripsMask) - (s.until == 0 ? 0 : 1));
     n.ended = s.ended || last;
-    n.left = static_cast<uint8_t>((s.left & 127) - (s.ended ? 1 : 0));
+    n.left = static_cast<uint8_t>((s.left & kTripsMask) - (s.ended ? 1 : 0));
     return n;
 }
 
-// The row of two batches that came `trips` ago.
-inline uint8_t row_before(const InverseState &s, int trips) {
-    return static_cast<uint8_t>((s.row + 4 * kGroups - trips) & (2 * kGroups - 1));
+// Whether what is merged, or what is at a stage, are points of the layer: until its first ones come,
+// a stage takes what is there.
+inline bool merges(const InverseJob &job, const InverseState &s) {
+    return (s.until & kTripsMask) <= (job.times.merged_until & kTripsMask);
 }
 
-// The saturations of what came `trips` ago: none before the first row.
-inline uint8_t counted_after(const InverseState &s, int trips, uint8_t count) {
-    return static_cast<uint8_t>((s.age & 127) >= trips ? count & 15 : 0);
+template <int Stage>
+inline bool reached(const InverseState &s) {
+    return (s.until & kTripsMask) <= kDelays - kDelay[Stage];
+}
+
+// The trip of the batch whose points are at a stage.
+template <int Stage>
+inline uint8_t trip_of(const InverseState &s) {
+    return static_cast<uint8_t>((s.gone + kGroups - kDelay[Stage]) & (kGroups - 1));
+}
+
+inline uint8_t counted_if(bool counts, uint8_t count) {
+    return counts ? count : static_cast<uint8_t>(0);
 }
 
 // -- memories -----------------------------------------------------------------------------------
@@ -173,7 +219,7 @@ inline uint8_t neighbours(const InverseJob &job, Point x[kGroup]) {
     return static_cast<uint8_t>(one + two);
 }
 
-inline uint8_t next_neighbours(const InverseJob &job, Point x[kGroup]) {
+inline uint8_t further_neighbours(const InverseJob &job, Point x[kGroup]) {
 #pragma HLS INLINE
     const bool active = bit_of(job.active, 1), halve = bit_of(job.shifts, 2);
     const Point a = x[0], b = x[1];
@@ -247,7 +293,7 @@ inline void inverse_transform(const InverseJob job, SumStream &in, ValueStream &
     any_content(to_32);
     any_content(to_64);
     any_content(to_values);
-    InverseState state = first_inverse();
+    InverseState state = first_inverse(job);
     uint32_t trips = 0, saturations = 0;
     CIRCNN_LOOP("inverse");
 inverse:
@@ -261,26 +307,26 @@ inverse:
         CIRCNN_TRIP();
         trips++;
         // the last memory first: a trip reads what a later part of it writes
-        const uint8_t leaving = row_before(state, kMergedTrip);
+        const uint8_t leaving = state.gone;
         const int from = (leaving & kGroups) | ((leaving << 1) & (kGroups - 1)) |
                          bit_of(leaving, 4);
         Point x[kGroup];
 #pragma HLS ARRAY_PARTITION variable = x complete
         for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
-            if (state.age >= kMergedTrip) {
+            if (reached<0>(state)) {
                 CIRCNN_READS(merged[i], from, kMergedRam);
             }
             x[i] = Point{merged[i][from].re, merged[i][from].im, true};
         }
-        const uint8_t merging = row_before(state, kMergeTrip);
-        const MirrorRows rows = mirror_rows(merging, job.mirror);
+        const bool merging = merges(job, state);
+        const MirrorRows rows = mirror_rows(state.merged, job.mirror);
         Complex y[kGroup];
 #pragma HLS ARRAY_PARTITION variable = y complete
         for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
             const int row = i < kGroup / 2 ? rows.low : rows.high;
-            if (state.age >= kMergeTrip) {
+            if (merging) {
                 CIRCNN_READS(slots[i], row, kSlotsRam);
             }
             y[i] = slots[i][row];
@@ -289,7 +335,7 @@ inverse:
         for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
             const int row = i < kGroup / 2 ? rows.low : rows.high;
-            if (state.age >= kMergeTrip) {
+            if (merging) {
                 CIRCNN_WRITES(merged[i], row, kMergedRam);
                 merged[i][row] = y[i];
             }
@@ -297,24 +343,24 @@ inverse:
         const SumBeat beat = state.ended ? no_sums() : in.read();
         for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
-            CIRCNN_WRITES(slots[i], state.row, kSlotsRam);
-            slots[i][state.row] = Complex{beat.w[2 * i], beat.w[2 * i + 1]};
+            CIRCNN_WRITES(slots[i], state.came, kSlotsRam);
+            slots[i][state.came] = Complex{beat.w[2 * i], beat.w[2 * i + 1]};
         }
         // the stages
         const uint8_t limited_0 = neighbours(job, x);
-        const uint8_t limited_1 = next_neighbours(job, x);
-        exchange(to_4, bit_of(row_before(state, kStageTrip[1]), 4), x);
-        const uint8_t limited_2 = inverse_stage<2>(job, row_before(state, kStageTrip[2]), x);
-        exchange(to_8, bit_of(row_before(state, kStageTrip[2]), 0), x);
-        const uint8_t limited_3 = inverse_stage<3>(job, row_before(state, kStageTrip[3]), x);
-        exchange(to_16, bit_of(row_before(state, kStageTrip[3]), 1), x);
-        const uint8_t limited_4 = inverse_stage<4>(job, row_before(state, kStageTrip[4]), x);
-        exchange(to_32, bit_of(row_before(state, kStageTrip[4]), 2), x);
-        const uint8_t limited_5 = inverse_stage<5>(job, row_before(state, kStageTrip[5]), x);
-        exchange(to_64, bit_of(row_before(state, kStageTrip[5]), 3), x);
-        const uint8_t limited_6 = inverse_stage<6>(job, row_before(state, kStageTrip[6]), x);
-        exchange(to_values, bit_of(row_before(state, kStageTrip[6]), 4), x);
-        if (state.age == kValuesTrip) {
+        const uint8_t limited_1 = further_neighbours(job, x);
+        exchange(to_4, bit_of(trip_of<1>(state), 4), x);
+        const uint8_t limited_2 = inverse_stage<2>(job, trip_of<2>(state), x);
+        exchange(to_8, bit_of(trip_of<2>(state), 0), x);
+        const uint8_t limited_3 = inverse_stage<3>(job, trip_of<3>(state), x);
+        exchange(to_16, bit_of(trip_of<3>(state), 1), x);
+        const uint8_t limited_4 = inverse_stage<4>(job, trip_of<4>(state), x);
+        exchange(to_32, bit_of(trip_of<4>(state), 2), x);
+        const uint8_t limited_5 = inverse_stage<5>(job, trip_of<5>(state), x);
+        exchange(to_64, bit_of(trip_of<5>(state), 3), x);
+        const uint8_t limited_6 = inverse_stage<6>(job, trip_of<6>(state), x);
+        exchange(to_values, bit_of(trip_of<6>(state), 4), x);
+        if (state.until == 0) {
             ValueBeat values;
             for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
@@ -323,15 +369,15 @@ inverse:
             }
             out.write(values);
         }
-        const int first = counted_after(state, kMergeTrip, limited_merge) +
-                          counted_after(state, kStageTrip[0], limited_0);
-        const int second = counted_after(state, kStageTrip[1], limited_1) +
-                           counted_after(state, kStageTrip[2], limited_2);
-        const int third = counted_after(state, kStageTrip[3], limited_3) +
-                          counted_after(state, kStageTrip[4], limited_4);
-        const int fourth = counted_after(state, kStageTrip[5], limited_5) +
-                           counted_after(state, kStageTrip[6], limited_6);
-        saturations += static_cast<uint8_t>((first + second) + (third + fourth));
+        const int early = counted_if(merging, limited_merge) +
+                          counted_if(reached<0>(state), limited_0) +
+                          counted_if(reached<1>(state), limited_1) +
+                          counted_if(reached<2>(state), limited_2);
+        const int late = counted_if(reached<3>(state), limited_3) +
+                         counted_if(reached<4>(state), limited_4) +
+                         counted_if(reached<5>(state), limited_5) +
+                         counted_if(reached<6>(state), limited_6);
+        saturations += static_cast<uint32_t>((early & 63) + (late & 63));
         state = next_inverse(state, beat.last);
     }
     count.trips = trips;

@@ -151,7 +151,7 @@ def _matrix(
 
     outputs = groups * fields["out_height"] * a.strip * a.row_groups * a.chunks
     beats = outputs * engine.row_beats
-    tail = inverse_tail()
+    tail = inverse_tail(a)
 
     trips = {
         "read": forward.read_trips,

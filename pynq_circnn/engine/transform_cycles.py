@@ -13,6 +13,7 @@ from ..program.arrangement import BEAT_WORDS, Arrangement, EngineSizes, Fields
 from ..program.packets import STREAM_WORDS
 
 BATCH_ROWS = (1 << LIMITS["block_log2"]) // BEAT_WORDS  # of four points
+ROW_POINTS = BEAT_WORDS // 2
 STAGE_DELAYS = 16 + 8 + 4 + 2 + 1 + 16  # of the commutators between the stages of a transform
 
 
@@ -70,12 +71,13 @@ def forward_cycles(
     return Forward(int(reads.sum()), fed + STAGE_DELAYS, rows_sent + split, ready)
 
 
-def inverse_tail() -> int:
+def inverse_tail(a: Arrangement) -> int:
     """Return the trips of the inverse transform from a row of sums to its values.
 
-    It is one pipeline: a row is merged when half a batch more has landed, leaves the second memory
-    when the batch's upper halves have landed as far as it needs them, and then passes the delays.
+    It is one pipeline: a row is merged when the row that mirrors it has landed, leaves the second
+    memory when all halves are there in time, and then passes the stages.
     """
-    merge = BATCH_ROWS // 2 - 1 + LATENCY["loaded"]
-    merged = merge + BATCH_ROWS - 1 + LATENCY["ready"] - BATCH_ROWS // 4
-    return merged + STAGE_DELAYS
+    rows = max(a.block // (2 * ROW_POINTS), 1)  # of a block
+    merge = LATENCY["loaded"] + (rows - 1) // 2
+    merged = LATENCY["ready"] + BATCH_ROWS // 2 - 1 + rows // 4
+    return merge + merged + STAGE_DELAYS
