@@ -25,6 +25,9 @@ typedef hls::stream<AxiWord> AxiStream;
 // What a DSP48E1 accumulates.
 typedef ap_int<48> Sum;
 
+// A number in the table of layers, which is as wide as a block RAM's row.
+typedef ap_uint<18> LayerNumber;
+
 #else
 
 #ifdef __SYNTHESIS__
@@ -46,6 +49,8 @@ struct AxiWord {
 typedef Stream<AxiWord, 1 << 30> AxiStream;
 
 typedef int64_t Sum;
+
+typedef uint32_t LayerNumber;
 
 #endif
 

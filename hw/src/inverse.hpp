@@ -40,7 +40,7 @@ struct InverseJob {
 // The last batch is computed and sent when nothing else is left to do, so it is as short as
 // possible, one row of sums: but not where it would have to wait for the batch before it for longer
 // than its sending saves.
-inline InverseJob inverse_job(const Layer &layer, const Batch &batch) {
+inline InverseJob inverse_job(const Layer &layer) {
     const int log2 = layer.d.block_log2;
     InverseJob job;
     job.present = traits_of(layer).spectral != 0;
@@ -58,7 +58,7 @@ inline InverseJob inverse_job(const Layer &layer, const Batch &batch) {
                         static_cast<uint8_t>(kPassTrips - 1 + first_idle),
                         static_cast<uint8_t>(kPassTrips - 1 + idle)};
     job.split = split_of(log2);
-    const uint32_t beats = result_beats(layer, batch.samples);
+    const uint32_t beats = layer.beats;
     const uint32_t shortest = static_cast<uint32_t>(layer.chunks * kRowBeats);
     const uint32_t arrives = static_cast<uint32_t>(layer.chunks * most(layer.terms, kRowBeats));
     const uint32_t computing = static_cast<uint32_t>(batch_trips(job.passes));

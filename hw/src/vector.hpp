@@ -11,11 +11,11 @@ struct VectorJob {
     Combination combination;
 };
 
-inline VectorJob vector_job(const Layer &layer, uint32_t beats) {
-    VectorJob j;
-    j.totals = traits_of(layer).spectral ? 0 : beats;
-    j.combination = combination_of(layer.d);
-    return j;
+inline void vector_job(bool spectral, const int32_t numbers[kNumbers], VectorJob &j) {
+    j.totals = spectral ? 0 : to_uint32(numbers[steps::result_beats]);
+    j.combination = combination_of(numbers[steps::opcode]);
+    j.combination.first_align = to_uint8(numbers[steps::first_align]);
+    j.combination.second_align = to_uint8(numbers[steps::second_align]);
 }
 
 inline int32_t aligned(Word word, uint8_t align) {
