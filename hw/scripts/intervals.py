@@ -65,6 +65,7 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("*", "held"): REGISTER,
     ("*", "beat"): REGISTER,
     ("*", "row"): REGISTER,
+    ("plan_layer.copy", "numbers"): "a memory: written in order, and not read",
     ("product", "real"): REGISTER,
     ("product", "sums"): "lane",
     ("read_layer.read", "low"): REGISTER,
