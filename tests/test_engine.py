@@ -448,13 +448,13 @@ def test_two_operands_are_whole_tensors_or_joined():
 
 
 def test_every_opcode_has_its_header(tmp_path):
-    """A layer kind is one header; without one of its rules nothing compiles."""
+    """A layer kind is one header; without its rule nothing compiles."""
     folder = os.path.join(csim_build.source_folder(), "src")
     kinds = os.path.join(folder, "kinds")
     assert sorted(os.listdir(kinds)) == sorted(f"{name}.hpp" for name in OPCODES)
     write_headers(str(tmp_path), engine_headers("tiny"))
     compiler = csim_build.compiler()
-    for rule in (None, "windows", "combination"):
+    for rule in (None, "combination"):
         lines = [f'#include "{folder}/kinds.hpp"', ""]
         if rule is not None:  # the kind pad has it under another name
             lines[:0] = [f"#define {rule} other", '#include "kinds/pad.hpp"', f"#undef {rule}"]

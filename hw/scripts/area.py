@@ -983,8 +983,10 @@ MEMORIES: Tuple[Memory, ...] = (
     Memory("memories", "weights", "kWeightRows", "16", "kRow", "bram"),
     Memory("memories", "activations", "kActivationRows", "16", "kBanks", "bram"),
     Memory("memories", "spectra", "kSpectraRows", "16 * kRow", "1", "bram"),
-    Memory("memories", "scales", "kChannelRows", "16 * kBeat", "1", "bram"),
-    Memory("memories", "biases", "kChannelRows", "32 * kBeat", "1", "bram"),
+    Memory("memories", "scales", "kChannelRows", "64", "kBeat / 4", "bram"),
+    Memory("memories", "biases", "kChannelRows", "64", "kBeat / 2", "bram"),
+    Memory("memories", "layers", "kMaxLayers * kLayerNumbers", "18", "1", "bram"),
+    Memory("memories", "numbers", "kNumbers", "32", "1", "lutram", 2),
 )
 """The engine's memories."""
 
@@ -1034,33 +1036,9 @@ def lutram(rows: int, bits: int, reads: int = 1) -> int:
     return (4 * -(-bits // 3) * deep + choice) * reads
 
 
-def layer_table(code: Sources) -> Row:
-    """Return what the table of layers takes: reshaped or aggregated, block RAM of its whole width;
-    else a RAMB18 for every field, as a tool that takes structures apart does by itself."""
-    depth = code.value("kMaxLayers") or 0
-    pragmas = [p.text for file in code.files for p in file.pragmas if "layers" in p.text]
-    bits = [code.bits(kind) for kind in leaf_types(code, "Layer")]
-    if any(re.match(r"BIND_STORAGE.*impl *= *lutram", text, re.I) for text in pragmas):
-        return Row("memories", "layers", 0, lutram(depth, sum(bits)), 0, 0,
-                   f"distributed RAM, {depth} x {sum(bits)} bits")  # fmt: skip
-    if any(re.match(r"AGGREGATE|ARRAY_RESHAPE", text, re.I) for text in pragmas):
-        return Row("memories", "layers", 0, 0, 0, ramb18(depth, sum(bits)) / 2,
-                   f"block RAM, {depth} x {sum(bits)} bits")  # fmt: skip
-    wide = [width for width in bits if depth * width > 1024]
-    lut = sum(lutram(depth, width) for width in bits if depth * width <= 1024)
-    return Row("memories", "layers", 0, lut, 0, sum(ramb18(depth, w) for w in wide) / 2,
-               f"{len(wide)} fields of more than 1,024 bits, a RAMB18 each: no pragma says else")  # fmt: skip  # noqa: E501
-
-
-def leaf_types(code: Sources, kind: str) -> List[str]:
-    """Return the types of all numbers in a structure."""
-    fields = code.structures.get(code.plain(kind))
-    return [kind] if fields is None else [t for f in fields.values() for t in leaf_types(code, f)]
-
-
 def memory_rows(code: Sources) -> List[Row]:
     """Return what the engine's memories take."""
-    rows = [layer_table(code)] if "Layer" in code.structures else []
+    rows = []
     for m in (*MEMORIES, *local_memories(code)):
         values = [code.value(text) for text in (m.rows, m.bits, m.banks)]
         if any(value is None for value in values):
@@ -1200,11 +1178,14 @@ def operation_rows(code: Sources, text: str) -> List[Row]:
     rows = []
     built = instances(code)
     functions = ir.functions(text)
+    types = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
+    kept = [emitted(functions, name) for name in (*roots(code), *limited(code))]
+    callers = "\n".join(line for function in kept for line in function.lines)
     for name, limit in limited(code).items():
         mangled = emitted(functions, name).name
-        body = Body(functions[mangled], {}, set())
+        body = Body(functions[mangled], types, _memories(code, code.functions[name][0]))
         operations = body.count(list(body.code))
-        calls = len(re.findall(rf"call [^\n]*@{re.escape(mangled)}\(", text))
+        calls = len(re.findall(rf"call [^\n]*@{re.escape(mangled)}\(", callers))
         lut = math.ceil(limit * sum(operations.lut.values()) + calls * 64 / 4)
         rows.append(Row("load", name, limit * operations.dsp, lut, 128, 0,
                         f"{calls} calls share {limit}: ALLOCATION"))  # fmt: skip

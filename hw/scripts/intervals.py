@@ -71,6 +71,7 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("inverse_transform.inverse", "to_32"): REGISTER,
     ("inverse_transform.inverse", "to_64"): REGISTER,
     ("inverse_transform.inverse", "to_values"): REGISTER,
+    ("plan_layer.copy", "numbers"): "a memory: written in order, and not read",
     ("product", "real"): REGISTER,
     ("product", "sums"): "lane",
     ("read_layer.read", "low"): REGISTER,

@@ -33,7 +33,10 @@ GET = (
 )
 LEAVES = ("crc", "shift", "finish", "butterfly", "lane")
 UNITS: Dict[str, Tuple[str, str]] = {
-    "plan": ("plan_layer", "const Layer &, const Batch &, Plan &"),
+    "plan": (
+        "plan_layer",
+        "const LayerRow [kMaxLayers], uint8_t &, const Batch &, int32_t [kNumbers], Plan &",
+    ),
     "reads": ("sequence_read", "const ReadJob &, ReadCommandStream &"),
     "lines": ("sequence_lines", "const LinesJob &, bool &, LineStream &"),
     "outputs": (
@@ -129,8 +132,8 @@ def sources(unit: str) -> Dict[str, str]:
         sizes.append(f"    m_param_alloc({i}, {size});\n")
     names = sorted(os.path.basename(path) for path in glob.glob(os.path.join(HW, "src", "*.hpp")))
     head = "".join(f'#include "{name}"\n' for name in names if "top" not in name)
-    head += "\ntypedef Word LaneRow[kRow];\ntypedef Word SpectraBank[kSpectraRows][kBeat];\n"
-    head += f"\nvoid unit({', '.join(declared)});\n"
+    head += "\ntypedef Word LaneRow[kRow];\ntypedef LayerNumber LayerRow[kLayerNumbers];\n\n"
+    head += f"void unit({', '.join(declared)});\n"
     engine, call = '#include "circnn_engine.cpp"\n', f"{function}({', '.join(passed)});"
     if unit == "engine":
         top, use = engine, "#define STEP rtl\n"

@@ -61,24 +61,24 @@ void circnn_csim_trips(const circnn_csim *csim, uint64_t *layers, uint64_t *move
 }
 
 // X(name, value) for what follows from a spectral layer's descriptor.
-#define CIRCNN_LAYER_FIELDS(X)            \
-    X(block, 1 << layer.d.block_log2)     \
-    X(side, layer.side)                   \
-    X(places, layer.places)               \
-    X(by_sample, layer.by_sample)         \
-    X(chunks, layer.chunks)               \
-    X(row_groups, layer.row_groups)       \
-    X(column_groups, layer.column_groups) \
-    X(terms, layer.terms)                 \
-    X(strip, layer.strip)                 \
-    X(columns, layer.columns)             \
-    X(kept_columns, layer.kept_columns)   \
-    X(line_rows, layer.line_rows)         \
-    X(ring_lines, layer.ring_lines)       \
-    X(pace, layer.pace)                   \
-    X(weights_row, layer.weights_row)     \
-    X(from_stream, layer.from_stream)     \
-    X(streamed, layer.streamed)
+#define CIRCNN_LAYER_FIELDS(X)                        \
+    X(block, 1 << number(block_log2))                 \
+    X(side, 1 << most(share - number(block_log2), 0)) \
+    X(places, 1 << number(places_log2))               \
+    X(by_sample, number(by_sample))                   \
+    X(chunks, chunks)                                 \
+    X(row_groups, number(row_groups))                 \
+    X(column_groups, number(column_groups))           \
+    X(terms, number(terms))                           \
+    X(strip, number(strip))                           \
+    X(columns, number(columns))                       \
+    X(kept_columns, number(kept_columns))             \
+    X(line_rows, number(line_rows))                   \
+    X(ring_lines, number(ring_lines))                 \
+    X(pace, number(pace))                             \
+    X(weights_row, number(weights_row))               \
+    X(from_stream, from_stream(layers, index))        \
+    X(streamed, streams_weights(layers, index))
 
 const char *circnn_csim_layer_fields(void) {
 #define CIRCNN_NAME(name, value) #name " "
@@ -87,9 +87,13 @@ const char *circnn_csim_layer_fields(void) {
 }
 
 void circnn_csim_layer(const circnn_csim *csim, int32_t index, int32_t *fields) {
-    const Layer &layer = csim->engine.layers[index];
+    const LayerTable &layers = csim->engine.layers;
+#define number(name) layer_number(layers, index, steps::name)
+    const int32_t share = number(share_log2);
+    const int32_t chunks = 1 << most(number(block_log2) - kRowLog2, 0);
 #define CIRCNN_VALUE(name, value) static_cast<int32_t>(value),
     const int32_t values[] = {CIRCNN_LAYER_FIELDS(CIRCNN_VALUE)};
 #undef CIRCNN_VALUE
+#undef number
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) fields[i] = values[i];
 }

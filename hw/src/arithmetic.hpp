@@ -11,8 +11,6 @@ static_assert((-3 >> 1) == -2, "right shift of a negative number must round down
 constexpr int32_t kValueMax = CIRCNN_VALUE_MAX;
 constexpr int kWordBits = 16;
 
-inline int32_t ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
-
 inline int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 inline int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 

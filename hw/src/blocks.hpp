@@ -55,75 +55,43 @@ constexpr int kColumnBits = 20;
 
 // -- the job ------------------------------------------------------------------------------------
 
-// Sixteen words at once if a place has that many and they come from the memory.
-inline bool wide_reads(const Layer &layer) {
-    return !layer.from_stream && (layer.side << layer.d.block_log2) >= kBanks;
-}
-
-// Rows that the first batch leaves out so that the last one is full: an earlier start of the first
-// batch means an earlier end of the last.
-inline int32_t skipped_rows(const Layer &layer, int32_t groups) {
-    const uint32_t a_batch = static_cast<uint32_t>(kMaxBatchRows) >>
-                             kinds::matrix::chunks_log2(layer.d);
-    const uint32_t units = static_cast<uint32_t>(groups) *
-                           static_cast<uint32_t>(layer.d.in_height) *
-                           static_cast<uint32_t>(layer.columns) *
-                           static_cast<uint32_t>(layer.column_groups);
-    return static_cast<int32_t>((0u - units) & (a_batch - 1)) * layer.chunks;
-}
-
-inline BlocksJob blocks_job(const Layer &layer, const Batch &batch) {
-    const circnn_descriptor &d = layer.d;
-    const int32_t words = layer.side << d.block_log2;  // of a place
-    const int32_t groups = sample_groups(layer, batch.samples);
-    const int32_t last_words = (d.block_columns - (layer.column_groups - 1) * layer.side)
-                               << d.block_log2;
-    const int32_t between = layer.strip * d.stride_width;  // columns from a place to the next
-    const int32_t place = layer.by_sample ? batch.stride : between * d.in_channels;
-    const int32_t row = d.in_width * d.in_channels;
+inline BlocksJob blocks_job(const int32_t numbers[kNumbers], bool bytes) {
+    using namespace steps;
     BlocksJob j;
-    j.direct = layer.from_stream;
-    j.halves = layer.from_stream && !batch.bytes;
-    j.wide = wide_reads(layer);
-    j.by_sample = layer.by_sample;
-    const int32_t at_once = j.wide ? kBanks : kBeat;
-    const int32_t log2 = kBeatLog2 + (j.wide ? 1 : 0);
-    const int32_t full = ceil_shift(words, log2) - 1, last = ceil_shift(last_words, log2) - 1;
-    j.last_beat_full = static_cast<uint16_t>(full);
-    j.last_beat_last = static_cast<uint16_t>(last);
-    j.last_place = static_cast<uint16_t>(layer.places - 1);
-    j.last_blocks = static_cast<uint16_t>(layer.column_groups - 1);
-    j.last_column = static_cast<uint16_t>(layer.columns - 1);
-    j.last_row = static_cast<uint16_t>(d.in_height - 1);
-    j.last_group = static_cast<uint16_t>(groups - 1);
-    j.first_image_column = -d.pad_left;
-    j.first_address = static_cast<uint32_t>(d.input_address - d.pad_left * d.in_channels);
-    j.step_place_full = place - full * at_once;
-    j.step_place_last = place - last * at_once;
-    const int32_t places = (layer.places - 1) * place;
-    j.step_blocks = words - full * at_once - places;
-    // from the last beat of a pixel's last group of blocks back to the first of its first one
-    const int32_t back = last * at_once + places + (layer.column_groups - 1) * words;
-    const int32_t columns = (layer.columns - 1) * d.in_channels;
-    j.step_column = d.in_channels - back;
-    j.step_row = row - columns - back;
-    j.step_group = samples_at_once(layer) * batch.stride - (d.in_height - 1) * row - columns - back;
-    j.channels = static_cast<uint32_t>(d.in_channels);
-    j.blocks_channels = static_cast<uint32_t>(words);
-    j.place_columns = layer.by_sample ? 0 : between;
-    j.in_width = static_cast<uint16_t>(d.in_width);
-    j.samples = static_cast<uint16_t>(batch.samples);
-    j.first_phase = static_cast<uint16_t>(layer.first_phase);
-    j.last_phase = static_cast<uint16_t>(d.stride_height - 1);
-    j.kernel_height = static_cast<uint16_t>(d.kernel_height);
-    const int32_t end = (d.out_height - 1) * d.stride_height - d.pad_top + d.kernel_height;
-    j.kept_rows = static_cast<uint16_t>(clamp(end, 0, 0xFFFF));
-    j.kept_columns = static_cast<uint16_t>(least(layer.kept_columns, 0xFFFF));
-    j.owned_columns = static_cast<uint16_t>(layer.by_sample ? 0xFFFF : least(between, 0xFFFF));
-    j.place_beats = static_cast<uint8_t>(layer.places == 1 ? 0 : words / kBeat);
-    j.unit_beats = static_cast<uint8_t>(layer.chunks * kRowBeats);
-    j.batch_beats = static_cast<uint8_t>(kMaxBatchRows * kRowBeats);
-    j.first_position = static_cast<uint8_t>(skipped_rows(layer, groups) * kRowBeats);
+    j.direct = (numbers[stream] & CIRCNN_STREAM_INPUT) != 0;
+    j.halves = j.direct && !bytes;
+    j.wide = numbers[wide] != 0;
+    j.by_sample = numbers[by_sample] != 0;
+    j.last_beat_full = to_uint16(numbers[full]);
+    j.last_beat_last = to_uint16(numbers[last_full]);
+    j.last_place = to_uint16(numbers[last_place]);
+    j.last_blocks = to_uint16(numbers[last_blocks]);
+    j.last_column = to_uint16(numbers[last_column]);
+    j.last_row = to_uint16(numbers[last_row]);
+    j.last_group = to_uint16(numbers[last_group]);
+    j.first_image_column = numbers[first_column];
+    j.first_address = to_uint32(numbers[first_address]);
+    j.step_place_full = numbers[place_full];
+    j.step_place_last = numbers[place_last];
+    j.step_blocks = numbers[place_blocks];
+    j.step_column = numbers[place_column];
+    j.step_row = numbers[place_row];
+    j.step_group = numbers[place_group];
+    j.channels = to_uint32(numbers[in_channels]);
+    j.blocks_channels = to_uint32(numbers[words]);
+    j.place_columns = numbers[place_columns];
+    j.in_width = to_uint16(numbers[in_width]);
+    j.samples = to_uint16(numbers[samples]);
+    j.first_phase = to_uint16(numbers[first_phase]);
+    j.last_phase = to_uint16(numbers[last_phase]);
+    j.kernel_height = to_uint16(numbers[kernel_height]);
+    j.kept_rows = to_uint16(numbers[kept_rows]);
+    j.kept_columns = to_uint16(numbers[kept_columns]);
+    j.owned_columns = to_uint16(numbers[owned_columns]);
+    j.place_beats = to_uint8(numbers[place_beats]);
+    j.unit_beats = to_uint8(numbers[unit_beats]);
+    j.batch_beats = kMaxBatchRows * kRowBeats;
+    j.first_position = to_uint8(numbers[first_position]);
     return j;
 }
 

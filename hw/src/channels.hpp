@@ -33,6 +33,9 @@ typedef ap_uint<kAddressBits> Address;
 // A total of the vector unit: the sum of a pool's words.
 typedef ap_int<28> Total;
 
+// A number in the table of layers, which is as wide as a block RAM's row.
+typedef ap_uint<18> LayerNumber;
+
 #else
 
 #ifdef __SYNTHESIS__
@@ -56,6 +59,8 @@ typedef Stream<AxiWord, 1 << 30> AxiStream;
 typedef int64_t Sum;
 typedef int32_t Total;
 typedef uint32_t Address;
+
+typedef uint32_t LayerNumber;
 
 #endif
 

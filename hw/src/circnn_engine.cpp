@@ -2,7 +2,6 @@
 #include "circnn_engine.hpp"
 
 #include "parallel.hpp"
-#include "plan.hpp"
 
 // -- one layer ----------------------------------------------------------------------------------
 
@@ -10,7 +9,8 @@
 // activation memory is the one variable that two of them have: the reader, which comes first, and
 // the writer, which comes last.  Vitis HLS allows that for an argument of the region (UG1399,
 // "Canonical Body": read before write), and no layer overwrites what it reads.
-static void run_units(const Layer next, const Batch batch, Plan &next_plan, const ReadJob reading,
+static void run_units(const LayerTable layers, uint8_t next, const Batch batch,
+                      int32_t numbers[kNumbers], Plan &next_plan, const ReadJob reading,
                       const ForwardJob forward, const SplitJob split, const LinesJob line_job,
                       const OutputsJob outputs, const LanesJob lanes, const ResultJob counting,
                       const InverseJob inverse, const VectorJob vector, const ResultJob placing,
@@ -37,7 +37,7 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     ResultCommandStream places("places");
     ResultStream results("results");
     CIRCNN_PARALLEL_BEGIN
-    CIRCNN_UNIT(plan_layer(next, batch, next_plan))
+    CIRCNN_UNIT(plan_layer(layers, next, batch, numbers, next_plan))
     CIRCNN_UNIT(sequence_read(reading, reads))
     CIRCNN_UNIT(read_layer(takes_bytes, bytes, activations, reads, in, packet, blocks, operands,
                            read_count))
@@ -69,32 +69,36 @@ static void run_units(const Layer next, const Batch batch, Plan &next_plan, cons
     CIRCNN_CHECK(results.empty(), "leftovers in the channel ", "results");
 }
 
-static void run_layer(Engine &engine, int32_t index, const Batch &batch, const Plan &plan,
-                      Plan &next_plan, AxiStream &in, PacketReader &packet, Report &report) {
-    const bool last = index + 1 == engine.header.layers;
-    const Layer &next = engine.layers[last ? index : index + 1];
+// The layer before the next one, if there is any; after the last one the last is planned again.
+static void run_layer(Engine &engine, uint8_t next, const Batch &batch, AxiStream &in,
+                      PacketReader &packet, Report &report) {
+    const uint8_t index = static_cast<uint8_t>((next - 1) & 127);
+    const uint8_t planned = next == (engine.header.layers & 127) ? index : next;
+    const Plan &plan = engine.plan;
     Count read = {0, 0}, forward = read, split = read, product = read, inverse = read,
           vector = read, epilogue = read, write = read;
-    run_units(next, batch, next_plan, plan.read, plan.forward, plan.split, plan.lines, plan.outputs,
-              plan.lanes, plan.results, plan.inverse, plan.vector, plan.results, plan.ending,
-              plan.spectral, batch.bytes, plan.results.beats, engine.input_bytes,
-              engine.activations, engine.weights, engine.spectra, engine.channels, in, packet, read,
-              forward, split, product, inverse, vector, epilogue, write);
-    if (index < 0) return;
+    run_units(engine.layers, planned, batch, engine.numbers, engine.next_plan, plan.read,
+              plan.forward, plan.split, plan.lines, plan.outputs, plan.lanes, plan.results,
+              plan.inverse, plan.vector, plan.results, plan.ending, plan.spectral, batch.bytes,
+              plan.results.beats, engine.input_bytes, engine.activations, engine.weights,
+              engine.spectra, engine.channels, in, packet, read, forward, split, product, inverse,
+              vector, epilogue, write);
+    if (next == 0) return;
 #ifdef CIRCNN_COUNT_TRIPS
     const Count counts[kUnits] = {read, forward, split, product, inverse, vector, epilogue, write};
     for (int unit = 0; unit < kUnits; unit++) engine.trips[index][unit] += counts[unit].trips;
 #endif
     // input words that come straight from the packet are limited in the reader
     engine.saturations[0] += read.saturations;
-    engine.saturations[index + 1] += forward.saturations + split.saturations + product.saturations +
-                                     inverse.saturations + epilogue.saturations;
+    engine.saturations[next] += forward.saturations + split.saturations + product.saturations +
+                                inverse.saturations + epilogue.saturations;
     report.product_trips += product.trips;
 }
 
 // -- input and output of a batch ----------------------------------------------------------------
 
-// Words of the activation memory, sample by sample, a number of them a trip.
+// Words of the activation memory, sample by sample, a number of them a trip.  All of them lie in the
+// memory, whose addresses are numbers of a layer.
 struct MoveJob {
     uint32_t first_address, sample_words;    // of the first sample; from one to the next
     uint32_t words;                          // of a sample
@@ -115,12 +119,12 @@ static MoveState first_move(const MoveJob &j) {
 static MoveState next_move(const MoveJob &j, const MoveState &s) {
 #pragma HLS INLINE
     const bool sample = s.left <= j.step;
-    const uint32_t next_sample = s.sample_address + j.sample_words;
+    const uint32_t next_sample = (s.sample_address + j.sample_words) & kLayerNumberMask;
     MoveState n;
     n.samples = static_cast<uint16_t>(sample ? s.samples - 1 : s.samples);
-    n.left = sample ? j.words : s.left - j.step;
+    n.left = sample ? j.words : (s.left - j.step) & kLayerNumberMask;
     n.sample_address = sample ? next_sample : s.sample_address;
-    n.address = sample ? next_sample : s.address + j.step;
+    n.address = sample ? next_sample : (s.address + j.step) & kLayerNumberMask;
     return n;
 }
 
@@ -129,8 +133,9 @@ static uint8_t words_of(const MoveJob &j, const MoveState &s) {
 }
 
 static MoveJob move_job(const Batch &batch, int32_t address, int32_t words, uint8_t step) {
-    return MoveJob{static_cast<uint32_t>(address), static_cast<uint32_t>(batch.stride),
-                   static_cast<uint32_t>(words), step, static_cast<uint16_t>(batch.samples)};
+    return MoveJob{to_uint32(address & kLayerNumberMask),
+                   to_uint32(batch.stride & kLayerNumberMask), to_uint32(words & kLayerNumberMask),
+                   step, to_uint16(batch.samples)};
 }
 
 static void load_input(Engine &engine, const Batch &batch, AxiStream &in, PacketReader &packet) {
@@ -142,9 +147,8 @@ static void load_input(Engine &engine, const Batch &batch, AxiStream &in, Packet
     CIRCNN_REGION();
     CIRCNN_LOOP("input");
 input:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (s.samples != 0) {
 #pragma HLS PIPELINE II = 1
-        if (s.samples == 0) break;
         CIRCNN_TRIP();
         CIRCNN_COUNT(engine.input_trips++);
         const uint8_t count = words_of(job, s);
@@ -164,9 +168,8 @@ static void send_output(Engine &engine, const Batch &batch, AxiStream &out, Repo
     CIRCNN_REGION();
     CIRCNN_LOOP("output");
 output:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (s.samples != 0) {
 #pragma HLS PIPELINE II = 1
-        if (s.samples == 0) break;
         CIRCNN_TRIP();
         CIRCNN_COUNT(engine.output_trips++);
         Word words[kBanks];
@@ -186,7 +189,13 @@ output:
 // -- packets ------------------------------------------------------------------------------------
 
 static bool takes_input_from_stream(const Engine &engine) {
-    return engine.header.layers > 0 && engine.layers[0].from_stream;
+    return engine.header.layers > 0 && from_stream(engine.layers, 0);
+}
+
+static void load_weights(Engine &engine, int32_t layer, Payload &payload, AxiStream &in) {
+    const LoadJob job = weights_job(engine.layers, layer, false);
+    if (!load_beats(job, payload, in, engine.numbers, engine.weights, engine.channels))
+        complain(payload, CIRCNN_STATUS_BAD_FIELD, -1);
 }
 
 static void run_batch(Engine &engine, const Batch &batch, Payload &payload, AxiStream &in,
@@ -194,17 +203,16 @@ static void run_batch(Engine &engine, const Batch &batch, Payload &payload, AxiS
     if (!takes_input_from_stream(engine)) load_input(engine, batch, in, payload.packet);
     if (engine.header.layers == 0) return;
     // the first turn plans the first layer; each other turn runs a layer and plans the next
-    Plan plan = plan_nothing();
+    plan_nothing(engine.plan);
+    const uint8_t layers_and_one = static_cast<uint8_t>((engine.header.layers & 127) + 1);
 layers:
-    for (int32_t i = -1; i < engine.header.layers; i++) {
-        if (i >= 0 && engine.layers[i].streamed) {
-            Count count = {0, 0};
-            load_weights(engine.layers[i], payload, in, engine.weights, count);
-            CIRCNN_COUNT(engine.weight_trips += count.trips);
+    for (uint8_t next = 0; next != layers_and_one; next = next_layer(next)) {
+        if (next > 0 && streams_weights(engine.layers, next - 1)) {
+            CIRCNN_COUNT(engine.weight_trips += weights_job(engine.layers, next - 1, false).trips);
+            load_weights(engine, next - 1, payload, in);
         }
-        Plan next;
-        run_layer(engine, i, batch, plan, next, in, payload.packet, report);
-        plan = next;
+        run_layer(engine, next, batch, in, payload.packet, report);
+        engine.plan = engine.next_plan;
     }
 }
 
@@ -218,8 +226,7 @@ clear:
     for (int32_t i = 0; i <= engine.header.layers; i++) engine.saturations[i] = 0;
     uint32_t left = samples;
 samples:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
-        if (left == 0) break;
+    while (left != 0) {
         const uint32_t most_now = static_cast<uint32_t>(engine.batch_samples);
         const int32_t now = static_cast<int32_t>(left < most_now ? left : most_now);
         const Batch batch = {now, engine.header.activation_words, bytes};
@@ -232,42 +239,66 @@ samples:
     }
 }
 
-static void send_counters(const Engine &engine, AxiStream &out, Report &report) {
-counters:
-    for (int32_t i = 0; i <= engine.header.layers; i += 2) {
-#pragma HLS PIPELINE II = 1
-        const uint64_t high = i + 1 <= engine.header.layers ? engine.saturations[i + 1] : 0u;
-        send(out, engine.saturations[i] | high << 32, false, report.beats_out);
-    }
+// The counters, padded to whole beats, if there are any, and the reply: a word of 32 bits a trip.
+struct ReplyState {
+    uint8_t counters, words;  // that are left
+    bool second;              // word of a beat
+};
+
+static ReplyState next_reply(const ReplyState &s) {
+#pragma HLS INLINE
+    ReplyState n;
+    n.counters = static_cast<uint8_t>(s.counters == 0 ? 0 : (s.counters - 1) & 127);
+    n.words = static_cast<uint8_t>((s.words - 1) & 127);
+    n.second = !s.second;
+    return n;
 }
 
-static void send_reply(const Report &report, AxiStream &out, uint32_t &beats) {
-    const uint32_t words[8] = {
-        CIRCNN_ENGINE_REPLY_MAGIC, report.status,        report.detail,   report.samples,
-        report.saturations,        report.product_trips, report.beats_in, CIRCNN_CONFIG_DIGEST};
+static void send_reply(const Engine &engine, bool counters, AxiStream &out, Report &report) {
+    constexpr int kReplyWords = 8;
+    const uint8_t layers = static_cast<uint8_t>(counters ? (engine.header.layers & 127) + 1 : 0);
+    const uint8_t padded = static_cast<uint8_t>((layers + 1) & ~1);
+    uint32_t held = 0, saturations = 0;  // held: the lower half of a beat
+    ReplyState s = {layers, static_cast<uint8_t>(padded + kReplyWords), false};
 reply:
-    for (int i = 0; i < 8; i += 2) {
+    while (s.words != 0) {
 #pragma HLS PIPELINE II = 1
-        send(out, words[i] | static_cast<uint64_t>(words[i + 1]) << 32, i == 6, beats);
+        const uint32_t counter = s.counters != 0 ? engine.saturations[(layers - s.counters) & 127]
+                                                 : 0;
+        saturations += counter;
+        const uint32_t words[kReplyWords] = {CIRCNN_ENGINE_REPLY_MAGIC,
+                                             report.status,
+                                             report.detail,
+                                             report.samples,
+                                             saturations,
+                                             report.product_trips,
+                                             report.beats_in,
+                                             CIRCNN_CONFIG_DIGEST};
+        const uint32_t word = s.words > kReplyWords ? counter : words[(kReplyWords - s.words) & 7];
+        const uint64_t beat = held | static_cast<uint64_t>(word) << 32;
+        if (s.second) send(out, beat, s.words == 1, report.beats_out);
+        held = word;
+        s = next_reply(s);
     }
+    report.saturations = saturations;
 }
 
 static void load_layer_weights(Engine &engine, uint32_t index, Payload &payload, AxiStream &in) {
+    const int32_t layer = static_cast<int32_t>(index);
     const bool known = index < static_cast<uint32_t>(engine.header.layers) &&
-                       traits_of(engine.layers[index]).spectral && !engine.layers[index].streamed;
+                       is_spectral(engine.layers, layer) && !streams_weights(engine.layers, layer);
     if (!known) {
         complain(payload, CIRCNN_STATUS_BAD_PACKET, -1);
         return;
     }
-    Count count = {0, 0};
     engine.loaded = false;  // a half loaded program must not run
-    load_weights(engine.layers[index], payload, in, engine.weights, count);
+    load_weights(engine, layer, payload, in);
 }
 
 // What a program needs before its first sample.
 static void start_program(Engine &engine) {
-    engine.batch_samples = quotient(kActivationWords, engine.header.activation_words,
-                                    log2_of(CIRCNN_ENGINE_BATCH_MAX));
+    const int32_t samples = quotient(kActivationWords, engine.header.activation_words).value;
+    engine.batch_samples = least(samples, CIRCNN_ENGINE_BATCH_MAX);
     fill_bytes(engine.header, engine.input_bytes);
 }
 
@@ -278,10 +309,9 @@ static void handle(Engine &engine, uint32_t kind, uint32_t argument, uint32_t fo
     if (kind == CIRCNN_PACKET_RUN ? format > 1 : format != 0) {
         complain(payload, CIRCNN_STATUS_BAD_PACKET, -1);
     } else if (kind == CIRCNN_PACKET_PROGRAM) {
-        Count count = {0, 0};
         engine.loaded = false;
-        load_program(argument, payload, in, engine.header, engine.layers, engine.weights,
-                     engine.channels, count);
+        load_program(argument, payload, in, engine.header, engine.numbers, engine.layers,
+                     engine.weights, engine.channels);
         if (payload.status == CIRCNN_STATUS_OK) start_program(engine);
     } else if (kind == CIRCNN_PACKET_WEIGHTS || kind == CIRCNN_PACKET_RUN) {
         if (!loaded)
@@ -296,6 +326,9 @@ static void handle(Engine &engine, uint32_t kind, uint32_t argument, uint32_t fo
 }
 
 void engine_step(Engine &engine, AxiStream &in, AxiStream &out, Report &report) {
+#pragma HLS ALLOCATION function instances = quotient limit = 1
+#pragma HLS ALLOCATION function instances = take_checks limit = 1
+#pragma HLS ALLOCATION function instances = holds_tensor limit = 1
     report = Report{0, 0, 0, 0, 0, 0, 0};
     Payload payload = {packet_begin(), 0, CIRCNN_STATUS_OK, -1};
     const uint64_t first = packet_beat(payload.packet, in);
@@ -316,14 +349,8 @@ void engine_step(Engine &engine, AxiStream &in, AxiStream &out, Report &report) 
     const bool ok = payload.status == CIRCNN_STATUS_OK;
     if (ok && (kind == CIRCNN_PACKET_PROGRAM || kind == CIRCNN_PACKET_WEIGHTS))
         engine.loaded = true;
-    report.status = static_cast<uint32_t>(payload.status);
-    report.detail = static_cast<uint32_t>(payload.detail);
+    report.status = payload.status;
+    report.detail = to_uint32(payload.detail);
     report.beats_in = payload.packet.beats;
-    if (kind == CIRCNN_PACKET_RUN && ok) {
-    total:
-        for (int32_t i = 0; i <= engine.header.layers; i++)
-            report.saturations += engine.saturations[i];
-        send_counters(engine, out, report);
-    }
-    send_reply(report, out, report.beats_out);
+    send_reply(engine, kind == CIRCNN_PACKET_RUN && ok, out, report);
 }

@@ -3,7 +3,7 @@
 #define CIRCNN_ENGINE_HPP
 
 #include "load.hpp"
-#include "read.hpp"
+#include "plan.hpp"
 
 // The units whose trips are counted.
 enum Unit { kRead, kForward, kSplit, kProduct, kInverse, kVector, kEpilogue, kWrite, kUnits };
@@ -18,7 +18,9 @@ struct Engine {
     bool loaded;
     int32_t batch_samples;  // samples that the activation memory holds at once
     circnn_header header;
-    Layer layers[kMaxLayers];
+    LayerTable layers;
+    int32_t numbers[kNumbers];  // of the layer that is checked or planned
+    Plan plan, next_plan;
     uint32_t saturations[kMaxLayers + 1];  // of the input and of each layer
     Word activations[kBanks][kActivationRows];
     Word weights[kWeightRows][kRow];

@@ -25,14 +25,16 @@ void circnn_engine(AxiStream &in_stream, AxiStream &out_stream, uint32_t &status
 #pragma HLS ARRAY_PARTITION variable = engine.activations complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = engine.weights complete dim = 2
 #pragma HLS ARRAY_RESHAPE variable = engine.spectra complete dim = 2
-#pragma HLS ARRAY_RESHAPE variable = engine.channels.scales complete dim = 2
-#pragma HLS ARRAY_RESHAPE variable = engine.channels.biases complete dim = 2
+#pragma HLS ARRAY_PARTITION variable = engine.channels.scales complete dim = 1
+#pragma HLS ARRAY_RESHAPE variable = engine.channels.scales complete dim = 3
+#pragma HLS ARRAY_PARTITION variable = engine.channels.biases complete dim = 1
+#pragma HLS ARRAY_RESHAPE variable = engine.channels.biases complete dim = 3
 #pragma HLS ARRAY_PARTITION variable = engine.input_bytes.words complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = engine.input_bytes.limited complete dim = 1
 #pragma HLS BIND_STORAGE variable = engine.input_bytes.words type = ram_s2p impl = lutram
 #pragma HLS BIND_STORAGE variable = engine.input_bytes.limited type = ram_s2p impl = lutram
-#pragma HLS AGGREGATE variable = engine.layers
-#pragma HLS BIND_STORAGE variable = engine.layers type = ram_s2p impl = lutram
+#pragma HLS BIND_STORAGE variable = engine.layers type = ram_s2p impl = bram
+#pragma HLS BIND_STORAGE variable = engine.numbers type = ram_1wnr impl = lutram
     Report report;
     engine_step(engine, in_stream, out_stream, report);
     status = report.status;

@@ -5,14 +5,6 @@
 
 #include <stdint.h>
 
-// The product in all checks of the contract's header, which a synthesis tool builds once.
-inline int64_t circnn_multiply(uint32_t a, uint32_t b) {
-#pragma HLS INLINE off
-    return static_cast<int64_t>(static_cast<uint64_t>(a) * b);
-}
-
-#define CIRCNN_MULTIPLY
-
 #include "circnn_configuration.h"
 #include "circnn_contract.h"
 

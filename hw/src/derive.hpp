@@ -1,5 +1,4 @@
-// The arithmetic by which a layer's derived values are worked out, once a program: without dividers,
-// and with one multiplier that all products share.
+// Logarithms of constants, and division: what a layer's numbers need beside their steps.
 #ifndef CIRCNN_DERIVE_HPP
 #define CIRCNN_DERIVE_HPP
 
@@ -11,28 +10,24 @@ constexpr int32_t kBeatLog2 = log2_of(kBeat);
 
 static_assert(1 << kRowLog2 == kRow && 1 << kBeatLog2 == kBeat, "must be powers of two");
 
-// The product of two factors of at most 32 bits.
-inline int64_t product_of(int64_t a, int64_t b) {
-#pragma HLS INLINE
-    CIRCNN_CHECK(((a | b) >> 32) == 0, "a factor needs more than 32 bits in ", "product_of");
-    return circnn_multiply(static_cast<uint32_t>(a), static_cast<uint32_t>(b));
-}
+struct Quotient {
+    int32_t value, rest;
+};
 
-// value / 2^log2, rounded up.
-inline int32_t ceil_shift(int32_t value, int32_t log2) { return (value + (1 << log2) - 1) >> log2; }
-
-// a / b, rounded down, but at most 2^most_log2: long division, a bit a step.
-inline int32_t quotient(int64_t a, int64_t b, int32_t most_log2) {
-    int64_t rest = a < b << most_log2 ? a : b << most_log2;
-    int32_t value = 0;
+// a / b, rounded down, and the rest, of numbers that are not negative: long division, a bit a step.
+inline Quotient quotient(int32_t a, int32_t b) {
+#pragma HLS INLINE off
+    uint32_t rest = 0, value = static_cast<uint32_t>(a);  // a leaves to the left, bit by bit
 quotient:
-    for (int32_t bit = most_log2; bit >= 0; bit--) {
-        if (rest >= b << bit) {
-            rest -= b << bit;
-            value += 1 << bit;
+    for (int step = 0; step < 32; step++) {
+        rest = rest << 1 | value >> 31;
+        value <<= 1;
+        if (rest >= static_cast<uint32_t>(b)) {
+            rest -= static_cast<uint32_t>(b);
+            value |= 1;
         }
     }
-    return value;
+    return Quotient{static_cast<int32_t>(value), static_cast<int32_t>(rest)};
 }
 
 #endif

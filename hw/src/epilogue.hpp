@@ -9,10 +9,10 @@
 #include "results.hpp"
 #include "write.hpp"
 
-// Scales and biases, eight a row.
+// Scales and biases, eight a row, in banks as wide as a beat of the stream.
 struct Channels {
-    Word scales[kChannelRows][kBeat];
-    int32_t biases[kChannelRows][kBeat];
+    Word scales[kBeat / 4][kChannelRows][4];
+    int32_t biases[kBeat / 2][kChannelRows][2];
 };
 
 constexpr Ram kScales = {"scales", kChannelRows, 1, 1, 1};
@@ -31,25 +31,23 @@ struct EpilogueJob {
     Word clip, slope;
 };
 
-inline EpilogueJob epilogue_job(const Layer &layer, uint32_t beats) {
-    const circnn_descriptor &d = layer.d;
-    const circnn_traits traits = traits_of(layer);
-    const Combination combination = combination_of(d);
-    EpilogueJob j;
-    j.beats = beats;
-    j.spectral = traits.spectral != 0;
-    j.scaled = traits.scaled != 0;
-    j.averaged = traits.averaged != 0;
-    j.adds = combination.adds;
-    j.first_factor = static_cast<uint16_t>(1 << combination.first_align);
-    j.second_factor = static_cast<uint16_t>(1 << combination.second_align);
-    j.reciprocals = static_cast<uint16_t>(d.scales_offset);
-    const bool shifts = traits.activated != 0 || traits.averaged != 0;
-    j.shift = static_cast<uint8_t>(shifts ? d.output_shift : 0);
-    j.activation = static_cast<uint8_t>(traits.activated ? d.activation : CIRCNN_ACTIVATION_LINEAR);
-    j.clip = static_cast<Word>(d.clip);
-    j.slope = static_cast<Word>(d.slope);
-    return j;
+inline void epilogue_job(const int32_t numbers[kNumbers], EpilogueJob &j) {
+    const int32_t opcode = numbers[steps::opcode];
+    const bool activated = has(kActivated, opcode), swapped = swaps(numbers);
+    j.beats = to_uint32(numbers[steps::result_beats]);
+    j.spectral = has(kSpectral, opcode);
+    j.scaled = has(kScaled, opcode);
+    j.averaged = has(kAveraged, opcode);
+    j.adds = combination_of(opcode).adds;
+    const int32_t first_align = numbers[swapped ? steps::second_align : steps::first_align] & 15;
+    j.first_factor = static_cast<uint16_t>(1 << first_align);
+    j.second_factor = static_cast<uint16_t>(1 << (numbers[steps::second_align] & 15));
+    j.reciprocals = to_uint16(numbers[steps::scales_offset]);
+    const bool shifts = activated || j.averaged;
+    j.shift = to_uint8(shifts ? numbers[steps::output_shift] & 31 : 0);
+    j.activation = to_uint8(activated ? numbers[steps::activation] & 7 : CIRCNN_ACTIVATION_LINEAR);
+    j.clip = static_cast<Word>(numbers[steps::clip]);
+    j.slope = static_cast<Word>(numbers[steps::slope]);
 }
 
 // The logarithm of a number of pixels, given less one, rounded up.
@@ -215,8 +213,8 @@ epilogue:
         int32_t biases[kBeat];
         for (int i = 0; i < kBeat; i++) {
 #pragma HLS UNROLL
-            scales[i] = channels.scales[scales_row][i];
-            biases[i] = channels.biases[biases_row][i];
+            scales[i] = channels.scales[i / 4][scales_row][i % 4];
+            biases[i] = channels.biases[i / 2][biases_row][i % 2];
         }
         const int32_t aligned = window.second ? job.second_factor : job.first_factor;
         const int32_t common = job.averaged ? scales[reciprocal % kBeat] : aligned;

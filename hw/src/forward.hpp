@@ -24,12 +24,12 @@ struct ForwardJob {
     uint8_t turning;  // bits p6 ... p2 of a place that number points of a block, at bits 3 ... 0, 4
 };
 
-inline ForwardJob forward_job(const Layer &layer) {
-    const int log2 = layer.d.block_log2, idle = kStages + 1 - (log2 > 0 ? log2 : 1);
+inline ForwardJob forward_job(bool spectral, const int32_t numbers[kNumbers]) {
+    const int log2 = numbers[steps::block_log2] & 15, idle = kStages + 1 - (log2 > 0 ? log2 : 1);
     ForwardJob job;
-    job.present = traits_of(layer).spectral != 0;
+    job.present = spectral;
     job.active = static_cast<uint8_t>((0x7F << idle) & 0x7F);
-    job.halves = static_cast<uint8_t>((layer.d.forward_shifts << idle) & 0x7F);
+    job.halves = static_cast<uint8_t>((numbers[steps::forward_shifts] << idle) & 0x7F);
     // p2 is of a block if N >= 8, p6 if N >= 128
     const int inside = 0x1F >> (idle < 5 ? idle : 5);
     job.turning = static_cast<uint8_t>((inside & 1) << 4 | inside >> 1);

@@ -71,11 +71,11 @@ struct InverseJob {
     Mirror mirror;
 };
 
-inline InverseJob inverse_job(const Layer &layer) {
-    const int log2 = layer.d.block_log2;
+inline InverseJob inverse_job(bool spectral, const int32_t numbers[kNumbers]) {
+    const int log2 = numbers[steps::block_log2] & 15;
     InverseJob job;
-    job.present = traits_of(layer).spectral != 0;
-    job.shifts = static_cast<uint8_t>(layer.d.inverse_shifts);
+    job.present = spectral;
+    job.shifts = static_cast<uint8_t>(numbers[steps::inverse_shifts]);
     job.active = static_cast<uint8_t>(log2 > 0 ? (1 << (log2 - 1)) - 1 : 0);
     job.mirror = mirror_of(log2);
     job.times = kInverseTimes.of[log2];

@@ -42,21 +42,20 @@ struct LineCommand {
 
 typedef Stream<LineCommand, 4> LineStream;
 
-inline LinesJob lines_job(const Layer &layer, const Batch &batch) {
-    const circnn_descriptor &d = layer.d;
+inline LinesJob lines_job(const int32_t numbers[kNumbers]) {
+    using namespace steps;
     LinesJob j;
-    j.last_y = static_cast<uint16_t>(d.out_height - 1);
-    j.last_group = static_cast<uint16_t>(sample_groups(layer, batch.samples) - 1);
-    j.kernel_height = d.kernel_height;
-    j.in_height = d.in_height;
-    j.stride = d.stride_height;
-    j.first_top = -d.pad_top;
-    j.line_rows = static_cast<uint16_t>(layer.line_rows);
-    j.ring_lines = static_cast<uint16_t>(layer.ring_lines);
-    j.weights_row = static_cast<uint32_t>(layer.weights_row);
-    const int32_t row_terms = d.kernel_width * d.block_columns;
-    j.first_top_terms = -d.pad_top * row_terms;
-    j.stride_terms = d.stride_height * row_terms;
+    j.last_y = to_uint16(numbers[last_y]);
+    j.last_group = to_uint16(numbers[last_group]);
+    j.kernel_height = numbers[kernel_height];
+    j.in_height = numbers[in_height];
+    j.stride = numbers[stride_height];
+    j.first_top = numbers[first_top];
+    j.line_rows = to_uint16(numbers[line_rows]);
+    j.ring_lines = to_uint16(numbers[ring_lines]);
+    j.weights_row = to_uint32(numbers[weights_row]);
+    j.first_top_terms = numbers[first_top_terms];
+    j.stride_terms = numbers[stride_terms];
     return j;
 }
 
@@ -200,24 +199,24 @@ typedef Stream<LaneCommand, 16> LaneCommandStream;
 // first trip is the one after that.
 constexpr uint8_t kSettling = CIRCNN_LATENCY_SPECTRA - 2;
 
-inline OutputsJob outputs_job(const Layer &layer) {
-    const circnn_descriptor &d = layer.d;
+inline OutputsJob outputs_job(const int32_t numbers[kNumbers]) {
+    using namespace steps;
     OutputsJob j;
-    j.last_side = static_cast<uint16_t>(layer.side - 1);
-    j.last_block = static_cast<uint16_t>(d.block_columns - 1);
-    j.last_v = static_cast<uint16_t>(d.kernel_width - 1);
-    j.last_chunk = static_cast<uint16_t>(layer.chunks - 1);
-    j.last_rows = static_cast<uint16_t>(layer.row_groups - 1);
-    j.last_x = static_cast<uint16_t>(layer.strip - 1);
-    j.last_line_row = static_cast<uint16_t>(layer.line_rows - 1);
-    j.last_ring_line = static_cast<uint16_t>(layer.ring_lines - 1);
-    j.step_line_down = layer.line_rows;
-    j.step_line_wrap = -(layer.ring_lines - 1) * layer.line_rows;
-    j.chunks = static_cast<uint16_t>(layer.chunks);
-    j.terms = static_cast<uint32_t>(layer.terms);
-    j.step_rows = 1 - layer.chunks;
-    j.step_x = d.stride_width * layer.column_groups * layer.chunks + 1 - layer.chunks;
-    j.pace = static_cast<uint16_t>(layer.pace - 1);
+    j.last_side = to_uint16(numbers[last_side]);
+    j.last_block = to_uint16(numbers[last_block]);
+    j.last_v = to_uint16(numbers[last_v]);
+    j.last_chunk = to_uint16(numbers[last_chunk]);
+    j.last_rows = to_uint16(numbers[last_rows]);
+    j.last_x = to_uint16(numbers[last_x]);
+    j.last_line_row = to_uint16(numbers[last_line_row]);
+    j.last_ring_line = to_uint16(numbers[last_ring_line]);
+    j.step_line_down = numbers[line_rows];
+    j.step_line_wrap = numbers[line_wrap];
+    j.chunks = to_uint16(numbers[chunks]);
+    j.terms = to_uint32(numbers[terms]);
+    j.step_rows = numbers[output_rows];
+    j.step_x = numbers[output_x];
+    j.pace = to_uint16(numbers[last_pace]);
     return j;
 }
 

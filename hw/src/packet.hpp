@@ -30,13 +30,15 @@ inline uint64_t packet_beat(PacketReader &reader, AxiStream &in) {
 inline bool packet_drain(PacketReader &reader, AxiStream &in) {
     const bool overlong = !reader.ended;
 drain:
-    for (uint32_t trip = 0; trip < kMaxTrips; trip++) {
+    while (!reader.ended) {
 #pragma HLS PIPELINE II = 1
-        if (reader.ended) break;
         packet_beat(reader, in);
     }
     return overlong;
 }
+
+constexpr int kBeatHalves = 2;  // 32-bit words of a beat of the stream
+constexpr int kBeatWords = 4;   // 16-bit words
 
 inline Word word_of(uint64_t beat, int index) {
     return static_cast<Word>(static_cast<uint16_t>(beat >> (16 * index)));
@@ -44,6 +46,10 @@ inline Word word_of(uint64_t beat, int index) {
 
 inline uint32_t half_of(uint64_t beat, int index) {
     return static_cast<uint32_t>(beat >> (32 * index));
+}
+
+inline int32_t signed_half(uint64_t beat, int index) {
+    return static_cast<int32_t>(half_of(beat, index));
 }
 
 inline void send(AxiStream &out, uint64_t data, bool last, uint32_t &beats) {

@@ -28,13 +28,12 @@ struct LanesJob {
     bool spectral;
 };
 
-inline LanesJob lanes_job(const Layer &layer) {
+inline LanesJob lanes_job(bool spectral, const int32_t numbers[kNumbers]) {
     LanesJob j;
-    j.spectral = traits_of(layer).spectral;
-    j.block_log2 = static_cast<uint8_t>(layer.d.block_log2);
-    const bool spread = j.spectral && layer.chunks == 1 && layer.side > 1;
-    j.side_mask = static_cast<uint16_t>(spread ? (layer.side - 1) << layer.d.block_log2 : 0);
-    j.shift = static_cast<uint8_t>(layer.d.accumulate_shift);
+    j.spectral = spectral;
+    j.block_log2 = to_uint8(numbers[steps::block_log2]);
+    j.side_mask = to_uint16(numbers[steps::side_mask]);
+    j.shift = to_uint8(numbers[steps::accumulate_shift]);
     return j;
 }
 

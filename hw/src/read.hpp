@@ -74,6 +74,7 @@ inline uint8_t input_beat(const InputBytes &bytes, bool takes_bytes, uint64_t lo
 
 // Which of the sequences a layer has.
 enum class Reads : uint8_t { nothing, blocks, windows, joined, pairs };
+constexpr int kReads = 5;
 
 struct ReadJob {
     Reads reads;
@@ -83,12 +84,11 @@ struct ReadJob {
     PairsJob pairs;
 };
 
-inline Reads reads_of(const Layer &layer) {
-    const circnn_traits traits = traits_of(layer);
-    return traits.spectral ? Reads::blocks
-           : traits.joined ? Reads::joined
-           : traits.flat   ? Reads::pairs
-                           : Reads::windows;
+inline Reads reads_of(int32_t opcode) {
+    return has(kSpectral, opcode) ? Reads::blocks
+           : has(kJoined, opcode) ? Reads::joined
+           : has(kFlat, opcode)   ? Reads::pairs
+                                  : Reads::windows;
 }
 
 // One trip that ends.

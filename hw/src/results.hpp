@@ -48,95 +48,32 @@ typedef Stream<uint8_t, 16> CountedStream;
 
 // -- the job ------------------------------------------------------------------------------------
 
-// A flat layer is one pixel with all its words.
-inline int32_t pixels_of(const Layer &layer) {
-    return traits_of(layer).flat ? 1 : layer.d.out_height * layer.d.out_width;
-}
-
-inline int32_t channels_of(const Layer &layer) {
-    return traits_of(layer).flat ? layer.out_words : layer.d.out_channels;
-}
-
-// Channels of a pixel that come from the first operand: all, unless the layer is joined.
-inline int32_t first_channels(const Layer &layer) {
-    return traits_of(layer).joined ? layer.d.in_channels : channels_of(layer);
-}
-
-// Beats of a spectral layer for all samples of the batch.
-inline uint32_t result_beats(const Layer &layer, int32_t samples) {
-    const int32_t outputs = layer.d.out_height * layer.strip * layer.row_groups * layer.chunks;
-    return static_cast<uint32_t>(sample_groups(layer, samples)) *
-           static_cast<uint32_t>(outputs * kRowBeats);
-}
-
-inline ResultJob vector_result_job(const Layer &layer, const Batch &batch) {
-    const int32_t channels = channels_of(layer), first = first_channels(layer);
-    const int32_t beats = ceil_div(first, kBeat), others = ceil_div(channels - first, kBeat);
-    // where the last beat of a pixel begins, counted from the pixel's first word
-    const int32_t last = others > 0 ? first + (others - 1) * kBeat : (beats - 1) * kBeat;
-    const int32_t pixels = pixels_of(layer);
+inline ResultJob result_job(bool spectral, const int32_t numbers[kNumbers]) {
+    using namespace steps;
     ResultJob j;
-    j.beats = static_cast<uint32_t>(pixels * (beats + others)) *
-              static_cast<uint32_t>(batch.samples);
-    j.last_beat_first = static_cast<uint16_t>(beats - 1);
-    j.last_beat_other = static_cast<uint16_t>(others > 0 ? others - 1 : 0);
-    j.last_place = others > 0 ? 1 : 0;
-    j.last_rows = 0;
-    j.last_x = static_cast<uint16_t>(traits_of(layer).flat ? 0 : layer.d.out_width - 1);
-    j.last_y = static_cast<uint16_t>(traits_of(layer).flat ? 0 : layer.d.out_height - 1);
-    j.step_place = first - (beats - 1) * kBeat;
-    j.step_rows = 0;
-    j.step_x = j.step_y = channels - last;
-    j.step_group = batch.stride - (pixels - 1) * channels - last;
-    j.channels_first = static_cast<uint32_t>(first);
-    j.channels_other = static_cast<uint32_t>(channels);
-    j.counted_channels = 0;
-    j.rows_channels = 0;
-    j.joined = true;
-    j.by_sample = false;
-    j.place_columns = 0;
-    j.columns = 0xFFFF;
-    return j;
-}
-
-inline ResultJob matrix_result_job(const Layer &layer, const Batch &batch) {
-    const circnn_descriptor &d = layer.d;
-    const int32_t words = layer.side << d.block_log2;  // of a place
-    const int32_t beats = ceil_div(words, kBeat);
-    const int32_t place = layer.by_sample ? batch.stride : layer.strip * d.out_channels;
-    // from the last beat of the last place back to the first of the first one
-    const int32_t back = (beats - 1) * kBeat + (layer.places - 1) * place;
-    ResultJob j;
-    j.beats = result_beats(layer, batch.samples);
-    j.last_beat_first = j.last_beat_other = static_cast<uint16_t>(beats - 1);
-    j.last_place = static_cast<uint16_t>(layer.places - 1);
-    j.last_rows = static_cast<uint16_t>(layer.row_groups - 1);
-    j.last_x = static_cast<uint16_t>(layer.strip - 1);
-    j.last_y = static_cast<uint16_t>(d.out_height - 1);
-    j.step_place = place - (beats - 1) * kBeat;
-    j.step_rows = words - back;
-    const int32_t rows = (layer.row_groups - 1) * words + back;
-    j.step_x = d.out_channels - rows;
-    j.step_y = (d.out_width - layer.strip + 1) * d.out_channels - rows;
-    j.step_group = samples_at_once(layer) * batch.stride - rows -
-                   ((d.out_height - 1) * d.out_width + layer.strip - 1) * d.out_channels;
-    j.channels_first = j.channels_other = static_cast<uint32_t>(d.out_channels);
-    j.counted_channels = static_cast<uint32_t>(d.block_rows << d.block_log2);
-    j.rows_channels = static_cast<uint32_t>(words);
-    j.joined = false;
-    j.by_sample = layer.by_sample;
-    j.place_columns = static_cast<uint16_t>(layer.by_sample ? 1 : layer.strip);
-    j.columns = static_cast<uint16_t>(layer.by_sample ? batch.samples : d.out_width);
-    return j;
-}
-
-inline ResultJob result_job(const Layer &layer, const Batch &batch) {
-    const circnn_traits traits = traits_of(layer);
-    ResultJob j = traits.spectral ? matrix_result_job(layer, batch)
-                                  : vector_result_job(layer, batch);
-    j.first_address = static_cast<uint32_t>(layer.d.output_address);
-    j.scales_row = static_cast<uint16_t>(traits.scaled ? layer.d.scales_offset / kBeat : 0);
-    j.biases_row = static_cast<uint16_t>(traits.scaled ? layer.d.biases_offset / kBeat : 0);
+    j.beats = to_uint32(numbers[result_beats]);
+    j.last_beat_first = to_uint16(numbers[last_beat]);
+    j.last_beat_other = to_uint16(numbers[other_beat]);
+    j.last_place = to_uint16(numbers[last_place]);
+    j.last_rows = to_uint16(numbers[last_rows]);
+    j.last_x = to_uint16(numbers[last_x]);
+    j.last_y = to_uint16(numbers[last_y]);
+    j.first_address = to_uint32(numbers[output_address]);
+    j.step_place = numbers[step_place];
+    j.step_rows = numbers[step_rows];
+    j.step_x = numbers[step_x];
+    j.step_y = numbers[step_y];
+    j.step_group = numbers[step_group];
+    j.channels_first = to_uint32(numbers[first_channels]);
+    j.channels_other = to_uint32(numbers[other_channels]);
+    j.counted_channels = to_uint32(numbers[counted_channels]);
+    j.rows_channels = to_uint32(numbers[words]);
+    j.joined = !spectral;
+    j.by_sample = spectral && numbers[by_sample] != 0;
+    j.place_columns = to_uint16(numbers[result_places]);
+    j.columns = to_uint16(numbers[result_columns]);
+    j.scales_row = to_uint16(numbers[scales_row]);
+    j.biases_row = to_uint16(numbers[biases_row]);
     return j;
 }
 

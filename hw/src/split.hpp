@@ -29,12 +29,12 @@ struct SplitJob {
     uint8_t ready_wait;  // trips from a row's split to its sending
 };
 
-inline SplitJob split_job(const Layer &layer) {
-    const int log2 = layer.d.block_log2;
+inline SplitJob split_job(bool spectral, const int32_t numbers[kNumbers]) {
+    const int log2 = numbers[steps::block_log2] & 15;
     SplitJob job;
-    job.present = traits_of(layer).spectral != 0;
+    job.present = spectral;
     job.mirror = mirror_of(log2);
-    job.halve = log2 > 0 && ((layer.d.forward_shifts >> (log2 - 1)) & 1) != 0;
+    job.halve = log2 > 0 && ((numbers[steps::forward_shifts] >> (log2 - 1)) & 1) != 0;
     job.ready_wait = static_cast<uint8_t>(CIRCNN_LATENCY_READY + job.mirror.row_mask / 2);
     return job;
 }

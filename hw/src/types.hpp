@@ -5,6 +5,7 @@
 #include "derive.hpp"
 #include "axi.hpp"
 #include "channels.hpp"
+#include "numbers.hpp"
 
 // Sixteen words of blocks on their way to the forward transform, or eight.
 struct BlockBeat {
@@ -94,36 +95,59 @@ struct Count {
     uint32_t saturations;
 };
 
-// A descriptor and its derived values.  A row of the spectra memory holds `side` blocks of each of
-// `places` pixels: side * places * k = kRow for k < kRow.  The image is cut into as many strips
-// of columns as there are places, and each place works on one strip, with the columns beside it
-// that its windows reach; of an image one pixel wide, each place works on a sample of the batch.
-struct Layer {
-    circnn_descriptor d;
-    int32_t in_words, out_words;
-    int32_t side;              // blocks of one pixel side by side in the lanes
-    int32_t places;            // pixels or samples side by side in the lanes
-    bool by_sample;            // the places are samples
-    int32_t chunks;            // rows that one block takes: k / kRow, at least 1
-    int32_t row_groups;        // output blocks of a pixel, `side` at a time
-    int32_t column_groups;     // input blocks of a pixel, `side` at a time
-    int32_t terms;             // products summed for one output
-    int32_t strip;             // output columns of a place
-    int32_t columns;           // input columns that a place transforms
-    int32_t kept_columns;      // windows reach only the first so many of these columns
-    int32_t line_rows;         // rows of spectra memory for one row of the image
-    int32_t ring_lines;  // rows of the image in the spectra memory, the oldest replaced first
-    int32_t pace;  // product trips from eight accepted words of spectra to the next
-    int32_t first_phase;  // of the image's rows: the number of the first, modulo the stride
-    int32_t weights_row;  // first row in the weights memory
-    int32_t weights_rows;  // rows that its weights take
-    bool from_stream;  // the input comes straight from the packet
-    bool streamed;  // the weights come with every mini-batch
-};
+// -- layers -------------------------------------------------------------------------------------
 
-// The contract's traits of the layer's opcode.
-inline const circnn_traits &traits_of(const Layer &layer) {
-    return circnn_opcode_traits[layer.d.opcode];
+// The numbers of all layers that are kept: numbers.hpp.
+constexpr int32_t kLayerNumberMask = (1 << 18) - 1;
+typedef LayerNumber LayerTable[kMaxLayers][kLayerNumbers];
+
+inline int32_t layer_number(const LayerTable layers, int32_t layer, int name) {
+    return static_cast<int32_t>(layers[layer][name]);
+}
+
+static_assert(kMaxLayers + 2 <= 1 << 7, "a layer's number must fit 7 bits");
+
+// The number of the next layer.
+inline uint8_t next_layer(uint8_t layer) { return static_cast<uint8_t>((layer + 1) & 127); }
+
+// The name of the next of a layer's numbers.
+inline uint8_t next_number(uint8_t name) { return static_cast<uint8_t>((name + 1) & 63); }
+
+static_assert(kLayerNumbers < 64, "a layer's numbers must have names of 6 bits");
+
+// The opcodes that have one of the contract's traits, a bit each.
+constexpr uint8_t opcodes_with(uint8_t circnn_traits::*trait) {
+    uint8_t opcodes = 0;
+    for (int i = 0; i < CIRCNN_OPCODES; i++)
+        opcodes = static_cast<uint8_t>(opcodes | (circnn_opcode_traits[i].*trait != 0) << i);
+    return opcodes;
+}
+
+constexpr uint8_t kTwoOperands = opcodes_with(&circnn_traits::two_operands);
+constexpr uint8_t kScaled = opcodes_with(&circnn_traits::scaled);
+constexpr uint8_t kActivated = opcodes_with(&circnn_traits::activated);
+constexpr uint8_t kSpectral = opcodes_with(&circnn_traits::spectral);
+constexpr uint8_t kAveraged = opcodes_with(&circnn_traits::averaged);
+constexpr uint8_t kJoined = opcodes_with(&circnn_traits::joined);
+constexpr uint8_t kFlat = opcodes_with(&circnn_traits::flat);
+
+static_assert(CIRCNN_OPCODES <= 8, "opcodes must be bits of a byte");
+
+inline bool has(uint8_t opcodes, int32_t opcode) {
+    return (opcodes >> (opcode & (CIRCNN_OPCODES - 1)) & 1) != 0;
+}
+
+inline bool is_spectral(const LayerTable layers, int32_t layer) {
+    return has(kSpectral, layer_number(layers, layer, steps::opcode));
+}
+
+// Whether the input comes straight from the packet, and the weights with every mini-batch.
+inline bool from_stream(const LayerTable layers, int32_t layer) {
+    return (layer_number(layers, layer, steps::stream) & CIRCNN_STREAM_INPUT) != 0;
+}
+
+inline bool streams_weights(const LayerTable layers, int32_t layer) {
+    return (layer_number(layers, layer, steps::stream) & CIRCNN_STREAM_WEIGHTS) != 0;
 }
 
 // The samples that a layer processes, and where they are stored.
@@ -133,11 +157,9 @@ struct Batch {
     bool bytes;  // the packet contains unscaled bytes
 };
 
-// Samples side by side in the places of a layer, and the groups of them.
-inline int32_t samples_at_once(const Layer &layer) { return layer.by_sample ? layer.places : 1; }
-
-inline int32_t sample_groups(const Layer &layer, int32_t samples) {
-    return layer.by_sample ? ceil_shift(samples, kRowLog2 - layer.d.share_log2) : samples;
-}
+// Where the part of a value that a counter or a port needs is taken.
+inline uint8_t to_uint8(int32_t value) { return static_cast<uint8_t>(value); }
+inline uint16_t to_uint16(int32_t value) { return static_cast<uint16_t>(value); }
+inline uint32_t to_uint32(int32_t value) { return static_cast<uint32_t>(value); }
 
 #endif

@@ -12,13 +12,11 @@ struct VectorJob {
     bool adds;  // each beat has words of two operands
 };
 
-inline VectorJob vector_job(const Layer &layer, uint32_t beats) {
-    VectorJob j;
-    j.totals = traits_of(layer).spectral ? 0 : beats;
-    const Combination c = combination_of(layer.d);
+inline void vector_job(bool spectral, const int32_t numbers[kNumbers], VectorJob &j) {
+    j.totals = spectral ? 0 : to_uint32(numbers[steps::result_beats]);
+    const Combination c = combination_of(numbers[steps::opcode]);
     j.maximum = c.maximum;
     j.adds = c.adds;
-    return j;
 }
 
 // The total after one more pixel; the first one begins it.  One adder makes all: a maximum leaves

@@ -46,20 +46,6 @@ struct SideState {
 // Of where a window begins, and where it ends: up to two steps behind the image.
 constexpr int kSideBits = 18;
 
-inline SideJob side_job(int32_t pad, int32_t kernel, int32_t size, int32_t stride, int32_t words) {
-    SideJob j;
-    j.end = size - 1;
-    j.stride = stride;
-    j.stride_words = stride * words;
-    j.third = 2 * stride - pad;
-    j.third_end = j.third + kernel - 1;
-    j.third_words = 2 * j.stride_words - pad * words;
-    j.second_offset = most(j.stride_words - pad * words, 0);
-    j.first = clipped(-pad, kernel - 1 - pad, j.end);
-    j.second = clipped(stride - pad, stride + kernel - 1 - pad, j.end);
-    return j;
-}
-
 inline SideState first_side(const SideJob &j) {
     SideState s;
     s.now = static_cast<uint16_t>(j.first.last);
@@ -117,20 +103,48 @@ struct WindowsState {
 
 // -- the job ------------------------------------------------------------------------------------
 
-inline WindowsJob windows_job(const Layer &layer, const Batch &batch) {
-    const circnn_descriptor &d = layer.d;
-    const Windows w = windows_of(d);
-    const int32_t row_words = d.in_width * d.in_channels;
+inline SideJob rows_job(const int32_t numbers[kNumbers]) {
+    using namespace steps;
+    SideJob j;
+    j.end = numbers[rows_end];
+    j.stride = numbers[rows_stride];
+    j.stride_words = numbers[rows_stride_words];
+    j.third = numbers[rows_third];
+    j.third_end = numbers[rows_third_end];
+    j.third_words = numbers[rows_third_words];
+    j.second_offset = numbers[rows_offset];
+    j.first = Clipped{numbers[rows_first_last], numbers[rows_first] >= 0};
+    j.second = Clipped{numbers[rows_second_last], numbers[rows_second] >= 0};
+    return j;
+}
+
+inline SideJob columns_job(const int32_t numbers[kNumbers]) {
+    using namespace steps;
+    SideJob j;
+    j.end = numbers[columns_end];
+    j.stride = numbers[columns_stride];
+    j.stride_words = numbers[columns_stride_words];
+    j.third = numbers[columns_third];
+    j.third_end = numbers[columns_third_end];
+    j.third_words = numbers[columns_third_words];
+    j.second_offset = numbers[columns_offset];
+    j.first = Clipped{numbers[columns_first_last], numbers[columns_first] >= 0};
+    j.second = Clipped{numbers[columns_second_last], numbers[columns_second] >= 0};
+    return j;
+}
+
+inline WindowsJob windows_job(const int32_t numbers[kNumbers]) {
+    using namespace steps;
     WindowsJob j;
-    j.last_x = static_cast<uint16_t>(d.out_width - 1);
-    j.last_y = static_cast<uint16_t>(d.out_height - 1);
-    j.last_sample = static_cast<uint16_t>(batch.samples - 1);
-    j.rows = side_job(w.pad_top, w.kernel_height, d.in_height, w.stride_height, row_words);
-    j.columns = side_job(w.pad_left, w.kernel_width, d.in_width, w.stride_width, d.in_channels);
-    j.channels = d.in_channels;
-    j.row_words = static_cast<uint32_t>(row_words);
-    j.first_address = static_cast<uint32_t>(d.input_address);
-    j.sample_words = static_cast<uint32_t>(batch.stride);
+    j.last_x = to_uint16(numbers[last_x]);
+    j.last_y = to_uint16(numbers[last_y]);
+    j.last_sample = to_uint16(numbers[last_group]);
+    j.rows = rows_job(numbers);
+    j.columns = columns_job(numbers);
+    j.channels = numbers[in_channels];
+    j.row_words = to_uint32(numbers[row_words]);
+    j.first_address = to_uint32(numbers[input_address]);
+    j.sample_words = to_uint32(numbers[stride]);
     return j;
 }
 
@@ -239,27 +253,21 @@ struct JoinedState {
     uint32_t first_address, second_address;
 };
 
-inline JoinedOperand joined_operand(int32_t address, int32_t channels, int32_t pixels,
-                                    int32_t sample_words) {
-    const int32_t beats = ceil_div(channels, kBeat), step = channels - (beats - 1) * kBeat;
-    JoinedOperand j;
-    j.last_beat = static_cast<uint16_t>(beats - 1);
-    j.channels = static_cast<uint32_t>(channels);
-    j.first_address = static_cast<uint32_t>(address);
-    j.step_pixel = static_cast<uint32_t>(step);
-    j.step_sample = static_cast<uint32_t>(step + sample_words - pixels * channels);
-    return j;
-}
-
-inline JoinedJob joined_job(const Layer &layer, const Batch &batch) {
-    const circnn_descriptor &d = layer.d;
-    const int32_t pixels = d.in_height * d.in_width;
+inline JoinedJob joined_job(const int32_t numbers[kNumbers]) {
+    using namespace steps;
     JoinedJob j;
-    j.last_pixel = static_cast<uint32_t>(pixels - 1);
-    j.last_sample = static_cast<uint16_t>(batch.samples - 1);
-    j.first = joined_operand(d.input_address, d.in_channels, pixels, batch.stride);
-    j.second = joined_operand(d.second_address, d.out_channels - d.in_channels, pixels,
-                              batch.stride);
+    j.last_pixel = to_uint32(numbers[last_pixel]);
+    j.last_sample = to_uint16(numbers[last_group]);
+    j.first.last_beat = to_uint16(numbers[last_beat]);
+    j.first.channels = to_uint32(numbers[in_channels]);
+    j.first.first_address = to_uint32(numbers[input_address]);
+    j.first.step_pixel = to_uint32(numbers[step_place]);
+    j.first.step_sample = to_uint32(numbers[first_step_sample]);
+    j.second.last_beat = to_uint16(numbers[other_beat]);
+    j.second.channels = to_uint32(numbers[second_channels]);
+    j.second.first_address = to_uint32(numbers[second_address]);
+    j.second.step_pixel = to_uint32(numbers[second_step]);
+    j.second.step_sample = to_uint32(numbers[second_step_sample]);
     return j;
 }
 
@@ -327,15 +335,16 @@ struct PairsState {
     uint32_t now, other;  // of this trip's operand, and of the other one's next words
 };
 
-inline PairsJob pairs_job(const Layer &layer, const Batch &batch) {
+inline PairsJob pairs_job(const int32_t numbers[kNumbers]) {
+    using namespace steps;
     PairsJob j;
-    j.words = static_cast<uint32_t>(layer.out_words);
-    j.samples = static_cast<uint16_t>(batch.samples);
-    const bool swapped = combination_of(layer.d).swapped;
-    const int32_t first = layer.d.input_address, second = layer.d.second_address;
-    j.first_address = static_cast<uint32_t>(swapped ? second : first);
-    j.second_address = static_cast<uint32_t>(swapped ? first : second);
-    j.sample_words = static_cast<uint32_t>(batch.stride);
+    // the one that is shifted comes first
+    const bool swapped = swaps(numbers);
+    j.words = to_uint32(numbers[out_words]);
+    j.samples = to_uint16(numbers[samples]);
+    j.first_address = to_uint32(numbers[swapped ? second_address : input_address]);
+    j.second_address = to_uint32(numbers[swapped ? input_address : second_address]);
+    j.sample_words = to_uint32(numbers[stride]);
     return j;
 }
 

@@ -1,6 +1,6 @@
-/* Validation of a program before it is used: the same code for the native back end (C) and the
- * hardware engine (HLS C++), which differ only in their limits.  The rules of each opcode are
- * generated from the contract; they come before this text. */
+/* Validation of a program before it is used, for the native back end.  The hardware engine has the
+ * same checks in steps of its arithmetic (hw/src/decode.hpp), and limits of its own.  The rules of
+ * each opcode are generated from the contract; they come before this text. */
 
 typedef struct {
     int64_t tensor_words; /* of the largest tensor */

@@ -80,8 +80,10 @@ def c_header() -> str:
     lines += [
         "#ifdef __cplusplus",
         "#define CIRCNN_TIED(holds, what) static_assert(holds, what)",
+        "#define CIRCNN_CONSTANT static constexpr",
         "#else",
         "#define CIRCNN_TIED(holds, what) _Static_assert(holds, what)",
+        "#define CIRCNN_CONSTANT static const",
         "#endif",
         "",
     ]
@@ -93,11 +95,11 @@ def c_header() -> str:
             lines.append(f"    {kind} {field.name}; /* {field.doc} */")
         lines.append(f"}} circnn_{record};")
         ranges = ", ".join(f"{{{f.min}LL, {f.max}LL}}" for f in table.values())
-        lines.append(f"static const circnn_range circnn_{record}_ranges[] = {{{ranges}}};")
+        lines.append(f"CIRCNN_CONSTANT circnn_range circnn_{record}_ranges[] = {{{ranges}}};")
         lines += _assignments(record, list(table.values()))
-    lines += ["", "#ifdef __cplusplus /* a constant expression makes tables of these */"]
-    lines += ["#define CIRCNN_CONSTANT static constexpr", "#else"]
-    lines += ["#define CIRCNN_CONSTANT static const", "#endif"]
+        each = " ".join(f"X({field})" for field in table)
+        lines.append(f"#define CIRCNN_FOR_{record.upper()}_FIELDS(X) {each}")
+    lines.append("")
     for name, table_values in TABLES.items():
         values = ", ".join(map(str, table_values))
         lines.append(f"CIRCNN_CONSTANT int16_t circnn_{name}[{len(table_values)}] = {{{values}}};")
@@ -165,7 +167,7 @@ def _lists() -> List[str]:
     )
     lines += [f"#define CIRCNN_IS_TABLE(activation) ({tables})", "", "typedef struct {"]
     lines += [f"    uint8_t {name}; /* {doc} */" for name, doc in TRAITS.items()]
-    lines += ["} circnn_traits;", "static const circnn_traits circnn_opcode_traits[] = {"]
+    lines += ["} circnn_traits;", "CIRCNN_CONSTANT circnn_traits circnn_opcode_traits[] = {"]
     for opcode in range(max(OPCODES.values()) + 1):
         operation = OPERATIONS.get(opcode)
         has = [int(operation is not None and trait in operation.traits) for trait in TRAITS]
@@ -184,8 +186,8 @@ _OPERATORS: Dict[type, str] = {
 def expression_in_c(expression: str, given: Sequence[str] = ()) -> str:
     """Return an expression of the contract in C, in 64 bits, with every pair of brackets.
 
-    Products become calls of ``circnn_multiply``, whose factors have 32 bits, so that a synthesis
-    tool needs one multiplier for all of them.
+    Products become calls of ``circnn_multiply``, whose factors have 32 bits.  The engine takes the
+    same expressions as steps: :mod:`.steps`.
 
     Parameters
     ----------
@@ -258,11 +260,9 @@ def _product_in_c(node: ast.BinOp, whole: str, known: Known) -> str:
 def _rules() -> List[str]:
     """Return the functions that check an instruction by the rules of its opcode."""
     lines = [
-        "#ifndef CIRCNN_MULTIPLY /* the engine has its own: one multiplier for all checks */",
         "static inline int64_t circnn_multiply(uint32_t a, uint32_t b) {",
         "    return (int64_t)((uint64_t)a * b);",
         "}",
-        "#endif",
         "",
         "static inline int64_t circnn_ceil_shift(int64_t a, int64_t log2) {",
         "    return (a + ((int64_t)1 << log2) - 1) >> log2;",
@@ -352,6 +352,8 @@ def _kinds_header(extension: str) -> str:
 
 def configuration_header(name: str) -> str:
     """Return the C header with the sizes of one hardware configuration."""
+    from .steps import step_macros
+
     lines = [_GENERATED, ""]
     for key, value in CONFIGURATIONS[name].items():
         if isinstance(value, int):
@@ -359,6 +361,10 @@ def configuration_header(name: str) -> str:
     for key, bits in widths(name).items():
         lines.append(f"#define CIRCNN_CONFIG_{key.upper()} ({bits})")
     lines += [f"#define CIRCNN_CONFIG_DIGEST (0x{configuration_digest(name):08X}u)", ""]
+    lines += [
+        "/* The rules of the contract as steps of the engine's arithmetic: hw/src/steps.hpp. */"
+    ]
+    lines += [*step_macros(), ""]
     lines += [
         "/* The tables' even and odd points from zero on, by table: an interval's ends lie one in",
         " * each.  The point at zero, which is 2^14 or 0, is replaced by the last one. */",

@@ -31,13 +31,14 @@ DEPTHS = {
     "epilogue": 16,
     "write": 4,
     "layer": 6,
-    "plan": 64,
+    "plan": 256,
     "packet": 12,
 }
 """Cycles from the first trip of a unit to its first result; of starting a layer or a packet, and of
 planning a layer. **Assumed**, at 100 MHz: 2 for a channel, 2 for block RAM with its register, 2 for
 a rotation or a spread, and for what is computed the states that an independent HLS compiler gives
-it at 7.3 ns (12 for the epilogue, 2 for a product). What the points of
+it at 7.3 ns (12 for the epilogue, 2 for a product). A plan reads 48 numbers, takes up to 146 steps
+and gives the jobs theirs. What the points of
 a transform and the rows of spectra take besides is in the contract's latencies."""
 
 LOOPS = {
@@ -50,7 +51,7 @@ LOOPS = {
     "epilogue": ("epilogue", "results"),
     "write": ("write",),
     "input": ("input",),
-    "weights": ("weights",),
+    "weights": ("beats",),
     "output": ("output",),
 }
 """The pipelined loops of each unit and move, by their labels in ``hw/src``: first the one that
@@ -298,7 +299,7 @@ def packet_cycles(program: Program, samples: int, unscaled: bool) -> int:
     whole, rest = divmod(samples, at_once)
     cycles = whole * batch_cycles(program, at_once, unscaled).cycles if whole else 0
     cycles += batch_cycles(program, rest, unscaled).cycles if rest else 0
-    return cycles + DEPTHS["packet"] + ceil_div(len(program.layers) + 1, 2) + 6
+    return cycles + DEPTHS["packet"] + 2 * ceil_div(len(program.layers) + 1, 2) + 10
 
 
 def at_intervals(batch: BatchCycles, intervals: Mapping[str, int]) -> BatchCycles:
@@ -324,5 +325,8 @@ def at_intervals(batch: BatchCycles, intervals: Mapping[str, int]) -> BatchCycle
         return replace(layer, trips=trips, cycles=layer.cycles + more)
 
     layers = [slower(layer) for layer in batch.layers]
-    moves = {name: trips * intervals.get(name, 1) for name, trips in batch.moves.items()}
+    moves = {
+        name: trips * max(intervals.get(loop, 1) for loop in LOOPS[name])
+        for name, trips in batch.moves.items()
+    }
     return _whole(layers, moves)

@@ -7,9 +7,7 @@
 namespace kinds {
 namespace add {
 
-inline Windows windows(const circnn_descriptor &) { return single_pixels(); }
-
-inline Combination combination(const circnn_descriptor &d) { return shifted(d, true); }
+inline Combination combination() { return combined(false, true); }
 
 }  // namespace add
 }  // namespace kinds

@@ -8,9 +8,7 @@
 namespace kinds {
 namespace average_pool {
 
-inline Windows windows(const circnn_descriptor &d) { return sliding_windows(d); }
-
-inline Combination combination(const circnn_descriptor &) { return unshifted(false); }
+inline Combination combination() { return combined(false, false); }
 
 }  // namespace average_pool
 }  // namespace kinds

@@ -7,9 +7,7 @@
 namespace kinds {
 namespace concatenate {
 
-inline Windows windows(const circnn_descriptor &) { return single_pixels(); }
-
-inline Combination combination(const circnn_descriptor &d) { return shifted(d, false); }
+inline Combination combination() { return combined(false, false); }
 
 }  // namespace concatenate
 }  // namespace kinds

@@ -4,109 +4,128 @@
 #ifndef CIRCNN_KIND_MATRIX_HPP
 #define CIRCNN_KIND_MATRIX_HPP
 
-#include "derive.hpp"
 #include "kind_rules.hpp"
+#include "steps.hpp"
+
+namespace steps {
+
+// The steps after those of every layer (decode.hpp), of which they take `direct` and `streamed`.
+// Sides, places and chunks are powers of two.
+constexpr Step kMatrixSteps[] = {
+    // a row of weights must be such that the lanes can take it: eight words or more, whole blocks,
+    // or as much of a block as fills the row
+    {t0, share_log2, minus, kBeatLog2},
+    {require, t0, CIRCNN_STATUS_BAD_FIELD},
+    {t0, share_log2, minus, kRowLog2},
+    {places_log2, zero, minus, t0},
+    {require, places_log2, CIRCNN_STATUS_BAD_FIELD},
+    {t0, block_log2, least, kRowLog2},
+    {t1, share_log2, minus, t0},
+    {require, t1, CIRCNN_STATUS_BAD_FIELD},
+    // in the lanes: a program's rows hold a pixel's blocks; a block that is larger than a row is
+    // alone
+    {t0, share_log2, minus, block_log2},
+    {side_log2, t0, most, 0},
+    {t0, block_log2, minus, kRowLog2},
+    {chunks_log2, t0, most, 0},
+    {row_groups, block_rows, ceil, side_log2},
+    {column_groups, block_columns, ceil, side_log2},
+    {t0, kernel_height, times, kernel_width},
+    {terms, t0, times, block_columns},
+    {t0, out_width, minus, 1},
+    {not_sample, t0, least, 1},
+    {by_sample, one, minus, not_sample},
+    {t0, places_log2, times, not_sample},
+    {places_now, one, left, t0},
+    {strip, out_width, ceil, t0},
+    // in the weights memory
+    {out_rows, row_groups, left, chunks_log2},
+    {weights_rows, out_rows, times, terms},
+    {t0, number, kWeightRows},
+    {t1, t0, minus, weights_rows},
+    {require, t1, CIRCNN_STATUS_TOO_LARGE},
+    // in the spectra memory: where the windows of each place read
+    {t0, strip, minus, 1},
+    {t1, t0, times, stride_width},
+    {kept_columns, t1, plus, kernel_width},
+    {t0, kept_columns, times, column_groups},
+    {line_rows, t0, left, chunks_log2},
+    {t0, number, kSpectraRows},
+    {t1, t0, minus, line_rows},
+    {require, t1, CIRCNN_STATUS_TOO_LARGE},
+    {t1, kernel_height, least, in_height},
+    {ring_lines, t1, left, 1},
+    {t1, line_rows, times, ring_lines},
+    {t2, t0, minus, t1},
+    {require, t2, CIRCNN_STATUS_TOO_LARGE},
+    {between, strip, times, stride_width},
+    {t0, places_now, minus, 1},
+    {t1, t0, times, between},
+    {t2, in_width, plus, pad_left},
+    {t3, t2, minus, t1},
+    {t4, kept_columns, most, t3},
+    {t0, t0, least, 1},
+    {t1, between, minus, 1},
+    {t2, t0, times, t1},
+    {t3, t2, plus, 1},
+    {columns, t4, most, t3},
+    // the pace is trips / beats, which is not worked out here
+    {t0, terms, most, kRowBeats},
+    {t1, t0, times, out_rows},
+    {trips, t1, times, strip},
+    {t0, stride_height, least, kernel_height},
+    {t0, t0, times, line_rows},
+    {beats, t0, left, kRowLog2 - kBeatLog2},
+    // the weights that stay come after those of the layers before; the section has them in that
+    // order, so that one pass can load them
+    {weights_before, resident_rows, plus, 0},
+    {not_streamed, one, minus, streamed},
+    {t0, weights_rows, times, not_streamed},
+    {resident_rows, resident_rows, plus, t0},
+    {t0, number, kWeightRows},
+    {t1, t0, minus, resident_rows},
+    {require, t1, CIRCNN_STATUS_TOO_LARGE},
+    {t0, weights_offset, minus, weights_end},
+    {t1, weights_end, minus, weights_offset},
+    {t2, t0, least, t1},
+    {require, t2, CIRCNN_STATUS_BAD_FIELD},
+    {t0, weights_rows, left, share_log2},
+    {weights_end, weights_end, plus, t0},
+    {weights_row, weights_before, plus, 0},
+    {t0, share_log2, minus, 2},
+    {weights_beats, weights_rows, left, t0},
+    // a layer that takes its input straight from the packet reads every word once and in order: it
+    // is the first, of one pixel and one place, and its weights stay
+    {t0, one, left, places_log2},
+    {t1, in_height, most, in_width},
+    {t2, out_height, most, out_width},
+    {t3, kernel_height, most, kernel_width},
+    {t0, t0, most, t1},
+    {t0, t0, most, t2},
+    {t0, t0, most, t3},
+    {t0, t0, minus, 1},
+    {t0, t0, plus, index},
+    {t0, t0, plus, streamed},
+    {t1, in_channels, minus, program_input_words},
+    {t2, program_input_words, minus, in_channels},
+    {t1, t1, most, t2},
+    {t0, t0, plus, t1},
+    {t1, input_address, minus, program_input_address},
+    {t2, program_input_address, minus, input_address},
+    {t1, t1, most, t2},
+    {t0, t0, plus, t1},
+    {t0, t0, times, direct},
+    {t0, zero, minus, t0},
+    {require, t0, CIRCNN_STATUS_BAD_FIELD},
+};
+
+}  // namespace steps
 
 namespace kinds {
 namespace matrix {
 
-inline Windows windows(const circnn_descriptor &d) { return sliding_windows(d); }
-
 // The totals come from the lanes.
-inline Combination combination(const circnn_descriptor &) { return unshifted(false); }
-
-// Rows that a block takes, as a power of two.
-inline int32_t chunks_log2(const circnn_descriptor &d) { return most(d.block_log2 - kRowLog2, 0); }
-
-// Whether a program's rows of weights are such that the lanes can take: eight words or more, whole
-// blocks, or as much of a block as fills the row.
-inline bool share_ok(const circnn_descriptor &d) {
-    return d.share_log2 >= kBeatLog2 && d.share_log2 <= kRowLog2 &&
-           (d.share_log2 >= d.block_log2 || d.share_log2 == kRowLog2);
-}
-
-// Arranges the blocks of a layer in the lanes.  Sides, places and chunks are powers of two, so that
-// nothing here divides.
-inline void arrange_lanes(Layer &layer) {
-    const circnn_descriptor &d = layer.d;
-    const int32_t log2 = d.block_log2;
-    const int32_t blocks_log2 = most(kRowLog2 - log2, 0);  // blocks of a row
-    // a program's rows hold a pixel's blocks; a block that is larger than a row is alone
-    const int32_t side_log2 = most(d.share_log2 - log2, 0);
-    const int32_t places_log2 = blocks_log2 - side_log2;
-    layer.side = 1 << side_log2;
-    layer.places = 1 << places_log2;
-    layer.by_sample = d.out_width == 1;
-    layer.chunks = 1 << chunks_log2(d);
-    layer.row_groups = ceil_shift(d.block_rows, side_log2);
-    layer.column_groups = ceil_shift(d.block_columns, side_log2);
-    layer.terms = static_cast<int32_t>(
-        product_of(product_of(d.kernel_height, d.kernel_width), d.block_columns));
-    layer.strip = ceil_shift(d.out_width, layer.by_sample ? 0 : places_log2);
-}
-
-// Rows of sums of one pixel.
-inline int64_t output_rows(const Layer &layer) {
-    return static_cast<int64_t>(layer.row_groups) << chunks_log2(layer.d);
-}
-
-// Works out how many rows the weights take; returns whether they fit.
-inline bool arrange_weights(Layer &layer) {
-    const int64_t rows = product_of(output_rows(layer), layer.terms);
-    layer.weights_rows = static_cast<int32_t>(rows);
-    return rows <= kWeightRows;
-}
-
-// Works out where the windows of each place read; returns whether their spectra fit.
-inline bool arrange_ring(Layer &layer) {
-    const circnn_descriptor &d = layer.d;
-    const int32_t places = layer.by_sample ? 1 : layer.places;
-    const int64_t kept = product_of(layer.strip - 1, d.stride_width) + d.kernel_width;
-    const int64_t line = product_of(kept, layer.column_groups) << chunks_log2(d);
-    layer.ring_lines = 2 * least(d.kernel_height, d.in_height);
-    if (line > kSpectraRows || product_of(line, layer.ring_lines) > kSpectraRows) return false;
-    layer.kept_columns = static_cast<int32_t>(kept);
-    layer.line_rows = static_cast<int32_t>(line);
-    const int32_t between = static_cast<int32_t>(product_of(layer.strip, d.stride_width));
-    const int32_t last = d.in_width + d.pad_left -
-                         static_cast<int32_t>(product_of(places - 1, between));
-    layer.columns = most(most(layer.kept_columns, last), places > 1 ? between : 1);
-    const int32_t output = most(layer.terms, kRowBeats);
-    const int64_t trips = product_of(product_of(output, output_rows(layer)), layer.strip);
-    const int64_t beats = product_of(least(d.stride_height, d.kernel_height), layer.line_rows)
-                          << (kRowLog2 - kBeatLog2);
-    const int32_t strides = quotient(d.pad_top, d.stride_height, 16);
-    layer.first_phase = d.pad_top - static_cast<int32_t>(product_of(strides, d.stride_height));
-    layer.pace = most(quotient(trips, beats, log2_of(kMaxPace)), 1);
-    return true;
-}
-
-// A layer that takes its input straight from the packet reads every word once and in order.
-inline bool stream_ok(const circnn_header &h, const Layer &layer, int32_t index) {
-    const circnn_descriptor &d = layer.d;
-    return index == 0 && layer.places == 1 && d.in_height == 1 && d.in_width == 1 &&
-           d.out_height == 1 && d.out_width == 1 && d.kernel_height == 1 && d.kernel_width == 1 &&
-           d.in_channels == h.input_words && d.input_address == h.input_address && !layer.streamed;
-}
-
-// Works out how the layer runs, and checks that it fits.
-inline int32_t decode(const circnn_header &h, int32_t index, Layer &layer, int32_t &resident_rows,
-                      int32_t &weights_end) {
-    const circnn_descriptor &d = layer.d;
-    if (!share_ok(d)) return CIRCNN_STATUS_BAD_FIELD;
-    arrange_lanes(layer);
-    if (!arrange_weights(layer) || !arrange_ring(layer)) return CIRCNN_STATUS_TOO_LARGE;
-    layer.streamed = (d.stream & CIRCNN_STREAM_WEIGHTS) != 0;
-    layer.from_stream = (d.stream & CIRCNN_STREAM_INPUT) != 0;
-    layer.weights_row = resident_rows;
-    if (!layer.streamed) resident_rows += layer.weights_rows;
-    if (resident_rows > kWeightRows) return CIRCNN_STATUS_TOO_LARGE;
-    // the section has the weights in the order of the layers, so that one pass can load them
-    if (d.weights_offset != weights_end) return CIRCNN_STATUS_BAD_FIELD;
-    weights_end += layer.weights_rows << d.share_log2;
-    const bool ok = !layer.from_stream || stream_ok(h, layer, index);
-    return ok ? CIRCNN_STATUS_OK : CIRCNN_STATUS_BAD_FIELD;
-}
+inline Combination combination() { return combined(false, false); }
 
 }  // namespace matrix
 }  // namespace kinds

@@ -7,9 +7,7 @@
 namespace kinds {
 namespace max_pool {
 
-inline Windows windows(const circnn_descriptor &d) { return sliding_windows(d); }
-
-inline Combination combination(const circnn_descriptor &) { return unshifted(true); }
+inline Combination combination() { return combined(true, false); }
 
 }  // namespace max_pool
 }  // namespace kinds

@@ -1,4 +1,4 @@
-// A copy into a zeroed image: windows of one pixel, where the reader finds zeros outside of it.
+// A copy into a zeroed image: windows of one pixel, where the reader finds zeros outside of the input.
 #ifndef CIRCNN_KIND_PAD_HPP
 #define CIRCNN_KIND_PAD_HPP
 
@@ -7,11 +7,7 @@
 namespace kinds {
 namespace pad {
 
-inline Windows windows(const circnn_descriptor &d) {
-    return Windows{1, 1, 1, 1, d.pad_top, d.pad_left};
-}
-
-inline Combination combination(const circnn_descriptor &) { return unshifted(false); }
+inline Combination combination() { return combined(false, false); }
 
 }  // namespace pad
 }  // namespace kinds

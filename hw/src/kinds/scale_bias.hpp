@@ -7,9 +7,7 @@
 namespace kinds {
 namespace scale_bias {
 
-inline Windows windows(const circnn_descriptor &) { return single_pixels(); }
-
-inline Combination combination(const circnn_descriptor &) { return unshifted(false); }
+inline Combination combination() { return combined(false, false); }
 
 }  // namespace scale_bias
 }  // namespace kinds
