@@ -109,7 +109,7 @@ MISTAKES = {
         EARLY + "split",
     ),
     "spectra are sent before the rows that mirror them": (
-        "split.hpp", "job.mirror.row_mask / 2;", "job.mirror.row_mask / 2 - 1;", 256, "z2",
+        "split.hpp", "mirror.row_mask / 2)", "mirror.row_mask / 2 - 1)", 256, "z2",
         EARLY + "split",
     ),
     "sums are merged too soon": (
@@ -126,10 +126,15 @@ MISTAKES = {
     "merged points are taken before the rows that mirror them": (
         "inverse.hpp", "+ rows / 4;", "+ rows / 4 - 1;", 256, "z2", EARLY + "merged",
     ),
-    "points are written twice": (
+    "merged points are written twice": (
         "inverse.hpp", "merged[i][row] = y[i];",
         "CIRCNN_WRITES(merged[i], row ^ 1, kMergedRam); merged[i][row] = y[i];",
         64, "tiny", PORTS.format("writes"),
+    ),
+    "points are written twice": (
+        "split.hpp", "CIRCNN_WRITES(memory[i], row, kSplitRam);",
+        "CIRCNN_WRITES(memory[i], row, kSplitRam); CIRCNN_WRITES(memory[i], row ^ 1, kSplitRam);",
+        64, "tiny", PORTS.format("writes") + "split",
     ),
     "results are written twice": (
         "write.hpp", _WRITES, 2 * _WRITES, 16, "tiny", PORTS.format("writes") + "activations",

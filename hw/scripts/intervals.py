@@ -65,6 +65,8 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("*", "held"): REGISTER,
     ("*", "beat"): REGISTER,
     ("*", "row"): REGISTER,
+    ("forward_transform.forward", "delays"): REGISTER,
+    ("inverse_transform.inverse", "delays"): REGISTER,
     ("product", "real"): REGISTER,
     ("product", "sums"): "lane",
     ("read_layer.read", "low"): REGISTER,

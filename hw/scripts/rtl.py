@@ -59,10 +59,11 @@ UNITS: Dict[str, Tuple[str, str]] = {
     "inverse": ("inverse_transform", "const InverseJob &, SumStream &, ValueStream &, Count &"),
     "product": (
         "product",
-        "const LanesJob &, const LaneRow [kWeightRows], LaneRow [kSpectraRows], "
+        "const LanesJob &, const LaneRow [kWeightRows], SpectraBank [kRowBeats], "
         "LaneCommandStream &, RowStream &, CountedStream &, SumStream &, Count &",
     ),
-    "forward": ("forward_transform", "const ForwardJob &, BlockStream &, RowStream &, Count &"),
+    "forward": ("forward_transform", "const ForwardJob &, BlockStream &, PointStream &, Count &"),
+    "split": ("split_spectra", "const SplitJob &, PointStream &, RowStream &, Count &"),
     "engine": ("engine_step", "Engine &, AxiStream &, AxiStream &, Report &"),
 }
 """The function of each unit, and what it takes."""
@@ -124,7 +125,8 @@ def sources(unit: str) -> Dict[str, str]:
         sizes.append(f"    m_param_alloc({i}, {size});\n")
     names = sorted(os.path.basename(path) for path in glob.glob(os.path.join(HW, "src", "*.hpp")))
     head = "".join(f'#include "{name}"\n' for name in names if "top" not in name)
-    head += f"\ntypedef Word LaneRow[kRow];\n\nvoid unit({', '.join(declared)});\n"
+    head += "\ntypedef Word LaneRow[kRow];\ntypedef Word SpectraBank[kSpectraRows][kBeat];\n"
+    head += f"\nvoid unit({', '.join(declared)});\n"
     engine, call = '#include "circnn_engine.cpp"\n', f"{function}({', '.join(passed)});"
     if unit == "engine":
         top, use = engine, "#define STEP rtl\n"
