@@ -126,10 +126,15 @@ MISTAKES = {
     "merged points are taken before the rows that mirror them": (
         "inverse.hpp", "+ rows / 4;", "+ rows / 4 - 1;", 256, "z2", EARLY + "merged",
     ),
-    "points are written twice": (
+    "merged points are written twice": (
         "inverse.hpp", "merged[i][row] = y[i];",
         "CIRCNN_WRITES(merged[i], row ^ 1, kMergedRam); merged[i][row] = y[i];",
         64, "tiny", PORTS.format("writes"),
+    ),
+    "points are written twice": (
+        "split.hpp", "CIRCNN_WRITES(memory[i], row, kSplitRam);",
+        "CIRCNN_WRITES(memory[i], row, kSplitRam); CIRCNN_WRITES(memory[i], row ^ 1, kSplitRam);",
+        64, "tiny", PORTS.format("writes") + "split",
     ),
     "results are written twice": (
         "write.hpp", _WRITES, 2 * _WRITES, 16, "tiny", PORTS.format("writes") + "activations",

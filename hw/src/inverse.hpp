@@ -210,7 +210,7 @@ inline uint8_t inverse_stage<2>(const InverseJob &job, uint8_t trip, Point x[kGr
 
 // Distances 1 and 2, over the two bits of the lane: 1 is the only factor of the one, and of the other
 // where p0 is 0, i where it is 1.
-inline uint8_t neighbours(const InverseJob &job, Point x[kGroup]) {
+inline uint8_t first_stage(const InverseJob &job, Point x[kGroup]) {
 #pragma HLS INLINE
     const bool active = bit_of(job.active, 0), halve = bit_of(job.shifts, 1);
     const Point a = x[0], b = x[2];
@@ -219,7 +219,7 @@ inline uint8_t neighbours(const InverseJob &job, Point x[kGroup]) {
     return static_cast<uint8_t>(one + two);
 }
 
-inline uint8_t further_neighbours(const InverseJob &job, Point x[kGroup]) {
+inline uint8_t second_stage(const InverseJob &job, Point x[kGroup]) {
 #pragma HLS INLINE
     const bool active = bit_of(job.active, 1), halve = bit_of(job.shifts, 2);
     const Point a = x[0], b = x[1];
@@ -246,6 +246,16 @@ inline void exchange(Commutator<Depth, Complex> &c, bool crossed, Point x[kGroup
     }
 }
 
+// The delays, by the distance of the stage that they lead to.
+struct InverseDelays {
+    Commutator<16, Complex> to_4;
+    Commutator<1, Complex> to_8;
+    Commutator<2, Complex> to_16;
+    Commutator<4, Complex> to_32;
+    Commutator<8, Complex> to_64;
+    Commutator<16, Complex> to_values;
+};
+
 // -- the unit -----------------------------------------------------------------------------------
 
 inline SumBeat no_sums() {
@@ -269,30 +279,13 @@ inline void inverse_transform(const InverseJob job, SumStream &in, ValueStream &
     // until the first row arrives, a stage takes what is there, and nobody takes what it makes
     CIRCNN_ANY_CONTENT(slots);
     CIRCNN_ANY_CONTENT(merged);
-    Commutator<16, Complex> to_4;
-    Commutator<1, Complex> to_8;
-    Commutator<2, Complex> to_16;
-    Commutator<4, Complex> to_32;
-    Commutator<8, Complex> to_64;
-    Commutator<16, Complex> to_values;
-#pragma HLS ARRAY_PARTITION variable = to_4.before complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_4.behind complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_8.before complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_8.behind complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_16.before complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_16.behind complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_32.before complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_32.behind complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_64.before complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_64.behind complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_values.before complete dim = 0
-#pragma HLS ARRAY_PARTITION variable = to_values.behind complete dim = 0
-    any_content(to_4);
-    any_content(to_8);
-    any_content(to_16);
-    any_content(to_32);
-    any_content(to_64);
-    any_content(to_values);
+    InverseDelays delays;
+    any_content(delays.to_4);
+    any_content(delays.to_8);
+    any_content(delays.to_16);
+    any_content(delays.to_32);
+    any_content(delays.to_64);
+    any_content(delays.to_values);
     InverseState state = first_inverse(job);
     uint32_t trips = 0, saturations = 0;
     CIRCNN_LOOP("inverse");
@@ -347,19 +340,19 @@ inverse:
             slots[i][state.came] = Complex{beat.w[2 * i], beat.w[2 * i + 1]};
         }
         // the stages
-        const uint8_t limited_0 = neighbours(job, x);
-        const uint8_t limited_1 = further_neighbours(job, x);
-        exchange(to_4, bit_of(trip_of<1>(state), 4), x);
+        const uint8_t limited_0 = first_stage(job, x);
+        const uint8_t limited_1 = second_stage(job, x);
+        exchange(delays.to_4, bit_of(trip_of<1>(state), 4), x);
         const uint8_t limited_2 = inverse_stage<2>(job, trip_of<2>(state), x);
-        exchange(to_8, bit_of(trip_of<2>(state), 0), x);
+        exchange(delays.to_8, bit_of(trip_of<2>(state), 0), x);
         const uint8_t limited_3 = inverse_stage<3>(job, trip_of<3>(state), x);
-        exchange(to_16, bit_of(trip_of<3>(state), 1), x);
+        exchange(delays.to_16, bit_of(trip_of<3>(state), 1), x);
         const uint8_t limited_4 = inverse_stage<4>(job, trip_of<4>(state), x);
-        exchange(to_32, bit_of(trip_of<4>(state), 2), x);
+        exchange(delays.to_32, bit_of(trip_of<4>(state), 2), x);
         const uint8_t limited_5 = inverse_stage<5>(job, trip_of<5>(state), x);
-        exchange(to_64, bit_of(trip_of<5>(state), 3), x);
+        exchange(delays.to_64, bit_of(trip_of<5>(state), 3), x);
         const uint8_t limited_6 = inverse_stage<6>(job, trip_of<6>(state), x);
-        exchange(to_values, bit_of(trip_of<6>(state), 4), x);
+        exchange(delays.to_values, bit_of(trip_of<6>(state), 4), x);
         if (state.until == 0) {
             ValueBeat values;
             for (int i = 0; i < kGroup; i++) {

@@ -52,6 +52,8 @@ struct Commutator {
 template <int Depth, typename T>
 inline void commute(Commutator<Depth, T> &c, bool crossed, T x[kGroup]) {
 #pragma HLS INLINE
+#pragma HLS ARRAY_PARTITION variable = c.before complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = c.behind complete dim = 0
     for (int i = 0; i < kGroup / 2; i++) {
 #pragma HLS UNROLL
         const T high = delayed(c.before[i], x[i + 2]), low = x[i];
