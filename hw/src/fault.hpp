@@ -20,6 +20,10 @@
 // CIRCNN_ADDRESS: the bits of an address of the activation memory that a tool builds.  Where no word
 // is read or written an address may be anything.  The simulation keeps all bits, so that one beyond
 // the memory is seen where it is used; with CIRCNN_SILICON it drops them as well.
+//
+// CIRCNN_IF_USED: a word of a memory, which a tool reads whether it is used or not.  The simulation
+// leaves out what is not used, since another unit may write there; with CIRCNN_SILICON it gives a
+// value that would show if it mattered.
 #if defined(__SYNTHESIS__) || defined(CIRCNN_SILICON)
 #define CIRCNN_ADDRESS(value) ((value) & ((1u << kAddressBits) - 1))
 #else
@@ -27,6 +31,7 @@
 #endif
 
 #ifdef __SYNTHESIS__
+#define CIRCNN_IF_USED(used, word) (word)
 #define CIRCNN_CHECK(holds, what, where)
 #define CIRCNN_ANY_CONTENT(banks)
 #else
@@ -34,8 +39,10 @@
     if (!(holds)) fault(what, where)
 #ifdef CIRCNN_SILICON
 #define CIRCNN_FILLING 23130, -23131, true
+#define CIRCNN_IF_USED(used, word) ((used) ? (word) : static_cast<Word>(23130))
 #else
 #define CIRCNN_FILLING
+#define CIRCNN_IF_USED(used, word) ((used) ? (word) : static_cast<Word>(0))
 #endif
 #define CIRCNN_ANY_CONTENT(banks) \
     for (auto &bank : banks)      \
