@@ -81,6 +81,7 @@ NOT_COUNTED = ("engine",)  # too large for Yosys: it did not end in 18 minutes
 
 FAULT = (
     "#define CIRCNN_CHECK(holds, what, where)\n"
+    "#define CIRCNN_IF_USED(used, word) (word)\n"
     "#define CIRCNN_ADDRESS(value) ((value) & ((1u << kAddressBits) - 1))\n"
     "#define CIRCNN_ANY_CONTENT(banks) \\\n"
     "    for (auto &bank : banks) for (auto &element : bank) element = {}\n"

@@ -37,6 +37,10 @@ inline void fill(T &point, long) {
 // CIRCNN_ADDRESS: the bits of an address of the activation memory that a tool builds.  Where no word
 // is read or written an address may be anything.  The simulation keeps all bits, so that one beyond
 // the memory is seen where it is used; with CIRCNN_SILICON it drops them as well.
+//
+// CIRCNN_IF_USED: a word of a memory, which a tool reads whether it is used or not.  The simulation
+// leaves out what is not used, since another unit may write there; with CIRCNN_SILICON it gives a
+// value that would show if it mattered.
 #if defined(__SYNTHESIS__) || defined(CIRCNN_SILICON)
 #define CIRCNN_ADDRESS(value) ((value) & ((1u << kAddressBits) - 1))
 #else
@@ -44,11 +48,13 @@ inline void fill(T &point, long) {
 #endif
 
 #ifdef __SYNTHESIS__
+#define CIRCNN_IF_USED(used, word) (word)
 #define CIRCNN_CHECK(holds, what, where)
 #define CIRCNN_ANY_CONTENT(banks)
 #else
 #define CIRCNN_CHECK(holds, what, where) \
     if (!(holds)) fault(what, where)
+#define CIRCNN_IF_USED(used, word) ((used) ? (word) : static_cast<Word>(kFilling))
 #define CIRCNN_ANY_CONTENT(banks) \
     for (auto &bank : banks)      \
         for (auto &element : bank) fill(element, 0)

@@ -44,10 +44,11 @@ inline void read_banks(const ActivationBank *memory, Address from, uint8_t count
     const BankRows rows = bank_rows(count > 0 ? address : 0);
     for (uint32_t bank = 0; bank < kBanks; bank++) {
 #pragma HLS UNROLL
-        if ((bank - rows.first) % kBanks < count) {
+        const bool used = (bank - rows.first) % kBanks < count;
+        if (used) {
             CIRCNN_READS(memory[bank], row_of(rows, bank), kActivations);
         }
-        words[bank] = memory[bank][row_of(rows, bank)];
+        words[bank] = CIRCNN_IF_USED(used, memory[bank][row_of(rows, bank)]);
     }
     for (int level = 0; 1 << level < kBanks; level++) {
 #pragma HLS UNROLL

@@ -34,16 +34,16 @@ struct SideJob {
     Clipped first, second;
 };
 
-// A window, the one after it, and where the one after that begins.
+// A window, the one after it, and where the one after that begins and ends.
 struct SideState {
     uint16_t now, next;  // numbers of their last rows or columns, see Clipped
     bool now_inside, next_inside;
     uint32_t next_offset;
-    int32_t after;
+    int32_t after, after_end;
     uint32_t after_words;
 };
 
-// Of where a window begins, and where it ends: up to two steps behind the image.
+// Of where a window begins, up to two steps behind the image; its end may need one more.
 constexpr int kSideBits = 18;
 
 inline SideState first_side(const SideJob &j) {
@@ -54,6 +54,7 @@ inline SideState first_side(const SideJob &j) {
     s.next_inside = j.second.inside;
     s.next_offset = static_cast<uint32_t>(j.second_offset);
     s.after = in_bits<kSideBits - 1>(j.third);
+    s.after_end = in_bits<kSideBits>(j.third_end);
     s.after_words = static_cast<uint32_t>(j.third_words);
     return s;
 }
@@ -63,8 +64,8 @@ inline SideState next_side(const SideJob &j, const SideState &s, bool step, bool
 #pragma HLS INLINE
     const uint16_t first = static_cast<uint16_t>(j.first.last);
     const uint16_t second = static_cast<uint16_t>(j.second.last);
-    const int32_t third = j.third, after_end = s.after + in_bits<kSideBits>(j.third_end - third);
-    const Clipped after = clipped(s.after, after_end, static_cast<uint16_t>(j.end));
+    const int32_t third = j.third, third_end = j.third_end;
+    const Clipped after = clipped(s.after, s.after_end, static_cast<uint16_t>(j.end));
     const uint16_t after_last = static_cast<uint16_t>(after.last);
     const uint32_t offset = mux(s.after < 0, 0u, s.after_words);
     const uint32_t second_offset = static_cast<uint32_t>(j.second_offset);
@@ -77,6 +78,8 @@ inline SideState next_side(const SideJob &j, const SideState &s, bool step, bool
     n.next_inside = mux(step, mux(again, j.second.inside, after.inside), s.next_inside);
     n.next_offset = CIRCNN_ADDRESS(mux(step, mux(again, second_offset, offset), s.next_offset));
     n.after = in_bits<kSideBits>(mux(step, mux(again, third, s.after + j.stride), s.after));
+    n.after_end = in_bits<kSideBits + 1>(
+        mux(step, mux(again, third_end, s.after_end + j.stride), s.after_end));
     n.after_words = CIRCNN_ADDRESS(mux(step, mux(again, third_words, words), s.after_words));
     return n;
 }
