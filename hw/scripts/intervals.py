@@ -53,8 +53,6 @@ REGISTER = "a register: it takes what this trip computed from its inputs"
 COVERED: Dict[Tuple[str, str], str] = {
     ("*", "trips"): "counted",
     ("*", "saturations"): "counted",
-    ("*", "count"): "counted",
-    ("*", "beats"): "counted",
     ("*", "report"): "counted",  # the beats out
     ("*", "limited"): "counted",
     ("*", "pixels"): "counted",
@@ -63,8 +61,6 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("*", "reader"): "packet",
     ("*", "payload"): "packet, crc",
     ("*", "held"): REGISTER,
-    ("*", "beat"): REGISTER,
-    ("*", "row"): REGISTER,
     ("plan_layer.copy", "numbers"): "a memory: written in order, and not read",
     ("product", "real"): REGISTER,
     ("product", "sums"): "lane",
