@@ -109,11 +109,11 @@ def test_the_units_loops_are_those_of_the_sources():
         if name.endswith(("pp", "h")):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 text += file.read()
-    loop = r"^ *(\w+):\n *for \([^\n]*\{\n#pragma HLS PIPELINE II = %d$"
+    loop = r"^ *(\w+):\n *(?:for|while) \([^\n]*\{\n#pragma HLS PIPELINE II = %d$"
     loops = re.findall(loop % 1, text, re.M)
     assert set(LOOPS) == {*UNITS, "input", "weights", "output"}
     assert {label for labels in LOOPS.values() for label in labels} <= set(loops)
-    others = {"bytes", "header", "fields", "skip", "scales", "biases", "drain", "counters", "reply"}
+    others = {"bytes", "copy", "plan", "drain", "reply"}
     assert set(loops) - others == {label for labels in LOOPS.values() for label in labels}
     # a line of windows takes longer than the steps to the next
     assert re.findall(loop % 6, text, re.M) == ["lines"]

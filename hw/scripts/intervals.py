@@ -53,8 +53,6 @@ REGISTER = "a register: it takes what this trip computed from its inputs"
 COVERED: Dict[Tuple[str, str], str] = {
     ("*", "trips"): "counted",
     ("*", "saturations"): "counted",
-    ("*", "count"): "counted",
-    ("*", "beats"): "counted",
     ("*", "report"): "counted",  # the beats out
     ("*", "limited"): "counted",
     ("*", "legal"): "one AND",
@@ -62,11 +60,10 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("*", "reader"): "packet",
     ("*", "payload"): "packet, crc",
     ("*", "held"): REGISTER,
-    ("*", "beat"): REGISTER,
-    ("*", "row"): REGISTER,
     ("forward_transform.forward", "delays"): REGISTER,
     ("inverse_transform.inverse", "delays"): REGISTER,
     ("plan_layer.copy", "numbers"): "a memory: written in order, and not read",
+    ("product", "fresh"): REGISTER,
     ("product", "real"): REGISTER,
     ("product", "sums"): "lane",
     ("read_layer.read", "low"): REGISTER,
