@@ -479,8 +479,8 @@ class Body:
         return found
 
     def _enabled(self, name: str, states: Set[str]) -> bool:
-        """Return whether a selection only decides if a state takes a new value: one of its values is
-        the state's own, and only that state takes the result, perhaps through others of the kind."""
+        """Return whether a selection only decides if a state takes a new value: one of its values
+        is the state's own, and nothing else takes the result, or others of the kind in between."""
         chain = [name]
         while chain[-1] not in states:
             users = self.uses.get(chain[-1], [])
@@ -512,7 +512,10 @@ class Body:
         ff, divisions = 0, 0
         absorbed, chained = self.absorbed(), self._shift_registers(header)
         states = {
-            line.split(" = ")[0] for block in header for line in self.code[block] if " = phi " in line
+            line.split(" = ")[0]
+            for block in header
+            for line in self.code[block]
+            if " = phi " in line
         }
 
         def add(what: str, amount: float) -> None:
@@ -987,8 +990,22 @@ MEMORIES: Tuple[Memory, ...] = (
     Memory("memories", "biases", "kChannelRows", "64", "kBeat / 2", "bram"),
     Memory("memories", "layers", "kMaxLayers * kLayerNumbers", "18", "1", "bram"),
     Memory("memories", "numbers", "kNumbers", "32", "1", "lutram", 2),
+    Memory("memories", "saturations", "kMaxLayers + 1", "32", "1", "lutram"),
+    Memory("read", "input_bytes", "256", "16 + 1", "kBeat", "lutram"),
 )
 """The engine's memories."""
+
+PARTS_OF = {"channels": ("scales", "biases")}  # of a structure of memories
+IN_SIMULATION = ("trips",)  # what CIRCNN_COUNT_TRIPS adds
+
+
+def check_memories(code: Sources) -> None:
+    """Raise if the engine holds an array that is not among its memories."""
+    listed = {m.name for m in MEMORIES}
+    for name, kind in code.structures.get("Engine", {}).items():
+        parts = PARTS_OF.get(name, (name,))
+        if code.holds_array(kind) and name not in IN_SIMULATION and not listed.issuperset(parts):
+            raise SystemExit(f"error: the engine's array {name} must be among MEMORIES")
 
 
 def local_memories(code: Sources) -> List[Memory]:
@@ -1039,6 +1056,7 @@ def lutram(rows: int, bits: int, reads: int = 1) -> int:
 def memory_rows(code: Sources) -> List[Row]:
     """Return what the engine's memories take."""
     rows = []
+    check_memories(code)
     for m in (*MEMORIES, *local_memories(code)):
         values = [code.value(text) for text in (m.rows, m.bits, m.banks)]
         if any(value is None for value in values):
