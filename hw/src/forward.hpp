@@ -211,6 +211,18 @@ inline void forward_transform(const ForwardJob job, BlockStream &in, PointStream
                               Count &count) {
     if (!job.present) return;
     ForwardDelays delays;
+#pragma HLS ARRAY_PARTITION variable = delays.sixteen.before complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.sixteen.behind complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.eight.before complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.eight.behind complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.four.before complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.four.behind complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.two.before complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.two.behind complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.one.before complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.one.behind complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.again.before complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = delays.again.behind complete dim = 0
     begin(delays.sixteen);
     begin(delays.eight);
     begin(delays.four);

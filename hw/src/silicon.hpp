@@ -45,7 +45,7 @@ namespace silicon {
 
 struct Row {
     uint64_t written, loop_written;  // trip and loop of the last write
-    uint64_t read_by;                // loop of the last read
+    uint64_t read_by;  // loop of the last read
 };
 
 // The accesses of one kind, in the last trip that had any.
