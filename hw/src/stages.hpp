@@ -106,6 +106,9 @@ constexpr void set_factor(Factors<Bits> &f, int number, int m, bool conjugate) {
 template <int Bits>
 inline Factor factor_at(const Factors<Bits> &f, int number) {
 #pragma HLS INLINE
+#pragma HLS BIND_STORAGE variable = f.re type = rom_1p impl = lutram
+#pragma HLS BIND_STORAGE variable = f.less type = rom_1p impl = lutram
+#pragma HLS BIND_STORAGE variable = f.more type = rom_1p impl = lutram
     return Factor{of_17_bits(f.re[number]), of_17_bits(f.less[number]), of_17_bits(f.more[number])};
 }
 
