@@ -79,7 +79,8 @@ FLAGS = (
     "-fno-discard-value-names -gline-tables-only -femit-all-decls -w "
     "-mllvm -inline-threshold=10000000 -mllvm -unroll-threshold=100000 "
     "-mllvm -unroll-runtime=false -mllvm -unroll-peel-max-count=0 "
-    "-mllvm -jump-threading-threshold=0 -mllvm -enable-load-pre=false -mllvm -enable-pre=false"
+    "-mllvm -disable-loop-idiom-all -mllvm -jump-threading-threshold=0 "
+    "-mllvm -enable-load-pre=false -mllvm -enable-pre=false"
 )
 STREAM = """#ifndef CIRCNN_STREAM_HPP
 #define CIRCNN_STREAM_HPP
@@ -213,6 +214,8 @@ class Body:
 
     def pointed(self, name: str) -> str:
         """Return the type that lies behind a pointer, as far as the function says."""
+        if name in self.types:
+            return self.types[name]
         text = self.made.get(name, "")
         allocated = re.match(r"alloca (.+?), align", text)
         if allocated:
@@ -641,8 +644,8 @@ class Body:
         for one, other in ((left, right), (right, left)):
             bit = re.match(r"zext i1 ", self.made.get(one, "")) or self.ones(one, 64) == 1
             match = _TWO.match(self.made.get(other, ""))
-            if bit and match and match[1] in ("add", "sub") and len(self.uses.get(other, [])) == 1:
-                return True
+            if bit and match and match[1] == "add" and len(self.uses.get(other, [])) == 1:
+                return True  # the carry of a subtraction is in use
             after = _TWO.match(users[0]) if bit and len(users) == 1 else None
             if after and after[1] == "add":
                 last = after[4] if after[3] == name else after[3]
@@ -935,9 +938,16 @@ def _fabric(code: Sources) -> Set[str]:
     return found
 
 
+def module_types(text: str) -> Dict[str, str]:
+    """Return the structures that a module names, and the types of its tables, by ``@`` and name."""
+    found = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
+    tables = r"^(@[\w.$]+) = .*?\b(?:constant|global) (\[.*?\]|%[\w.\":]+)(?: [\[{<cz]|,)"
+    return {**found, **dict(re.findall(tables, text, re.M))}
+
+
 def counts(code: Sources, text: str) -> Dict[str, Counted]:
     """Return the counts of every root function."""
-    types = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
+    types = module_types(text)
     places, starts = locations(text), loop_lines(text)
     functions = ir.functions(text)
     fabric = _fabric(code)
@@ -1107,7 +1117,7 @@ YOSYS_SECONDS = 600
 
 def mapped(code: Sources, text: str, folder: str, names: Sequence[str]) -> List[str]:
     """Return what Yosys makes of one trip of each loop, as lines of a table beside the count."""
-    types = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
+    types = module_types(text)
     constants, starts = netlist.tables(text, types), loop_lines(text)
     functions, lines = ir.functions(text), []
     by_count = counts(code, text)
@@ -1148,7 +1158,7 @@ def mapped(code: Sources, text: str, folder: str, names: Sequence[str]) -> List[
 
 def heaviest(code: Sources, text: str, name: str, number: int = 25) -> List[str]:
     """Return the lines of the sources that take most LUT in a function."""
-    types = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
+    types = module_types(text)
     places, function = locations(text), roots(code)[name]
     body = Body(
         emitted(ir.functions(text), name), types, _memories(code, function), _fabric(code), places
@@ -1196,7 +1206,7 @@ def operation_rows(code: Sources, text: str) -> List[Row]:
     rows = []
     built = instances(code)
     functions = ir.functions(text)
-    types = dict(re.findall(r"^(%[\w.\":]+) = type (.*)$", text, re.M))
+    types = module_types(text)
     kept = [emitted(functions, name) for name in (*roots(code), *limited(code))]
     callers = "\n".join(line for function in kept for line in function.lines)
     for name, limit in limited(code).items():
