@@ -10,6 +10,7 @@
 #ifndef CIRCNN_FORWARD_HPP
 #define CIRCNN_FORWARD_HPP
 
+#include "silicon.hpp"
 #include "stages.hpp"
 #include "types.hpp"
 
