@@ -96,9 +96,11 @@ def resnet_20():
 
 @pytest.mark.parametrize(
     "network, steady, alone",
-    [(mnist_mlp, 300, 1150), (mnist_cnn, 4500, 4500), (resnet_20, 60000, 60000)],
+    [(mnist_mlp, 300, 1500), (mnist_cnn, 3600, 5400), (resnet_20, 67000, 67000)],
 )
 def test_cycles_that_the_design_was_made_for(network, steady, alone):
+    """The forward transform limits the residual network: four points a trip, for strips of eight
+    columns with two beside them."""
     report = estimate.estimate(network(), "pynq-z2")
     assert report["fits"] and report["input"] == "bytes"
     assert report["steady_cycles"] <= steady

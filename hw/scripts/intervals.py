@@ -60,6 +60,7 @@ COVERED: Dict[Tuple[str, str], str] = {
     ("*", "reader"): "packet",
     ("*", "payload"): "packet, crc",
     ("*", "held"): REGISTER,
+    ("forward_transform.forward", "beat"): REGISTER,
     ("forward_transform.forward", "delays"): REGISTER,
     ("inverse_transform.inverse", "delays"): REGISTER,
     ("plan_layer.copy", "numbers"): "a memory: written in order, and not read",
