@@ -65,7 +65,7 @@ UNITS: Dict[str, Tuple[str, str]] = {
     "inverse": ("inverse_transform", "const InverseJob &, SumStream &, ValueStream &, Count &"),
     "product": (
         "product",
-        "const LanesJob &, const LaneRow [kWeightRows], SpectraBank [kRowBeats], "
+        "const LanesJob &, const LaneRow [kWeightRows], LaneRow [kSpectraRows], "
         "LaneCommandStream &, RowStream &, CountedStream &, SumStream &, Count &",
     ),
     "forward": ("forward_transform", "const ForwardJob &, BlockStream &, PointStream &, Count &"),
