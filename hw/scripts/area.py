@@ -44,7 +44,7 @@ from pynq_circnn.contract.page import PAGE, renew_marks
 from pynq_circnn.engine.resources import COUNTED, Row, ramb18
 
 CONFIGURATIONS = tuple(hardware_configurations())
-MARGIN = 0.3  # of LUT and FF; DSP and block RAM are exact but for what a tool shares or adds
+MARGIN = 0.5  # of LUT and FF; DSP and block RAM are exact but for what a tool shares or adds
 
 SLICES = (  # widest factor, narrowest factor, DSP48E1 of 25 x 18 bits, signed (UG479)
     (25, 18, 1), (42, 18, 2), (35, 25, 2), (32, 32, 3), (35, 35, 4), (64, 64, 10),
@@ -395,6 +395,14 @@ class Body:
     def _bits(self, name: str, kind: int) -> int:
         return min(WIDEST if kind > 32 else kind, self.bits_used(name, kind),
                    width(name, kind, self.made))  # fmt: skip
+
+    def signed_bits(self, name: str, kind: int) -> int:
+        """Return from how many bits on a value repeats its sign."""
+        return width(name, kind, self.made)
+
+    def needed(self, name: str, kind: int) -> int:
+        """Return how many low bits of a value have to be made."""
+        return min(self.bits_used(name, kind), self.signed_bits(name, kind))
 
     def _behind(self, name: str) -> str:
         """Return the name that an extension or truncation extends."""
@@ -1134,15 +1142,18 @@ def mapped(code: Sources, text: str, folder: str, names: Sequence[str]) -> List[
             own_lut = math.ceil(sum(operations.lut.values()))
             start = f"| {name}.{label} | {operations.dsp} | {own_lut:,} | "
             try:
+                memories = _memories(code, counted.function)
+                known = Body(function, types, memories)
                 verilog, tables = netlist.of_loop(
-                    function, blocks, types, constants, _memories(code, counted.function)
+                    function, blocks, types, constants, memories, known.needed, known.signed_bits
                 )
             except ir.IrError as error:
                 lines.append(f"{start}{error} | |")
                 continue
             with open(os.path.join(where, "trip.v"), "w", encoding="utf-8") as stream:
                 stream.write(verilog)
-            script = "read_verilog trip.v; synth_xilinx -family xc7 -flatten -noiopad -top trip; "
+            script = "read_verilog trip.v; synth_xilinx -family xc7 -flatten -noiopad "
+                script += "-nowidelut -top trip; "
             words = ["yosys", "-q", "-p", script + "tee -o cells stat"]
             if rtl.call(words, where, "log", YOSYS_SECONDS) != 0:
                 lines.append(f"{start}not within {YOSYS_SECONDS} s | |")

@@ -10,7 +10,7 @@ It shares nothing that the source does not share, and knows neither stages nor p
 """  # noqa: E501
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import ir
 import sources
@@ -37,10 +37,18 @@ class Netlist:
         Structures that the module names.
     constants : dict of str to bytes
         Tables.
+    needed, signed_bits : callable, optional
+        Give how many of a value's low bits are needed, since the others repeat the sign or nothing
+        looks at them, and from how many on they repeat the sign. A vendor's tool works that out;
+        Yosys finds only some.
     """
 
     def __init__(self, code: Dict[str, List[str]], entry: str, types: Dict[str, str],
-                 constants: Dict[str, bytes]) -> None:  # fmt: skip
+                 constants: Dict[str, bytes],
+                 needed: Callable[[str, int], int] = lambda name, bits: bits,
+                 signed_bits: Callable[[str, int], int] = lambda name, bits: bits,
+                 ) -> None:  # fmt: skip
+        self.needed, self.signed_bits = needed, signed_bits
         self.code, self.entry, self.types, self.constants = code, entry, types, constants
         self.lines: List[str] = []
         self.ports: List[str] = []
@@ -60,6 +68,20 @@ class Netlist:
         name = f"w{self.count}"
         self.lines.append(f"wire [{bits - 1}:0] {name} = {expression};")
         return name
+
+    def narrowed(self, name: str, bits: int, operation: str, *operands: str) -> str:
+        """Return a new wire of an operation on as many bits as its result needs, signed."""
+        few = max(1, min(bits, self.needed(name, bits)))
+        parts = [self._part(operand, few) for operand in operands]
+        result = self.wire(few, operation.format(*parts))
+        if few == bits:
+            return result
+        return self.wire(bits, f"{{{{{bits - few}{{{result}[{few - 1}]}}}}, {result}}}")
+
+    def _part(self, operand: str, bits: int) -> str:
+        if constant := re.match(r"(\d+)'d(\d+)$", operand):
+            return f"{bits}'d{int(constant[2]) & ((1 << bits) - 1)}"
+        return f"{operand}[{bits - 1}:0]"
 
     def input(self, bits: int) -> str:
         """Return a new input."""
@@ -267,18 +289,30 @@ class Netlist:
                 sign = {"ashr": ">>>", "sdiv": "/", "srem": "%"}[two[1]]
                 other = b if two[1] == "ashr" else f"$signed({b})"
                 self.names[left] = self.wire(bits, f"$signed({a}) {sign} {other}")
+            elif two[1] in ("add", "sub", "and", "or", "xor") and bits > 1:
+                sign = self._SIGNS[two[1]]
+                self.names[left] = self.narrowed(left, bits, f"{{}} {sign} {{}}", a, b)
             else:
                 self.names[left] = self.wire(bits, f"{a} {self._SIGNS[two[1]]} {b}")
         elif match := re.match(r"icmp (\w+) i(\d+) (\S+), (\S+)$", text):
             bits = int(match[2])
             a, b = self.value(match[3], bits), self.value(match[4], bits)
+            few = max(self.signed_bits(name, bits) for name in (match[3], match[4]))
+            if few < bits:  # cut alike, both keep their order
+                a, b = (self.wire(few, self._part(operand, few)) for operand in (a, b))
             if match[1].startswith("s"):
                 a, b = f"$signed({a})", f"$signed({b})"
             self.names[left] = self.wire(1, f"{a} {self._TESTS[match[1]]} {b}")
         elif match := re.match(r"select i1 (\S+), i(\d+) (\S+), i\d+ (\S+)$", text):
             bits = int(match[2])
             yes, no = self.value(match[3], bits), self.value(match[4], bits)
-            self.names[left] = self.wire(bits, f"{self.value(match[1], 1)} ? {yes} : {no}")
+            condition = self.value(match[1], 1)
+            choice = f"{condition} ? {{}} : {{}}"
+            self.names[left] = (
+                self.narrowed(left, bits, choice, yes, no)
+                if bits > 1
+                else self.wire(bits, choice.format(yes, no))
+            )
         elif match := re.match(r"([sz])ext i(\d+) (\S+) to i(\d+)$", text):
             bits, to = int(match[2]), int(match[4])
             a = self.wire(bits, self.value(match[3], bits))
@@ -324,7 +358,8 @@ class Netlist:
                 inner, _, signed = self.narrow[name]
                 factors.append(f"$signed({inner})" if signed else f"$signed({{1'd0, {inner}}})")
             else:
-                factors.append(f"$signed({whole})")
+                few = self.signed_bits(name, bits)
+                factors.append(f"$signed({self.wire(few, self._part(whole, few))})")
         return f"{factors[0]} * {factors[1]}"
 
     # -- memory ---------------------------------------------------------------------------------
@@ -510,10 +545,12 @@ def _constant(helper: Netlist, text: str) -> Tuple[bytes, str]:
 
 
 def of_loop(function: ir.IrFunction, blocks: Set[str], types: Dict[str, str],
-            constants: Dict[str, bytes], memories: Set[str]) -> Tuple[str, int]:  # fmt: skip
+            constants: Dict[str, bytes], memories: Set[str], needed: Callable[[str, int], int],
+            signed_bits: Callable[[str, int], int]) -> Tuple[str, int]:  # fmt: skip
     """Return one trip of a loop of a function in Verilog, and the LUT of its large tables.
 
-    `memories` are arrays that are no registers: what they give comes from outside.
+    `memories` are arrays that are no registers: what they give comes from outside. `needed` and
+    `signed_bits` are those of :class:`Netlist`.
 
     Raises
     ------
@@ -526,7 +563,7 @@ def of_loop(function: ir.IrFunction, blocks: Set[str], types: Dict[str, str],
     if len(entries) != 1:
         raise ir.IrError("a loop must have one entry")
     body = {name: code[name] for name in code if name in blocks}
-    net = Netlist(body, entries.pop(), types, constants)
+    net = Netlist(body, entries.pop(), types, constants, needed, signed_bits)
     for wanted in ("alloca", "getelementptr"):  # arrays and addresses from before the loop
         for name, lines in code.items():
             for line in lines if name not in blocks else ():

@@ -410,7 +410,8 @@ inline void plan_steps(Reads reads, int32_t numbers[kNumbers]) {
 plan:
     while (state.step != program.end) {
 #pragma HLS PIPELINE II = 1
-#pragma HLS DEPENDENCE variable = numbers inter RAW distance = kStepLatency true
+#pragma HLS DEPENDENCE variable = numbers inter RAW distance = 6 true
+        static_assert(kStepLatency == 6, "the pragma states the latency");
         CIRCNN_TRIP();
         const uint32_t code = kPlanTable.codes[state.step];
         const Op op = op_of(code);
