@@ -35,8 +35,9 @@ from pynq_circnn.errors import CompileError, ProgramError
 from pynq_circnn.program import packets
 from pynq_circnn.program.arrangement import EngineSizes, arrange
 from pynq_circnn.program.compiler import compile_program
+from pynq_circnn.program.program import Program
 from pynq_circnn.simulation import build as csim_build
-from pynq_circnn.simulation.engine import MOVES
+from pynq_circnn.simulation.engine import MOVES, SimulatedEngine
 
 pytestmark = pytest.mark.skipif(
     csim_build.unavailable() is not None, reason=str(csim_build.unavailable())
@@ -246,6 +247,32 @@ def test_every_finding_has_its_status(loaded, what, name, value, status):
     assert status_of(plan.engine, run).status == "no_program"
     assert status_of(plan.engine, packets.program_packet(plan.program)).status == "ok"
     np.testing.assert_array_equal(plan.run(x), expected)
+
+
+@pytest.mark.parametrize(("pad", "status"), [(1, "ok"), (2, "too_large")])
+def test_more_columns_than_the_reader_counts_are_refused(pad, status):
+    """No layer has them, but a program may: the window reaches two columns out of the image."""
+    fields = {
+        "opcode": OPCODES["matrix"],
+        "output_address": 65535,
+        **dict.fromkeys(("in_height", "in_channels", "out_height", "out_width"), 1),
+        **dict.fromkeys(("out_channels", "kernel_height", "stride_height", "stride_width"), 1),
+        **{"in_width": 65535, "kernel_width": 3, "pad_left": pad},
+        **{"block_rows": 1, "block_columns": 1, "share_log2": 3},
+    }
+    header = {
+        **{"activation_words": 65536, "input_address": 0, "input_words": 65535},
+        **{"output_address": 65535, "output_words": 1},
+        **dict.fromkeys(("input_exponent", "output_exponent"), 0),
+        **dict.fromkeys(("byte_scale", "byte_bias", "byte_shift"), 0),
+    }
+    weights, zeros = np.arange(24), np.zeros(8, int)
+    program = Program("z2", header, (fields,), weights, zeros, zeros)
+    engine = SimulatedEngine("z2")
+    assert status_of(engine, packets.program_packet(program)).status == status
+    if status == "ok":
+        run = packets.run_packet(program, np.ones((1, 65535), np.int16))
+        assert status_of(engine, run).status == "ok"
 
 
 def test_packets_of_a_wrong_length(loaded):

@@ -69,6 +69,11 @@ constexpr Step kMatrixSteps[] = {
     {t2, t0, times, t1},
     {t3, t2, plus, 1},
     {columns, t4, most, t3},
+    // the reader counts them with 16 bits
+    {t0, number, 1 << 13},
+    {t0, t0, left, 3},
+    {t1, t0, minus, columns},
+    {require, t1, CIRCNN_STATUS_TOO_LARGE},
     // the pace is trips / beats, which is not worked out here
     {t0, terms, most, kRowBeats},
     {t1, t0, times, out_rows},
