@@ -1153,7 +1153,7 @@ def mapped(code: Sources, text: str, folder: str, names: Sequence[str]) -> List[
             with open(os.path.join(where, "trip.v"), "w", encoding="utf-8") as stream:
                 stream.write(verilog)
             script = "read_verilog trip.v; synth_xilinx -family xc7 -flatten -noiopad "
-                script += "-nowidelut -top trip; "
+            script += "-nowidelut -top trip; "
             words = ["yosys", "-q", "-p", script + "tee -o cells stat"]
             if rtl.call(words, where, "log", YOSYS_SECONDS) != 0:
                 lines.append(f"{start}not within {YOSYS_SECONDS} s | |")
