@@ -131,6 +131,20 @@ def test_a_trip_becomes_verilog():
     assert "$signed" in verilog and "<<" in verilog
 
 
+def test_two_lut_with_common_inputs_are_a_pair():
+    def cell(kind, inputs, out):
+        pins = {f"I{i}": [bit] for i, bit in enumerate(inputs)}
+        return {"type": kind, "connections": {**pins, "O": [out]}}
+
+    cells = {
+        "a": cell("LUT3", (1, 2, 3), 20), "b": cell("LUT3", (3, 4, 5), 21),  # five inputs
+        "c": cell("LUT5", (6, 7, 8, 9, 10), 22), "d": cell("LUT2", (10, 11), 23),  # six
+        "e": cell("LUT2", (1, 2), 24),  # in front of a carry
+        "f": {"type": "CARRY4", "connections": {"S": [24, "0", "0", "0"]}},
+    }  # fmt: skip
+    assert netlist.paired({"cells": cells}) == 4
+
+
 def test_tables_are_read():
     types = {"%struct.Pair": "{ i16, [3 x i16] }"}
     found = netlist.tables(IR, types)

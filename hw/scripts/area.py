@@ -1148,21 +1148,23 @@ def mapped(code: Sources, text: str, folder: str, names: Sequence[str]) -> List[
                     function, blocks, types, constants, memories, known.needed, known.signed_bits
                 )
             except ir.IrError as error:
-                lines.append(f"{start}{error} | |")
+                lines.append(f"{start}{error} | | |")
                 continue
             with open(os.path.join(where, "trip.v"), "w", encoding="utf-8") as stream:
                 stream.write(verilog)
             script = "read_verilog trip.v; synth_xilinx -family xc7 -flatten -noiopad "
             script += "-nowidelut -top trip; "
-            words = ["yosys", "-q", "-p", script + "tee -o cells stat"]
+            words = ["yosys", "-q", "-p", script + "tee -o cells stat; write_json cells.json"]
             if rtl.call(words, where, "log", YOSYS_SECONDS) != 0:
-                lines.append(f"{start}not within {YOSYS_SECONDS} s | |")
+                lines.append(f"{start}not within {YOSYS_SECONDS} s | | |")
             else:
                 with open(os.path.join(where, "cells"), encoding="utf-8") as stream:
                     cells = rtl.read_yosys(stream.read())
                 lut = int((re.search(r"LUT (\d+)", cells) or [0, 0])[1]) + tables
                 dsp = int((re.search(r"DSP (\d+)", cells) or [0, 0])[1])
-                lines.append(f"{start}{dsp} | {lut:,} |")
+                with open(os.path.join(where, "cells.json"), encoding="utf-8") as stream:
+                    pairs = netlist.paired(json.load(stream)["modules"]["trip"]) + tables
+                lines.append(f"{start}{dsp} | {lut:,} | {pairs:,} |")
             print(lines[-1], flush=True)
     return lines
 
@@ -1280,7 +1282,7 @@ def digest(code: Sources) -> str:
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a table, with a sum for each unit and of all."""
     lines = ["| unit | what | DSP48E1 | LUT | FF | BRAM36 | how |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         lines.append(f"| {row.unit} | {row.what} | {row.dsp} | {row.lut:,} | {row.ff:,} | "
                      f"{row.bram36:g} | {row.method} |")  # fmt: skip
@@ -1315,8 +1317,8 @@ def main(arguments: Sequence[str]) -> None:
         else:
             if shutil.which("yosys") is None:
                 raise SystemExit("error: yosys must be on PATH. apt-get install yosys.")
-            print("| loop | DSP counted | LUT counted | DSP, Yosys | LUT, Yosys |")
-            print("| --- | --- | --- | --- | --- |")
+            print("| loop | DSP counted | LUT counted | DSP, Yosys | LUT, Yosys | in pairs |")
+            print("| --- | --- | --- | --- | --- | --- |")
             mapped(code, text, os.path.join(base, chosen.configuration, "netlists"), chosen.yosys)
         return
     names = CONFIGURATIONS if chosen.write else (chosen.configuration,)

@@ -10,7 +10,7 @@ It shares nothing that the source does not share, and knows neither stages nor p
 """  # noqa: E501
 
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import ir
 import sources
@@ -573,3 +573,58 @@ def of_loop(function: ir.IrFunction, blocks: Set[str], types: Dict[str, str],
                     net.names = {}
                     net._instruction(left, text, "1'd1")
     return net.verilog(), net.table_lut
+
+
+# -- what Yosys has mapped -------------------------------------------------------------------------
+
+_NEAR = 400  # others with a common input that are looked at
+
+
+def paired(module: Dict[str, Any]) -> int:
+    """Return the LUT of a mapped module if those with common inputs are paired.
+
+    A LUT6 of the 7 series makes two functions of five inputs together (UG474, "Look-Up Table").
+    Yosys gives each function a LUT of its own. Pairs are taken greedily, those with most common
+    inputs first; a LUT in front of a carry chain stays alone.
+
+    Parameters
+    ----------
+    module : dict
+        As ``write_json`` gives it.
+    """
+    cells = module["cells"].values()
+    carries = {
+        bit for cell in cells if cell["type"] == "CARRY4" for bit in cell["connections"]["S"]
+    }
+    alone = 0
+    inputs: List[FrozenSet[int]] = []
+    for cell in cells:
+        if not re.fullmatch(r"LUT\d|INV", cell["type"]):
+            continue
+        pins = cell["connections"]
+        own = frozenset(
+            bit for pin, bits in pins.items() if pin.startswith("I")
+            for bit in bits if isinstance(bit, int)
+        )  # fmt: skip
+        if len(own) > 5 or pins["O"][0] in carries:
+            alone += 1
+        else:
+            inputs.append(own)
+    having: Dict[int, List[int]] = {}
+    for index, own in enumerate(inputs):
+        for bit in own:
+            having.setdefault(bit, []).append(index)
+    taken: Set[int] = set()
+    pairs = 0
+    for index in sorted(range(len(inputs)), key=lambda i: -len(inputs[i])):
+        if index in taken:
+            continue
+        near = {
+            other for bit in inputs[index] for other in having[bit][:_NEAR]
+            if other != index and other not in taken and len(inputs[index] | inputs[other]) <= 5
+        }  # fmt: skip
+        if near:
+            best = max(near, key=lambda i: (len(inputs[index] & inputs[i]), len(inputs[i]), -i))
+            taken |= {index, best}
+            pairs += 1
+    return alone + len(inputs) - pairs
