@@ -1282,7 +1282,7 @@ def digest(code: Sources) -> str:
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a table, with a sum for each unit and of all."""
     lines = ["| unit | what | DSP48E1 | LUT | FF | BRAM36 | how |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         lines.append(f"| {row.unit} | {row.what} | {row.dsp} | {row.lut:,} | {row.ff:,} | "
                      f"{row.bram36:g} | {row.method} |")  # fmt: skip
