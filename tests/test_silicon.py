@@ -101,7 +101,7 @@ MISTAKES = {
         16, "tiny", EARLY + "spectra",
     ),
     "points are split too soon": (
-        "split.hpp", "kSlotRows / 2 - 1 + CIRC", "kSlotRows / 2 - 2 + CIRC", 16, "tiny",
+        "split.hpp", "kGroups / 2 - 1 + CIRC", "kGroups / 2 - 2 + CIRC", 16, "tiny",
         EARLY + "came",
     ),
     "spectra are sent too soon": (

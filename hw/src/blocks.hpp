@@ -47,7 +47,6 @@ struct BlocksState {
     uint16_t sample, sample_0;
     // in the transform's batch, in beats: of this one, of the place's and of the unit's first
     uint8_t position, place_position, unit_position;
-    bool batch_begins;  // with this beat
 };
 
 // Of a column: the places of a layer reach a few windows behind the image.
@@ -113,7 +112,6 @@ inline BlocksState first_blocks(const BlocksJob &j) {
     s.column_1 = in_bits<18>(j.first_image_column + 1);
     s.sample = s.sample_0 = 0;
     s.position = s.place_position = s.unit_position = j.first_position;
-    s.batch_begins = false;
     return s;
 }
 
@@ -185,7 +183,6 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
     const uint8_t next_place = static_cast<uint8_t>(s.place_position + j.place_beats);
     const bool batch = unit == j.batch_beats;
     const uint8_t next_unit = mux(batch, uint8_t{0}, unit);
-    n.batch_begins = place & (batch | n.done);
     n.unit_position = mux(place, next_unit, s.unit_position);
     n.place_position = mux(beat, mux(place, next_unit, next_place), s.place_position);
     const uint8_t more_beats = static_cast<uint8_t>(more ? 0 : j.wide ? 2 : 1);
@@ -194,7 +191,7 @@ inline BlocksState next_blocks(const BlocksJob &j, const BlocksState &s) {
     return n;
 }
 
-inline ReadCommand command_of(const BlocksJob &j, const BlocksState &s, const BlocksState &n) {
+inline ReadCommand command_of(const BlocksJob &j, const BlocksState &s, bool ends) {
 #pragma HLS INLINE
     ReadCommand c;
     c.use = s.more ? ReadUse::hold : ReadUse::block;
@@ -205,9 +202,8 @@ inline ReadCommand command_of(const BlocksJob &j, const BlocksState &s, const Bl
     c.position = s.position;
     c.counted = (s.place == j.last_place) | (s.column < j.owned_columns);
     c.kept = (s.column < j.kept_columns) & (s.phase < j.kernel_height) & (s.row < j.kept_rows);
-    c.batch_last = n.batch_begins;
     c.first = c.last = c.second = false;
-    c.ends = n.done;
+    c.ends = ends;
     return c;
 }
 
@@ -217,7 +213,7 @@ blocks:
     while (!s.done) {
 #pragma HLS PIPELINE II = 1
         const BlocksState n = next_blocks(job, s);
-        out.write(command_of(job, s, n));
+        out.write(command_of(job, s, n.done));
         s = n;
     }
 }

@@ -28,7 +28,7 @@ struct ReadCommand {
     bool ends;                     // the layer's last trip
     bool wide;                     // more than eight words, or as many zeros
     // of a block
-    bool counted, kept, batch_last;
+    bool counted, kept;
     uint8_t position;
     // of an operand
     bool first, last, second;

@@ -300,9 +300,7 @@ inverse:
         CIRCNN_TRIP();
         trips++;
         // the last memory first: a trip reads what a later part of it writes
-        const uint8_t leaving = state.gone;
-        const int from = (leaving & kGroups) | ((leaving << 1) & (kGroups - 1)) |
-                         bit_of(leaving, 4);
+        const int from = even_first(state.gone);
         Point x[kGroup];
 #pragma HLS ARRAY_PARTITION variable = x complete
         for (int i = 0; i < kGroup; i++) {

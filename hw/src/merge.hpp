@@ -11,19 +11,18 @@
 #define CIRCNN_MERGE_HPP
 
 #include "mirror.hpp"
-#include "stages.hpp"
 
 // The twiddles of the two pairs, by the number of the trip's row in its block.  The second half of
 // the other pair's is zero: for blocks of which every row has two slots 0.
 constexpr Factors<5> make_merge_first() {
     Factors<5> f = {};
-    for (int row = 1; row < kSlotRows; row++) set_factor(f, row, mirror_bin(row, 0), true);
+    for (int row = 1; row < kGroups; row++) set_factor(f, row, mirror_bin(row, 0), true);
     return f;
 }
 
 constexpr Factors<6> make_merge_second() {
     Factors<6> f = {};
-    for (int row = 0; row < kSlotRows; row++) set_factor(f, row, mirror_bin(row, 1), true);
+    for (int row = 0; row < kGroups; row++) set_factor(f, row, mirror_bin(row, 1), true);
     return f;
 }
 
@@ -63,10 +62,9 @@ inline uint8_t merge_pair(const Mirror &m, bool zero, const Factor &w, bool halv
 
 // The four slots of a trip, lower half of a row and upper half of its mirror; returns the
 // saturations.
-inline uint8_t merge_rows(const Mirror &m, const MirrorRows &rows, bool halve,
-                          Complex x[kRowSlots]) {
+inline uint8_t merge_rows(const Mirror &m, const MirrorRows &rows, bool halve, Complex x[kGroup]) {
 #pragma HLS INLINE
-    const int second = (m.twice ? kSlotRows : 0) | rows.in_block;
+    const int second = (m.twice ? kGroups : 0) | rows.in_block;
     pair_up(rows.first, x);
     const uint8_t one = merge_pair(m, is_zero(m, rows, 0), factor_at(kMergeFirst, rows.in_block),
                                    halve, x[0], x[1]);

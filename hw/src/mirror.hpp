@@ -10,13 +10,7 @@
 #ifndef CIRCNN_MIRROR_HPP
 #define CIRCNN_MIRROR_HPP
 
-#include "arithmetic.hpp"
-
-constexpr int kRowSlots = 4;
-constexpr int kSlotRows = kMaxPoints / kRowSlots;  // of a batch
-constexpr int kRowPairs = kRowSlots / 2;  // of a trip
-
-static_assert(kSlotRows == 32 && kRowSlots == 4, "a row's number has five bits");
+#include "stages.hpp"
 
 // What a layer's blocks need.  All have N = k/2 points, but at least one.
 struct Mirror {
@@ -51,6 +45,10 @@ inline MirrorRows mirror_rows(uint8_t row, const Mirror &m) {
     return MirrorRows{row, static_cast<uint8_t>(row ^ below), in_block, in_block == 0};
 }
 
+// The row of two batches that has place `at` where even rows come first: its last bit is the highest
+// of the trip in its batch.
+inline int even_first(int at) { return (at & kGroups) | (at << 1 & (kGroups - 2)) | (at >> 4 & 1); }
+
 // Whether a pair is slot 0 and what lies beside it.
 inline bool is_zero(const Mirror &m, const MirrorRows &rows, int pair) {
     return pair == 0 ? rows.first : m.twice;
@@ -65,12 +63,12 @@ constexpr int mirror_bin(int in_block, int pair) {
 
 // That this is the bin of the even slot: its number in the block, in reversed order of bits.
 constexpr bool bins_are_slots() {
-    for (int row = 0; row < kSlotRows; row++) {
+    for (int row = 0; row < kGroups; row++) {
         int below = 0;
         for (int bit = 4; bit > 0; bit--)
             if (row >> bit != 0) below |= 1 << (bit - 1);
-        for (int pair = 0; pair < kRowPairs; pair++) {
-            const int slot = (pair == 0 ? row : row ^ below) * kRowSlots + 2 * pair;
+        for (int pair = 0; pair < kGroup / 2; pair++) {
+            const int slot = (pair == 0 ? row : row ^ below) * kGroup + 2 * pair;
             int reversed = 0;
             for (int bit = 0; bit < 7; bit++) reversed |= ((slot >> bit) & 1) << (6 - bit);
             if (mirror_bin(row, pair) != reversed) return false;
@@ -86,18 +84,11 @@ static_assert(bins_are_slots(), "a trip has the bins m and 64 - m");
 // Pair i has lane 2i for its even slot; its odd slot is beside it in a first row, else in the other
 // half.  These two exchange the odd lanes, and so bring results back.
 template <typename T>
-inline void pair_up(bool first, T x[kRowSlots]) {
+inline void pair_up(bool first, T x[kGroup]) {
 #pragma HLS INLINE
     const T one = x[1], three = x[3];
     x[1] = choose(first, one, three);
     x[3] = choose(first, three, one);
-}
-
-// The middle bin is its own mirror image: it is only conjugated and shifted.
-inline Point middle_bin(const Point &z, bool halve) {
-    const int up = halve ? 1 : 0;
-    return Point{static_cast<Word>(halve ? (z.re + up) >> 1 : z.re),
-                 static_cast<Word>(halve ? (up - z.im) >> 1 : -z.im), z.counted};
 }
 
 // (x + conj c) / 2, halved as a sum.

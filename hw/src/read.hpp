@@ -155,7 +155,6 @@ read:
             to.position = c.position;
             to.counted = c.counted;
             to.kept = c.kept;
-            to.batch_last = c.batch_last;
             to.layer_last = c.ends;
             blocks.write(to);
         }

@@ -13,12 +13,12 @@
 
 // Two batches, a bank for each lane.  The marks of a row stand with its points: whether it is counted
 // in lane 0, whether it is kept in lane 1.
-constexpr int kPlaces = 2 * kSlotRows;
+constexpr int kPlaces = 2 * kGroups;
 constexpr Ram kCameRam = {"came", kPlaces, 1, 1, CIRCNN_LATENCY_LOADED};
 constexpr Ram kSplitRam = {"split", kPlaces, 1, 1, CIRCNN_LATENCY_READY};
 
 // Trips from the points of a batch to its first row: row 1 comes after all even rows.
-constexpr int kCameWait = kSlotRows / 2 - 1 + CIRCNN_LATENCY_LOADED;
+constexpr int kCameWait = kGroups / 2 - 1 + CIRCNN_LATENCY_LOADED;
 
 // -- what a layer asks for, and the state -------------------------------------------------------
 
@@ -80,14 +80,9 @@ inline SplitState next_split(const SplitState &s, bool last) {
 
 // -- memories -----------------------------------------------------------------------------------
 
-// Even rows come first: a row's last bit is the highest of the trip in its batch.
-inline int came_row(int came) {
-    return (came & kSlotRows) | (came << 1 & (kSlotRows - 2)) | (came >> 4 & 1);
-}
-
 inline void write_came(int came, const PointBeat &points, Point memory[kGroup][kPlaces]) {
 #pragma HLS INLINE
-    const int row = came_row(came);
+    const int row = even_first(came);
     for (int i = 0; i < kGroup; i++) {
 #pragma HLS UNROLL
         CIRCNN_WRITES(memory[i], row, kCameRam);
@@ -151,15 +146,15 @@ inline bool read_ready(int row, bool used, const Point memory[kGroup][kPlaces], 
 // the other pair's is of blocks that have a slot 0 in every second place.
 constexpr Factors<5> make_split_first() {
     Factors<5> f = {};
-    for (int row = 0; row < kSlotRows; row++) set_factor(f, row, mirror_bin(row, 0), false);
+    for (int row = 0; row < kGroups; row++) set_factor(f, row, mirror_bin(row, 0), false);
     return f;
 }
 
 constexpr Factors<6> make_split_second() {
     Factors<6> f = {};
-    for (int row = 0; row < kSlotRows; row++) {
+    for (int row = 0; row < kGroups; row++) {
         set_factor(f, row, mirror_bin(row, 1), false);
-        set_factor(f, kSlotRows + row, 0, false);
+        set_factor(f, kGroups + row, 0, false);
     }
     return f;
 }
@@ -208,7 +203,7 @@ inline uint8_t split_pair(const SplitJob &job, const Factor &w, bool zero, Point
 inline uint8_t split_rows(const SplitJob &job, const MirrorRows &rows, Point x[kGroup]) {
 #pragma HLS INLINE
     const Mirror &m = job.mirror;
-    const int second = (m.twice ? kSlotRows : 0) | rows.in_block;
+    const int second = (m.twice ? kGroups : 0) | rows.in_block;
     pair_up(rows.first, x);
     const uint8_t one = split_pair(job, factor_at(kSplitFirst, rows.in_block), is_zero(m, rows, 0),
                                    x[0], x[1]);
@@ -251,8 +246,8 @@ split:
         const bool kept = read_ready(state.sent, sends(state), ready, beat);
         if (sends(state) && kept) out.write(beat);
         const bool splitting = splits(job, state);
-        const int half = state.split & kSlotRows;
-        const MirrorRows rows = mirror_rows(state.split & (kSlotRows - 1), job.mirror);
+        const int half = state.split & kGroups;
+        const MirrorRows rows = mirror_rows(state.split & (kGroups - 1), job.mirror);
         Point x[kGroup];
 #pragma HLS ARRAY_PARTITION variable = x complete
         const bool keeps = read_came(half, rows, splitting, came, x);

@@ -14,7 +14,7 @@ struct BlockBeat {
     uint8_t position;  // where in its batch, in beats of eight
     bool counted;      // whether saturations count: not for a pixel that is read again
     bool kept;         // whether any window needs it
-    bool batch_last, layer_last;
+    bool layer_last;   // whether it is the last one of all
 };
 
 // Four points between the stages of the forward transform and the split.

@@ -106,33 +106,21 @@ struct WindowsState {
 
 // -- the job ------------------------------------------------------------------------------------
 
-inline SideJob rows_job(const int32_t numbers[kNumbers]) {
+// `side`: how far the numbers of this side stand from those along a column.
+inline SideJob side_job(const int32_t numbers[kNumbers], int side) {
     using namespace steps;
+    static_assert(columns_second_last - columns_kernel == rows_second_last - rows_kernel,
+                  "the numbers of both sides must be in the same order");
     SideJob j;
-    j.end = numbers[rows_end];
-    j.stride = numbers[rows_stride];
-    j.stride_words = numbers[rows_stride_words];
-    j.third = numbers[rows_third];
-    j.third_end = numbers[rows_third_end];
-    j.third_words = numbers[rows_third_words];
-    j.second_offset = numbers[rows_offset];
-    j.first = Clipped{numbers[rows_first_last], numbers[rows_first] >= 0};
-    j.second = Clipped{numbers[rows_second_last], numbers[rows_second] >= 0};
-    return j;
-}
-
-inline SideJob columns_job(const int32_t numbers[kNumbers]) {
-    using namespace steps;
-    SideJob j;
-    j.end = numbers[columns_end];
-    j.stride = numbers[columns_stride];
-    j.stride_words = numbers[columns_stride_words];
-    j.third = numbers[columns_third];
-    j.third_end = numbers[columns_third_end];
-    j.third_words = numbers[columns_third_words];
-    j.second_offset = numbers[columns_offset];
-    j.first = Clipped{numbers[columns_first_last], numbers[columns_first] >= 0};
-    j.second = Clipped{numbers[columns_second_last], numbers[columns_second] >= 0};
+    j.end = numbers[rows_end + side];
+    j.stride = numbers[rows_stride + side];
+    j.stride_words = numbers[rows_stride_words + side];
+    j.third = numbers[rows_third + side];
+    j.third_end = numbers[rows_third_end + side];
+    j.third_words = numbers[rows_third_words + side];
+    j.second_offset = numbers[rows_offset + side];
+    j.first = Clipped{numbers[rows_first_last + side], numbers[rows_first + side] >= 0};
+    j.second = Clipped{numbers[rows_second_last + side], numbers[rows_second + side] >= 0};
     return j;
 }
 
@@ -142,8 +130,8 @@ inline WindowsJob windows_job(const int32_t numbers[kNumbers]) {
     j.last_x = to_uint16(numbers[last_x]);
     j.last_y = to_uint16(numbers[last_y]);
     j.last_sample = to_uint16(numbers[last_group]);
-    j.rows = rows_job(numbers);
-    j.columns = columns_job(numbers);
+    j.rows = side_job(numbers, 0);
+    j.columns = side_job(numbers, columns_kernel - rows_kernel);
     j.channels = numbers[in_channels];
     j.row_words = to_uint32(numbers[row_words]);
     j.first_address = to_uint32(numbers[input_address]);
@@ -207,7 +195,7 @@ inline ReadCommand operand_at(uint32_t address, uint32_t words, ReadUse use) {
     c.use = use;
     c.address = CIRCNN_ADDRESS(address);
     c.count = static_cast<uint8_t>(words);
-    c.direct = c.ends = c.wide = c.counted = c.kept = c.batch_last = false;
+    c.direct = c.ends = c.wide = c.counted = c.kept = false;
     c.position = 0;
     c.first = c.last = true;
     c.second = false;
