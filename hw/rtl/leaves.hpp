@@ -64,7 +64,8 @@ inline uint64_t leaf_finish(uint32_t a, uint32_t b, uint64_t c) {
 inline uint64_t leaf_shift(uint32_t a, uint32_t, uint64_t c) {
     const int64_t sum = static_cast<int64_t>(c << 16) >> 16;
     bool limited;
-    const Word word = shifted_sum(sum, static_cast<uint8_t>(a % 41), limited);
+    const uint8_t shift = static_cast<uint8_t>(a % 41);
+    const Word word = shift_and_limit(sum, shift, bits_above(shift), limited);
     return static_cast<uint16_t>(word) | static_cast<uint64_t>(limited ? 1 : 0) << 16;
 }
 

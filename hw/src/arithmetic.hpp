@@ -25,22 +25,6 @@ inline int32_t clamp(int32_t v, int32_t low, int32_t high) {
     return v < low ? low : v > high ? high : v;
 }
 
-// Limit to +-32767, and tell if that changed the value.
-inline Word limit(int64_t v, bool &limited) {
-#pragma HLS INLINE
-    const bool low = v<-kValueMax, high = v> kValueMax;
-    limited = low || high;
-    return static_cast<Word>(low ? -kValueMax : high ? kValueMax : v);
-}
-
-// (v + half) >> shift with half = 2^(shift-1), or 0 for a shift of 0: halves are rounded up.  The
-// rounding bit is added after the shift; v has at most 63 bits.
-inline int64_t round_shift(int64_t v, int shift) {
-#pragma HLS INLINE
-    const int64_t twice = (v * 2) >> shift;  // the last bit is the rounding bit
-    return (twice >> 1) + (twice & 1);
-}
-
 // A value that `Bits` bits hold, sign included, so that a tool builds no more of them.
 template <int Bits>
 inline int32_t in_bits(int32_t v) {
@@ -77,7 +61,7 @@ inline bool over_17_bits(int32_t v) {
     return negative ? !(high && low) : high;
 }
 
-// The same as limit() for 17 bits; wider values are limited wrongly.
+// Limit 17 bits to +-32767, and tell if that changed the value; wider values are limited wrongly.
 inline Word limit_17_bits(int32_t v, bool &limited) {
     const bool negative = (v & 0x10000) != 0;
     limited = over_17_bits(v);
@@ -99,8 +83,9 @@ inline int64_t bits_above(uint8_t shift) {
     return static_cast<int64_t>(~uint64_t{0} << (kWordBits - 1) << shift);
 }
 
-// limit(round_shift(v, shift)), where `above` is bits_above(shift): only 17 bits of what is shifted
-// are kept, the rest only tells whether the value is limited.
+// (v + half) >> shift with half = 2^(shift-1), or 0 for a shift of 0, so that halves are rounded up;
+// limited to +-32767.  `above` is bits_above(shift).  The rounding bit is added after the shift, of
+// which only 17 bits are kept; the rest only tells whether the value is limited.
 inline Word shift_and_limit(int64_t v, uint8_t shift, int64_t above, bool &limited) {
 #pragma HLS INLINE
     const bool negative = v < 0;

@@ -10,7 +10,6 @@
 #include "memory.hpp"
 #include "outputs.hpp"
 #include "results.hpp"
-#include "sums.hpp"
 
 constexpr Ram kSpectra = {"spectra", kSpectraRows, 1, 1, CIRCNN_LATENCY_SPECTRA};
 
@@ -109,6 +108,25 @@ inline void put_together(const LaneSums lanes[kBeat / 2], const bool real[kBeat 
         words[2 * i] = sum_of(both - (real[i] ? 0 : down));
         words[2 * i + 1] = sum_of((real[i] ? 0 : both) + (real[i] ? down : up));
     }
+}
+
+// Eight sums become words: those that count, the first ones; the others are zeros.  Returns how many
+// were limited.
+inline uint8_t sum_words(const Sum sums[kBeat], uint8_t counted, uint8_t shift, Word words[kBeat]) {
+#pragma HLS INLINE
+    const int64_t above = bits_above(shift);
+    bool limits[kBeat];
+#pragma HLS ARRAY_PARTITION variable = limits complete
+    for (int i = 0; i < kBeat; i++) {
+#pragma HLS UNROLL
+        const bool counts = i < (counted & 15);
+        bool limited;
+        const Word word = shift_and_limit(sums[i], shift, above, limited);
+        words[i] = counts ? word : static_cast<Word>(0);
+        limits[i] = counts && limited;
+    }
+    return static_cast<uint8_t>(how_many(limits[0], limits[1], limits[2], limits[3]) +
+                                how_many(limits[4], limits[5], limits[6], limits[7]));
 }
 
 struct SendState {
